@@ -1,0 +1,2 @@
+//! The command `dear`.
+fn main() {}

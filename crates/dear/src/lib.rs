@@ -1,0 +1,1 @@
+//! Dissect, prune and refine detectors of AI-generated images.
