@@ -1,1 +1,34 @@
-//! Dissect, prune and refine detectors of AI-generated images.
+//! Dissect, prune and refine detectors of AI-generated images, and judge them honestly (DEAR, ICML 2026).
+//!
+//! Conventions, stated once: label 1 = generated, 0 = real; a logit above 0 says *generated*, below 0 *real*, exactly 0
+//! is wrong on both sides; tensors are `[N, C, H, W]` in f32; sums are f64.
+//!
+//! What flows where:
+//! ```text
+//! dataset -> dear-image (decode, view) -> detector (features) -> store -> rad -> gate -> head -> detector -> evaluate -> report
+//!                        probe (mask, inpainter, compose) -> dataset                                       -> scan, explain
+//! ```
+//! [`harden`] is the whole method in one place and reads like the paper's abstract.
+
+pub mod backbone;
+pub mod bootstrap;
+pub mod dataset;
+pub mod detector;
+pub mod engine;
+pub mod error;
+pub mod evaluate;
+pub mod explain;
+pub mod files;
+pub mod gate;
+pub mod generator;
+pub mod harden;
+pub mod head;
+pub mod metrics;
+pub mod observe;
+pub mod probe;
+pub mod rad;
+pub mod recipe;
+pub mod report;
+pub mod scan;
+pub mod store;
+pub mod views;

@@ -1,0 +1,434 @@
+//! Folders of images become [`Sample`]s: label, split and subset come from folder names, matched exactly, never from
+//! substrings of a path.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use walkdir::WalkDir;
+
+/// Which side an image is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Label {
+    /// A photograph: label 0.
+    Real,
+    /// Made by a generator: label 1.
+    Generated,
+}
+
+impl Label {
+    /// 0 for real, 1 for generated.
+    pub fn as_u8(self) -> u8 {
+        u8::from(self == Label::Generated)
+    }
+    fn of_folder(name: &str) -> Option<Label> {
+        match name {
+            "real" | "0_real" | "nature" => Some(Label::Real),
+            "fake" | "1_fake" | "ai" => Some(Label::Generated),
+            _ => None,
+        }
+    }
+}
+
+/// One image of a dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sample {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Path relative to the dataset's root, with `/`: the key by which results name it.
+    pub key: String,
+    /// Real or generated.
+    pub label: Label,
+    /// Folder below the label (a generator, a camera), or above it (`progan/0_real`), or `all`.
+    pub subset: String,
+    /// Images of one scene share it; resampling keeps them together. An image alone is its own group.
+    pub group: String,
+}
+
+/// The images below one root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dataset {
+    /// The folder that held the label folders.
+    pub root: PathBuf,
+    /// Sorted by key.
+    pub samples: Vec<Sample>,
+    /// Files passed over: hidden ones, `Thumbs.db`, `__MACOSX`, documents.
+    pub skipped: u64,
+    /// Whether a manifest said which images share a scene.
+    pub scenes_known: bool,
+}
+
+impl Dataset {
+    /// How many samples bear `label`.
+    pub fn count(&self, label: Label) -> usize {
+        self.samples.iter().filter(|sample| sample.label == label).count()
+    }
+}
+
+/// What can be wrong with a dataset.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DatasetError {
+    /// The folder is not there, or is a file.
+    #[error("{path}: {found}, expected a folder of images")]
+    NotAFolder {
+        /// The path as given.
+        path: String,
+        /// What was found.
+        found: &'static str,
+    },
+    /// No image in the folder.
+    #[error("{path}: no image found ({skipped} other files passed over), expected at least one")]
+    Empty {
+        /// The path as given.
+        path: String,
+        /// Files passed over.
+        skipped: u64,
+    },
+    /// One class has no image.
+    #[error("{path}: {real} real and {generated} generated images, expected both classes")]
+    EmptyClass {
+        /// The root.
+        path: String,
+        /// Images under a real folder.
+        real: usize,
+        /// Images under a generated folder.
+        generated: usize,
+    },
+    /// A file under no label folder.
+    #[error("{path}: no folder above it says its label, expected one of real, fake, 0_real, 1_fake, nature, ai")]
+    Unlabelled {
+        /// The file, relative to the root.
+        path: String,
+    },
+    /// Folders above a file contradict each other.
+    #[error("{path}: folders {first:?} and {second:?} above it say different labels")]
+    Ambiguous {
+        /// The file, relative to the root.
+        path: String,
+        /// The upper folder.
+        first: String,
+        /// The lower folder.
+        second: String,
+    },
+    /// The asked-for split is not there.
+    #[error("{path}: no folder {split:?}, expected a split; found {found}")]
+    NoSplit {
+        /// The root.
+        path: String,
+        /// The split asked for.
+        split: String,
+        /// The folders found.
+        found: String,
+    },
+    /// A manifest that cannot be read.
+    #[error("{path}: {reason}")]
+    Manifest {
+        /// The manifest.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A folder that cannot be listed.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+impl DatasetError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NotAFolder { .. } => "check the path; a dataset holds real/ and fake/ (or 0_real/ and 1_fake/, nature/ and ai/)".into(),
+            Self::Empty { .. } => "the folder is searched recursively; hidden files and documents do not count".into(),
+            Self::EmptyClass { .. } => "put images of the missing class into its folder, or use `dear scan`, which needs no labels".into(),
+            Self::Unlabelled { .. } => "pass the folder that holds real/ and fake/ (one split, or the root of all splits)".into(),
+            Self::Ambiguous { .. } => "rename one of the two folders, or pass the lower one as the root".into(),
+            Self::NoSplit { .. } => "name one of the folders found with --split, or pass the split's folder itself".into(),
+            Self::Manifest { .. } => "a scene manifest is CSV with the columns path and scene".into(),
+            Self::Io(_) => return None,
+        })
+    }
+}
+
+const SPLITS: [&str; 5] = ["test", "test_processed", "val", "train", "validation"];
+
+/// Read a dataset. `root` holds label folders, or splits that hold them; then `split` chooses, `test` if not given.
+///
+/// A file `manifest.csv` in the root with the columns `path` and `scene` makes images of one scene share a group.
+///
+/// # Errors
+/// See [`DatasetError`]; both classes must have at least one image.
+pub fn open(root: &Path, split: Option<&str>) -> Result<Dataset, DatasetError> {
+    check_folder(root)?;
+    let base = match split_folder(root, split)? {
+        Some(name) => root.join(name),
+        None => root.to_owned(),
+    };
+    let listing = list_images(&base)?;
+    let scenes = scenes_for(root, &base)?;
+    let mut samples = Vec::with_capacity(listing.paths.len());
+    for path in listing.paths {
+        let relative = path.strip_prefix(&base).unwrap_or(&path);
+        let folders: Vec<String> = relative
+            .parent()
+            .into_iter()
+            .flat_map(Path::components)
+            .filter_map(|part| match part {
+                Component::Normal(name) => Some(name.to_string_lossy().into_owned()),
+                _ => None,
+            })
+            .collect();
+        let key = path_text(relative);
+        let (label, subset) = label_and_subset(&key, &folders)?;
+        let group = scenes.as_ref().and_then(|scenes| scenes.get(&key)).cloned().unwrap_or_else(|| key.clone());
+        samples.push(Sample { path, key, label, subset, group });
+    }
+    samples.sort_by(|a, b| a.key.cmp(&b.key));
+    let dataset = Dataset { root: base, samples, skipped: listing.skipped, scenes_known: scenes.is_some() };
+    let (real, generated) = (dataset.count(Label::Real), dataset.count(Label::Generated));
+    if real == 0 || generated == 0 {
+        return Err(DatasetError::EmptyClass { path: dataset.root.display().to_string(), real, generated });
+    }
+    Ok(dataset)
+}
+
+/// Images below a folder (sorted) and how many other files were passed over.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// Sorted by path.
+    pub paths: Vec<PathBuf>,
+    /// Files passed over.
+    pub skipped: u64,
+}
+
+/// List every file below `folder` that may be an image. The extension does not decide what an image is (a WebP named
+/// `.jpg` is common); only names that no image bears are passed over.
+///
+/// # Errors
+/// Not a folder, unreadable, or without any image.
+pub fn list_images(folder: &Path) -> Result<Listing, DatasetError> {
+    check_folder(folder)?;
+    let mut listing = Listing::default();
+    let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
+    // A hidden folder (.git, .ipynb_checkpoints) or __MACOSX is passed over whole, but not the given folder itself.
+    for entry in walk.filter_entry(|entry| entry.depth() == 0 || !entry.file_type().is_dir() || !is_foreign_name(entry.path())) {
+        let entry = entry.map_err(|error| {
+            let text = error.to_string();
+            std::io::Error::new(error.into_io_error().map_or(std::io::ErrorKind::Other, |e| e.kind()), text)
+        })?;
+        if !entry.file_type().is_file() {
+            continue;
+        }
+        if is_foreign_name(entry.path()) || is_document(entry.path()) {
+            listing.skipped += 1;
+        } else {
+            listing.paths.push(entry.into_path());
+        }
+    }
+    if listing.paths.is_empty() {
+        return Err(DatasetError::Empty { path: folder.display().to_string(), skipped: listing.skipped });
+    }
+    Ok(listing)
+}
+
+/// A path as text for results. Names that are not UTF-8 lose their odd bytes here; records carry those beside it.
+pub fn path_text(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    if std::path::MAIN_SEPARATOR == '/' { text.into_owned() } else { text.replace(std::path::MAIN_SEPARATOR, "/") }
+}
+
+/// File name up to its *first* dot: the reference's stem (`a.b.png` -> `a`), by which probes and pairs are named.
+pub fn stem(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let end = name.get(1..).and_then(|rest| rest.find('.')).map_or(name.len(), |at| at + 1);
+    name[..end].to_owned()
+}
+
+fn check_folder(path: &Path) -> Result<(), DatasetError> {
+    let found = match fs_err::metadata(path) {
+        Ok(data) if data.is_dir() => return Ok(()),
+        Ok(_) => "a file",
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => "does not exist",
+        Err(error) => return Err(error.into()),
+    };
+    Err(DatasetError::NotAFolder { path: path.display().to_string(), found })
+}
+
+fn split_folder(root: &Path, asked: Option<&str>) -> Result<Option<String>, DatasetError> {
+    let mut folders = Vec::new();
+    for entry in fs_err::read_dir(root)? {
+        let entry = entry?;
+        if entry.path().is_dir() {
+            folders.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    folders.sort();
+    if let Some(asked) = asked {
+        if folders.iter().any(|name| name == asked) {
+            return Ok(Some(asked.to_owned()));
+        }
+        let found = if folders.is_empty() { "no folder".to_owned() } else { folders.join(", ") };
+        return Err(DatasetError::NoSplit { path: root.display().to_string(), split: asked.to_owned(), found });
+    }
+    if folders.iter().any(|name| Label::of_folder(name).is_some()) {
+        return Ok(None);
+    }
+    Ok(SPLITS.iter().find(|split| folders.iter().any(|name| name == *split)).map(|split| (*split).to_owned()))
+}
+
+fn label_and_subset(key: &str, folders: &[String]) -> Result<(Label, String), DatasetError> {
+    let labelled: Vec<(usize, Label)> =
+        folders.iter().enumerate().filter_map(|(at, name)| Some((at, Label::of_folder(name)?))).collect();
+    let Some(&(nearest, label)) = labelled.last() else {
+        return Err(DatasetError::Unlabelled { path: key.to_owned() });
+    };
+    if let Some(&(at, _)) = labelled.iter().find(|(_, other)| *other != label) {
+        return Err(DatasetError::Ambiguous { path: key.to_owned(), first: folders[at].clone(), second: folders[nearest].clone() });
+    }
+    let below = &folders[nearest + 1..];
+    let above = &folders[..nearest];
+    let subset = if !below.is_empty() {
+        below.join("/")
+    } else if !above.is_empty() {
+        above.join("/")
+    } else {
+        "all".to_owned()
+    };
+    Ok((label, subset))
+}
+
+/// Scene of each key, where a manifest with the column `scene` lies in the split's folder or in the root above it.
+fn scenes_for(root: &Path, base: &Path) -> Result<Option<BTreeMap<String, String>>, DatasetError> {
+    for folder in if root == base { vec![base] } else { vec![base, root] } {
+        let path = folder.join("manifest.csv");
+        if !path.is_file() {
+            continue;
+        }
+        let bad = |reason: String| DatasetError::Manifest { path: path.display().to_string(), reason };
+        let mut reader = csv::Reader::from_reader(fs_err::File::open(&path)?);
+        let header = reader.headers().map_err(|error| bad(error.to_string()))?.clone();
+        let column = |name: &str| header.iter().position(|field| field == name);
+        let (Some(path_column), Some(scene_column)) = (column("path"), column("scene")) else { continue };
+        let prefix = base.strip_prefix(folder).map(path_text).unwrap_or_default();
+        let mut scenes = BTreeMap::new();
+        for row in reader.records() {
+            let row = row.map_err(|error| bad(error.to_string()))?;
+            let (Some(path), Some(scene)) = (row.get(path_column), row.get(scene_column)) else { continue };
+            let key = path.strip_prefix(&prefix).map_or(path, |rest| rest.trim_start_matches('/'));
+            if !scene.is_empty() {
+                scenes.insert(key.to_owned(), scene.to_owned());
+            }
+        }
+        return Ok(Some(scenes));
+    }
+    Ok(None)
+}
+
+fn is_foreign_name(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with('.') || ["__MACOSX", "Thumbs.db", "desktop.ini"].contains(&name.as_ref())
+}
+
+fn is_document(path: &Path) -> bool {
+    const DOCUMENTS: [&str; 17] = [
+        "txt", "csv", "tsv", "json", "jsonl", "md", "html", "xml", "yaml", "yml", "toml", "parquet", "onnx", "py", "log", "zip", "db",
+    ];
+    path.extension().is_some_and(|extension| DOCUMENTS.iter().any(|document| extension.eq_ignore_ascii_case(document)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(files: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::write(path, b"x").unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn layouts_give_label_and_subset_by_exact_folder_names() {
+        struct Case {
+            file: &'static str,
+            label: Label,
+            subset: &'static str,
+        }
+        let cases = [
+            Case { file: "real/redcaps/a.b.jpg", label: Label::Real, subset: "redcaps" },
+            Case { file: "fake/sd/A.JPG", label: Label::Generated, subset: "sd" },
+            Case { file: "fake/noextension", label: Label::Generated, subset: "all" },
+            Case { file: "unreal_fakes/0_real/x.jpg", label: Label::Real, subset: "unreal_fakes" },
+            Case { file: "progan/cat/1_fake/x.jpg", label: Label::Generated, subset: "progan/cat" },
+            Case { file: "sdv5/nature/x.jpg", label: Label::Real, subset: "sdv5" },
+            Case { file: "sdv5/ai/x.jpg", label: Label::Generated, subset: "sdv5" },
+        ];
+        let folder = tree(&cases.iter().map(|case| case.file).collect::<Vec<_>>());
+        let dataset = open(folder.path(), None).unwrap();
+        assert_eq!(dataset.samples.len(), cases.len());
+        for case in cases {
+            let sample = dataset.samples.iter().find(|sample| sample.key == case.file).unwrap();
+            assert_eq!((sample.label, sample.subset.as_str()), (case.label, case.subset), "{}", case.file);
+        }
+    }
+
+    #[test]
+    fn hidden_and_foreign_files_are_skipped_and_counted() {
+        let folder = tree(&[
+            "real/.DS_Store", "real/._x.jpg", "real/a.jpg", "fake/Thumbs.db", "fake/b.jpg", "fake/notes.txt",
+            "fake/.ipynb_checkpoints/c.jpg", "__MACOSX/real/d.jpg",
+        ]);
+        let dataset = open(folder.path(), None).unwrap();
+        assert_eq!(dataset.samples.iter().map(|s| s.key.as_str()).collect::<Vec<_>>(), ["fake/b.jpg", "real/a.jpg"]);
+        assert_eq!(dataset.skipped, 4);
+    }
+
+    #[test]
+    fn a_split_is_chosen_and_is_a_root_of_its_own() {
+        let folder = tree(&["test/real/a.jpg", "test/fake/b.jpg", "val/real/c.jpg", "val/fake/d.jpg"]);
+        let keys = |dataset: Dataset| dataset.samples.into_iter().map(|s| s.key).collect::<Vec<_>>();
+        assert_eq!(keys(open(folder.path(), None).unwrap()), ["fake/b.jpg", "real/a.jpg"]);
+        assert_eq!(keys(open(folder.path(), Some("val")).unwrap()), ["fake/d.jpg", "real/c.jpg"]);
+        assert_eq!(keys(open(&folder.path().join("val"), None).unwrap()), ["fake/d.jpg", "real/c.jpg"]);
+        assert!(matches!(open(folder.path(), Some("nope")), Err(DatasetError::NoSplit { .. })));
+    }
+
+    #[test]
+    fn contradictions_and_gaps_are_errors_that_name_the_file() {
+        let cases: [(&[&str], &str); 4] = [
+            (&["real/fake/a.jpg", "fake/b.jpg"], "\"real\" and \"fake\""),
+            (&["real/a.jpg", "fake/b.jpg", "stray.jpg"], "stray.jpg"),
+            (&["real/a.jpg", "fake/notes.txt"], "1 real and 0 generated"),
+            (&["notes.txt"], "no image"),
+        ];
+        for (files, expected) in cases {
+            let error = open(tree(files).path(), None).unwrap_err();
+            assert!(error.to_string().contains(expected), "{error}");
+            assert!(error.hint().is_some());
+        }
+        let missing = open(Path::new("no/such/folder"), None).unwrap_err();
+        assert!(missing.to_string().contains("does not exist"), "{missing}");
+    }
+
+    #[test]
+    fn scenes_come_from_the_manifest() {
+        let folder = tree(&["test/real/a-1.jpg", "test/real/a-2.jpg", "test/fake/b.jpg"]);
+        let manifest = "path,scene\ntest/real/a-1.jpg,a\ntest/real/a-2.jpg,a\n";
+        fs_err::write(folder.path().join("manifest.csv"), manifest).unwrap();
+        let dataset = open(folder.path(), None).unwrap();
+        assert!(dataset.scenes_known);
+        let groups: Vec<_> = dataset.samples.iter().map(|sample| sample.group.as_str()).collect();
+        assert_eq!(groups, ["fake/b.jpg", "a", "a"]);
+    }
+
+    #[test]
+    fn stem_ends_at_the_first_dot() {
+        for (name, expected) in [("a.b.png", "a"), ("x", "x"), (".hidden.png", ".hidden"), ("d/é.jpg", "é")] {
+            assert_eq!(stem(Path::new(name)), expected);
+        }
+    }
+}
