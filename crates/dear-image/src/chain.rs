@@ -1,0 +1,128 @@
+//! Perturbation chains: what happens to an image between the camera and the detector, as one line of text.
+//!
+//! ```text
+//! resize(0.5, bicubic) | jpeg(50..95) | one_of(blur(1..3), grayscale, p=0.5)
+//! ```
+//!
+//! Steps are joined by `|`. Arguments go by place or by `key=value`; a range `a..b` is drawn uniformly for each image
+//! (integers where the argument is one); `p=0.5` makes a step optional; `one_of(a, b)` takes one of its steps.
+//!
+//! | step | arguments |
+//! |---|---|
+//! | `resize` | `factor` (sides truncated), or `side=` (the shorter), or `width=, height=`; `kernel` (bicubic) |
+//! | `jpeg` | `quality` 1..100; `subsampling` (`4:2:0`) |
+//! | `brightness`, `contrast`, `sharpness`, `color` | `factor`, as Pillow's `ImageEnhance` |
+//! | `blur` | `sigma`, SciPy's Gaussian |
+//! | `noise` | `var`, on the 0 to 255 scale |
+//! | `grayscale` | none |
+//! | `paper` | none: the paper's post-processing, which ends in JPEG 4:2:0 |
+//!
+//! `clean`, or no text, changes nothing.
+
+mod error;
+mod paper;
+mod parse;
+mod step;
+
+pub use error::ChainError;
+pub use paper::Paper;
+
+use crate::{Draw, Format, Image};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+use std::str::FromStr;
+use step::{State, Step};
+
+/// A parsed chain. Its text ([`Display`](fmt::Display)) is canonical: it parses to the same chain, and two chains are
+/// equal when their texts are.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Chain {
+    steps: Vec<Step>,
+}
+
+/// What a chain made of an image.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Applied {
+    /// The pixels.
+    pub image: Image,
+    /// One line a step: what was drawn, in the chain's own words.
+    pub drawn: Vec<String>,
+    /// The format of the file that the last step wrote, if it wrote one.
+    pub format: Option<Format>,
+    /// That file: its pixels are `image`, so a tool that stores the result stores these bytes, not a second encoding.
+    pub encoded: Option<Vec<u8>>,
+}
+
+impl Chain {
+    /// Parses a chain.
+    ///
+    /// ```
+    /// use dear_image::Chain;
+    /// let chain = Chain::parse("resize(0.5,kernel=bilinear)|jpeg(75)")?;
+    /// assert_eq!(chain.to_string(), "resize(0.5, bilinear) | jpeg(75, 4:2:0)");
+    /// let error = Chain::parse("jpeg(120)").unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "chain, position 6: jpeg argument quality is \"120\", expected an integer of 1..100 or a range of them"
+    /// );
+    /// # Ok::<(), dear_image::ChainError>(())
+    /// ```
+    pub fn parse(text: &str) -> Result<Chain, ChainError> {
+        if text.trim() == "clean" {
+            return Ok(Chain::default());
+        }
+        let steps = parse::parse(text)?.iter().map(Step::new).collect::<Result<_, _>>()?;
+        Ok(Chain { steps })
+    }
+
+    /// Whether it changes nothing.
+    pub fn is_clean(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Applies all steps in order. What is drawn depends on `seed`, `content_key` (a content hash) and the step's
+    /// place in the chain, so neither the order of images nor other steps change it.
+    pub fn apply(&self, image: &Image, seed: u64, content_key: &[u8]) -> Result<Applied, ChainError> {
+        let mut state = State { image: image.clone(), drawn: Vec::new(), encoded: None };
+        for (index, step) in self.steps.iter().enumerate() {
+            let mut draw = Draw::keyed(seed, &[b"chain", content_key, &(index as u64).to_le_bytes()]);
+            step.apply(&mut state, &mut draw)?;
+        }
+        let (format, encoded) = state.encoded.unzip();
+        Ok(Applied { image: state.image, drawn: state.drawn, format, encoded })
+    }
+}
+
+impl fmt::Display for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.steps.is_empty() {
+            return f.write_str("clean");
+        }
+        let steps: Vec<String> = self.steps.iter().map(Step::to_string).collect();
+        f.write_str(&steps.join(" | "))
+    }
+}
+
+impl FromStr for Chain {
+    type Err = ChainError;
+
+    fn from_str(text: &str) -> Result<Chain, ChainError> {
+        Chain::parse(text)
+    }
+}
+
+impl Serialize for Chain {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Chain {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Chain, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Chain::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,498 @@
+//! The steps: what each takes, what it draws, what it does.
+
+use super::error::ChainError;
+use super::paper::Paper;
+use super::parse::{Argument, Call, Value};
+use crate::{
+    DecodeOptions, Draw, Format, Image, Kernel, Noise, Subsampling, brightness, color, contrast, decode,
+    encode_jpeg, gaussian_blur, grayscale, resize, sharpness,
+};
+use std::fmt;
+
+/// A step, and how often it is taken.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Step {
+    kind: Kind,
+    probability: f64,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Kind {
+    Resize(Target, Kernel),
+    Jpeg(Range, Subsampling),
+    Brightness(Range),
+    Contrast(Range),
+    Sharpness(Range),
+    Color(Range),
+    Blur(Range),
+    Noise(Range),
+    Grayscale,
+    Paper,
+    OneOf(Vec<Step>),
+}
+
+/// What a resize aims at.
+#[derive(Debug, Clone, PartialEq)]
+enum Target {
+    /// Both sides times this, truncated.
+    Factor(Range),
+    /// The shorter side, the other in proportion (truncated), as torchvision's `resize(int)`.
+    Side(Range),
+    /// Both sides.
+    Size(Range, Range),
+}
+
+/// A number, or a range that is drawn from uniformly.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Range {
+    lo: f64,
+    hi: f64,
+}
+
+/// An image on its way through a chain.
+pub(super) struct State {
+    pub(super) image: Image,
+    pub(super) drawn: Vec<String>,
+    /// The file that the pixels came out of, if the last step was one.
+    pub(super) encoded: Option<(Format, Vec<u8>)>,
+}
+
+/// All names, in the order of the documentation.
+pub(super) const NAMES: [&str; 11] = [
+    "resize",
+    "jpeg",
+    "brightness",
+    "contrast",
+    "sharpness",
+    "color",
+    "blur",
+    "noise",
+    "grayscale",
+    "paper",
+    "one_of",
+];
+
+/// Most pixels that a resize may make.
+const MOST_PIXELS: u64 = 200_000_000;
+/// Longest side that a resize may make.
+const LONGEST: u32 = 65_500;
+
+impl Step {
+    /// Gives a call its meaning.
+    pub(super) fn new(call: &Call) -> Result<Step, ChainError> {
+        let Some(&name) = NAMES.iter().find(|&&name| name == call.name) else {
+            let nearest =
+                NAMES.iter().min_by_key(|name| distance(name, &call.name)).copied().unwrap_or_default();
+            return Err(ChainError::UnknownStep {
+                position: call.position,
+                found: call.name.clone(),
+                nearest,
+                known: NAMES.join(", "),
+            });
+        };
+        let mut reader =
+            Reader { step: name, position: call.position, left: call.arguments.iter().collect() };
+        let probability = reader.optional("p", None, &Numbers::real(0.0, 1.0))?.map_or(1.0, |range| range.lo);
+        let kind = match name {
+            "resize" => {
+                let sides = Numbers::integer(1, i64::from(LONGEST));
+                let side = reader.optional("side", None, &sides)?;
+                let width = reader.optional("width", None, &sides)?;
+                let height = reader.optional("height", None, &sides)?;
+                let position = (side.is_none() && width.is_none() && height.is_none()).then_some(0);
+                let factor = reader.optional("factor", position, &Numbers::real(0.001, 100.0))?;
+                let target = match (factor, side, width, height) {
+                    (Some(factor), None, None, None) => Target::Factor(factor),
+                    (None, Some(side), None, None) => Target::Side(side),
+                    (None, None, Some(width), Some(height)) => Target::Size(width, height),
+                    _ => return Err(reader.missing("size", "one of factor, side, or width and height")),
+                };
+                Kind::Resize(target, reader.word("kernel", &KERNELS)?.unwrap_or(Kernel::Bicubic))
+            }
+            "jpeg" => {
+                let quality = reader.required("quality", &Numbers::integer(1, 100))?;
+                Kind::Jpeg(quality, reader.word("subsampling", &SUBSAMPLINGS)?.unwrap_or_default())
+            }
+            "brightness" => Kind::Brightness(reader.required("factor", &Numbers::real(0.0, 100.0))?),
+            "contrast" => Kind::Contrast(reader.required("factor", &Numbers::real(0.0, 100.0))?),
+            "sharpness" => Kind::Sharpness(reader.required("factor", &Numbers::real(0.0, 100.0))?),
+            "color" => Kind::Color(reader.required("factor", &Numbers::real(0.0, 100.0))?),
+            "blur" => Kind::Blur(reader.required("sigma", &Numbers::real(0.0, 100.0))?),
+            "noise" => Kind::Noise(reader.required("var", &Numbers::real(0.0, 65_025.0))?),
+            "grayscale" => Kind::Grayscale,
+            "paper" => Kind::Paper,
+            _ => Kind::OneOf(reader.steps()?),
+        };
+        reader.finish()?;
+        Ok(Step { kind, probability })
+    }
+
+    /// Draws what is to be drawn, changes the image, and says so.
+    pub(super) fn apply(&self, state: &mut State, draw: &mut Draw) -> Result<(), ChainError> {
+        if self.probability < 1.0 && !draw.chance(self.probability) {
+            state.drawn.push(format!("{} skipped", self.kind.name()));
+            return Ok(());
+        }
+        if let Kind::OneOf(steps) = &self.kind {
+            return match steps.get(draw.below(steps.len() as u64) as usize) {
+                Some(step) => step.apply(state, draw),
+                None => Ok(()),
+            };
+        }
+        let failed = |size: (u32, u32), detail: String| ChainError::Apply {
+            step: self.kind.name(),
+            width: size.0,
+            height: size.1,
+            detail,
+        };
+        let size = state.image.size();
+        let mut encoded = None;
+        let (image, said) = match &self.kind {
+            Kind::Resize(target, kernel) => {
+                let (width, height) = target.draw(size, draw);
+                let pixels = u64::from(width) * u64::from(height);
+                if width > LONGEST || height > LONGEST || pixels > MOST_PIXELS {
+                    let detail = format!(
+                        "{width} x {height} is too large, sides end at {LONGEST} and pixels at {MOST_PIXELS}"
+                    );
+                    return Err(failed(size, detail));
+                }
+                let said = format!("resize({width} x {height}, {})", kernel.as_str());
+                (resize(&state.image, width, height, *kernel), said)
+            }
+            Kind::Jpeg(quality, subsampling) => {
+                let quality = quality.draw_integer(draw) as u8;
+                let bytes = encode_jpeg(&state.image, quality, *subsampling)
+                    .map_err(|error| failed(size, error.to_string()))?;
+                let image = decoded(&bytes).map_err(|detail| failed(size, detail))?;
+                encoded = Some((Format::Jpeg, bytes));
+                (image, format!("jpeg({quality}, {})", subsampling.as_str()))
+            }
+            Kind::Paper => {
+                let paper = Paper::draw(size, draw);
+                let bytes = paper.apply(&state.image).map_err(|error| failed(size, error.to_string()))?;
+                let image = decoded(&bytes).map_err(|detail| failed(size, detail))?;
+                encoded = Some((Format::Jpeg, bytes));
+                let Paper { quality, width, height, brightness, contrast, sharpness, color, .. } = paper;
+                let said = format!(
+                    "paper(resize({width} x {height}, bicubic) | brightness({brightness}) | contrast({contrast}) \
+                     | sharpness({sharpness}) | color({color}) | jpeg({quality}, 4:2:0))"
+                );
+                (image, said)
+            }
+            Kind::Brightness(range) => enhanced("brightness", brightness, &state.image, range, draw),
+            Kind::Contrast(range) => enhanced("contrast", contrast, &state.image, range, draw),
+            Kind::Sharpness(range) => enhanced("sharpness", sharpness, &state.image, range, draw),
+            Kind::Color(range) => enhanced("color", color, &state.image, range, draw),
+            Kind::Blur(range) => enhanced("blur", gaussian_blur, &state.image, range, draw),
+            Kind::Noise(range) => {
+                let noise = Noise { variance: range.draw(draw), key: draw.next_u64() };
+                (noise.add(&state.image, 0, 0), format!("noise({})", noise.variance))
+            }
+            Kind::Grayscale => (grayscale(&state.image), "grayscale".to_owned()),
+            Kind::OneOf(_) => return Ok(()),
+        };
+        state.image = image;
+        state.encoded = encoded;
+        state.drawn.push(said);
+        Ok(())
+    }
+}
+
+fn enhanced(
+    name: &str,
+    change: fn(&Image, f64) -> Image,
+    image: &Image,
+    range: &Range,
+    draw: &mut Draw,
+) -> (Image, String) {
+    let factor = range.draw(draw);
+    (change(image, factor), format!("{name}({factor})"))
+}
+
+/// The pixels that a file of ours holds.
+fn decoded(bytes: &[u8]) -> Result<Image, String> {
+    let options = DecodeOptions { max_pixels: u64::MAX, ..DecodeOptions::default() };
+    decode(bytes, &options).map(|decoded| decoded.image).map_err(|error| error.to_string())
+}
+
+impl Kind {
+    fn name(&self) -> &'static str {
+        match self {
+            Kind::Resize(..) => "resize",
+            Kind::Jpeg(..) => "jpeg",
+            Kind::Brightness(_) => "brightness",
+            Kind::Contrast(_) => "contrast",
+            Kind::Sharpness(_) => "sharpness",
+            Kind::Color(_) => "color",
+            Kind::Blur(_) => "blur",
+            Kind::Noise(_) => "noise",
+            Kind::Grayscale => "grayscale",
+            Kind::Paper => "paper",
+            Kind::OneOf(_) => "one_of",
+        }
+    }
+}
+
+impl Target {
+    fn draw(&self, (width, height): (u32, u32), draw: &mut Draw) -> (u32, u32) {
+        let (w, h) = (f64::from(width), f64::from(height));
+        // Casts saturate; a side never falls below one pixel.
+        match self {
+            Target::Factor(range) => {
+                let factor = range.draw(draw);
+                (((w * factor) as u32).max(1), ((h * factor) as u32).max(1))
+            }
+            Target::Side(range) => {
+                let side = range.draw_integer(draw) as u32;
+                let long = |of: f64, short: f64| ((f64::from(side) * of / short) as u32).max(1);
+                if width <= height { (side, long(h, w)) } else { (long(w, h), side) }
+            }
+            Target::Size(width, height) => {
+                (width.draw_integer(draw) as u32, height.draw_integer(draw) as u32)
+            }
+        }
+    }
+}
+
+impl Range {
+    fn draw(self, draw: &mut Draw) -> f64 {
+        if self.lo == self.hi { self.lo } else { draw.uniform(self.lo, self.hi) }
+    }
+
+    fn draw_integer(self, draw: &mut Draw) -> i64 {
+        draw.int(self.lo as i64..=self.hi as i64)
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut arguments: Vec<String> = match &self.kind {
+            Kind::Resize(target, kernel) => {
+                let mut arguments = match target {
+                    Target::Factor(range) => vec![range.to_string()],
+                    Target::Side(range) => vec![format!("side={range}")],
+                    Target::Size(width, height) => vec![format!("width={width}"), format!("height={height}")],
+                };
+                arguments.push(match target {
+                    Target::Factor(_) => kernel.as_str().to_owned(),
+                    _ => format!("kernel={}", kernel.as_str()),
+                });
+                arguments
+            }
+            Kind::Jpeg(quality, subsampling) => vec![quality.to_string(), subsampling.as_str().to_owned()],
+            Kind::Brightness(range)
+            | Kind::Contrast(range)
+            | Kind::Sharpness(range)
+            | Kind::Color(range)
+            | Kind::Blur(range)
+            | Kind::Noise(range) => vec![range.to_string()],
+            Kind::Grayscale | Kind::Paper => Vec::new(),
+            Kind::OneOf(steps) => steps.iter().map(Step::to_string).collect(),
+        };
+        if self.probability < 1.0 {
+            arguments.push(format!("p={}", self.probability));
+        }
+        f.write_str(self.kind.name())?;
+        if arguments.is_empty() { Ok(()) } else { write!(f, "({})", arguments.join(", ")) }
+    }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.lo == self.hi { write!(f, "{}", self.lo) } else { write!(f, "{}..{}", self.lo, self.hi) }
+    }
+}
+
+const KERNELS: [(&str, Kernel); 6] = [
+    ("nearest", Kernel::Nearest),
+    ("box", Kernel::Box),
+    ("bilinear", Kernel::Bilinear),
+    ("hamming", Kernel::Hamming),
+    ("bicubic", Kernel::Bicubic),
+    ("lanczos", Kernel::Lanczos),
+];
+
+const SUBSAMPLINGS: [(&str, Subsampling); 3] =
+    [("4:2:0", Subsampling::S420), ("4:2:2", Subsampling::S422), ("4:4:4", Subsampling::S444)];
+
+/// Which numbers an argument may be.
+struct Numbers {
+    lo: f64,
+    hi: f64,
+    integer: bool,
+}
+
+impl Numbers {
+    fn real(lo: f64, hi: f64) -> Numbers {
+        Numbers { lo, hi, integer: false }
+    }
+
+    fn integer(lo: i64, hi: i64) -> Numbers {
+        Numbers { lo: lo as f64, hi: hi as f64, integer: true }
+    }
+
+    fn read(&self, text: &str) -> Option<f64> {
+        let value: f64 = text.trim().parse().ok()?;
+        let allowed = value >= self.lo && value <= self.hi && (!self.integer || value.fract() == 0.0);
+        allowed.then_some(value)
+    }
+}
+
+impl fmt::Display for Numbers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = if self.integer { "an integer" } else { "a number" };
+        write!(f, "{what} of {}..{} or a range of them", self.lo, self.hi)
+    }
+}
+
+/// Takes the arguments of one call, by key or by place.
+struct Reader<'a> {
+    step: &'static str,
+    position: usize,
+    left: Vec<&'a Argument>,
+}
+
+impl<'a> Reader<'a> {
+    /// The argument `key`, else the first without a key if `place` is given.
+    fn optional(
+        &mut self,
+        key: &str,
+        place: Option<usize>,
+        numbers: &Numbers,
+    ) -> Result<Option<Range>, ChainError> {
+        let Some(argument) = self.take(key, place.is_some())? else { return Ok(None) };
+        let Value::Word(word) = &argument.value else {
+            return Err(self.wrong(argument, key, &numbers.to_string()));
+        };
+        let range = match word.split_once("..") {
+            // A probability is a number; drawing one from a range would say nothing more.
+            Some((lo, hi)) if key != "p" => {
+                numbers.read(lo).zip(numbers.read(hi)).filter(|(lo, hi)| lo <= hi)
+            }
+            _ => numbers.read(word).map(|value| (value, value)),
+        };
+        match range {
+            Some((lo, hi)) => Ok(Some(Range { lo, hi })),
+            None => Err(self.wrong(argument, key, &numbers.to_string())),
+        }
+    }
+
+    fn required(&mut self, key: &str, numbers: &Numbers) -> Result<Range, ChainError> {
+        match self.optional(key, Some(0), numbers)? {
+            Some(range) => Ok(range),
+            None => Err(self.missing(key, &numbers.to_string())),
+        }
+    }
+
+    fn word<T: Copy>(&mut self, key: &str, words: &[(&str, T)]) -> Result<Option<T>, ChainError> {
+        let Some(argument) = self.take(key, true)? else { return Ok(None) };
+        if let Value::Word(word) = &argument.value
+            && let Some((_, value)) = words.iter().find(|(name, _)| name == word)
+        {
+            return Ok(Some(*value));
+        }
+        let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
+        Err(self.wrong(argument, key, &format!("one of {}", names.join(", "))))
+    }
+
+    /// All arguments without a key, as steps.
+    fn steps(&mut self) -> Result<Vec<Step>, ChainError> {
+        let (steps, left): (Vec<&Argument>, Vec<&Argument>) = self.left.iter().partition(|a| a.key.is_none());
+        self.left = left;
+        if steps.is_empty() {
+            return Err(self.missing("step", "at least one step"));
+        }
+        let step = |argument: &&Argument| match &argument.value {
+            Value::Call(call) => Step::new(call),
+            Value::Word(name) => {
+                Step::new(&Call { name: name.clone(), position: argument.position, arguments: Vec::new() })
+            }
+        };
+        steps.iter().map(step).collect()
+    }
+
+    /// Whatever nobody took is an error.
+    fn finish(self) -> Result<(), ChainError> {
+        let Some(argument) = self.left.first() else { return Ok(()) };
+        let name = argument.key.clone().unwrap_or_else(|| argument.text());
+        let known = match self.step {
+            "resize" => "factor, side, width, height, kernel, p",
+            "jpeg" => "quality, subsampling, p",
+            "blur" => "sigma, p",
+            "noise" => "var, p",
+            "grayscale" | "paper" => "only p",
+            "one_of" => "steps and p",
+            _ => "factor, p",
+        };
+        Err(self.wrong(
+            argument,
+            &name,
+            &format!("no such argument or not twice; {} takes {known}", self.step),
+        ))
+    }
+
+    fn take(&mut self, key: &str, by_place: bool) -> Result<Option<&'a Argument>, ChainError> {
+        let named = self.left.iter().position(|argument| argument.key.as_deref() == Some(key));
+        let placed = || self.left.iter().position(|argument| by_place && argument.key.is_none());
+        Ok(named.or_else(placed).map(|index| self.left.remove(index)))
+    }
+
+    fn wrong(&self, argument: &Argument, name: &str, expected: &str) -> ChainError {
+        ChainError::Argument {
+            position: argument.position,
+            step: self.step,
+            argument: name.to_owned(),
+            found: format!("{:?}", argument.text()),
+            expected: expected.to_owned(),
+        }
+    }
+
+    fn missing(&self, name: &str, expected: &str) -> ChainError {
+        ChainError::Argument {
+            position: self.position,
+            step: self.step,
+            argument: name.to_owned(),
+            found: "missing or given twice".to_owned(),
+            expected: expected.to_owned(),
+        }
+    }
+}
+
+impl Argument {
+    fn text(&self) -> String {
+        match &self.value {
+            Value::Word(word) => word.clone(),
+            Value::Call(call) => format!("{}(...)", call.name),
+        }
+    }
+}
+
+/// Edits (insert, delete, replace) from one name to another.
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().take(64).collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (i, a) in from.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, &b) in to.iter().enumerate() {
+            let replaced = diagonal + usize::from(a != b);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edit_distance() {
+        for (from, to, edits) in [("resize", "resise", 1), ("", "abc", 3), ("jpeg", "jpg", 1), ("a", "a", 0)]
+        {
+            assert_eq!(distance(from, to), edits, "{from} {to}");
+        }
+    }
+}
