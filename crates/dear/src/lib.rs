@@ -1,1 +1,3 @@
 //! Dissect, prune and refine detectors of AI-generated images.
+
+pub mod metrics;
