@@ -1,3 +1,4 @@
 //! Dissect, prune and refine detectors of AI-generated images.
 
+pub mod bootstrap;
 pub mod metrics;
