@@ -1,5 +1,6 @@
 //! Dissect, prune and refine detectors of AI-generated images.
 
 pub mod bootstrap;
+pub mod gate;
 pub mod metrics;
 pub mod rad;
