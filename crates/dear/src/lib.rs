@@ -2,5 +2,6 @@
 
 pub mod bootstrap;
 pub mod gate;
+pub mod head;
 pub mod metrics;
 pub mod rad;
