@@ -1,1 +1,94 @@
-//! The program.
+//! The command line: arguments to options, one library call, and its result rendered. No logic of the method lives here.
+//!
+//! stdout carries data, stderr talk. Exit codes: 0 done, 1 done with failed items, 2 wrong use or input, 3 environment,
+//! 130 interrupted.
+
+mod arguments;
+mod command;
+mod output;
+mod progress;
+mod samples;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use dear::error::{Category, Error};
+
+/// Prove and repair how detectors of AI-generated images behave in the real world.
+#[derive(Debug, Parser)]
+#[command(name = "dear", version, about, propagate_version = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// See the whole method at work on embedded photographs: probes, pruning, a new head, a report
+    Demo(command::demo::Args),
+    /// Score images: one record a file, whatever is in it
+    Scan(command::scan::Args),
+    /// Show where in an image a detector sees evidence
+    Explain(command::explain::Args),
+    /// Judge detectors on a dataset: every metric with its interval, per subset and per perturbation
+    Evaluate(command::evaluate::Args),
+    /// Harden a detector: dissect, prune and refine in one go
+    Harden(command::harden::Args),
+    /// Make diagnostic probes: photographs of which one region is generated
+    Probe(command::probe::Args),
+    /// Score a detector's channels by how they tell generated from real pixels (RAD)
+    Dissect(command::dissect::Args),
+    /// Choose the channels to prune from their scores
+    Prune(command::prune::Args),
+    /// Train a new head on the channels that a gate keeps
+    Refine(command::refine::Args),
+    /// Say what this installation has, and what is missing
+    Doctor(command::doctor::Args),
+}
+
+/// How a command that did its work ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Done,
+    DoneWithFailedItems,
+}
+
+/// Run the program. Errors are printed to stderr, with a hint where there is one.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are data, asked for; everything else is talk.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    progress::watch_for_interrupts();
+    let result = match cli.command {
+        Command::Demo(args) => command::demo::run(args),
+        Command::Scan(args) => command::scan::run(args),
+        Command::Explain(args) => command::explain::run(args),
+        Command::Evaluate(args) => command::evaluate::run(args),
+        Command::Harden(args) => command::harden::run(args),
+        Command::Probe(args) => command::probe::run(args),
+        Command::Dissect(args) => command::dissect::run(args),
+        Command::Prune(args) => command::prune::run(args),
+        Command::Refine(args) => command::refine::run(args),
+        Command::Doctor(args) => command::doctor::run(args),
+    };
+    match result {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::DoneWithFailedItems) => ExitCode::from(1),
+        // A reader that has seen enough (`dear scan . | head`) is no failure.
+        Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(&error);
+            ExitCode::from(match error.category() {
+                Category::Input => 2,
+                Category::Environment => 3,
+                Category::Interrupted => 130,
+            })
+        }
+    }
+}

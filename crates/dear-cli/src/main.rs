@@ -1,2 +1,7 @@
 //! The command `dear`.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    dear_cli::run(std::env::args_os())
+}

@@ -1,0 +1,162 @@
+//! `dear evaluate`: judge detectors.
+
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use dear::dataset;
+use dear::detector::Detector;
+use dear::error::Error;
+use dear::evaluate::{EvaluateOptions, Evaluation, ImageRecord, evaluate};
+use dear::report::{Extras, html};
+use dear::store::Store;
+use dear_image::Chain;
+
+use crate::arguments::{EngineArgs, open_detector};
+use crate::progress::Progress;
+use crate::{Outcome, output};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Detector file; give several to compare them [default: the embedded `mini`]
+    #[arg(long, value_name = "FILE.onnx")]
+    detector: Vec<PathBuf>,
+    /// Dataset: a folder with real/ and fake/ (or 0_real and 1_fake, nature and ai), or one of splits that hold them
+    #[arg(long, value_name = "ROOT")]
+    data: PathBuf,
+    /// Split to judge on [default: `test`, where the root holds splits]
+    #[arg(long)]
+    split: Option<String>,
+    /// Perturbation chains to judge under besides the images as they are, e.g. `paper` or `resize(0.5) | jpeg(70)`
+    #[arg(long, value_name = "CHAIN", num_args = 1..)]
+    perturb: Vec<String>,
+    /// Folder for results.json, records.jsonl, report.html and the features
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Seed of what chains and the bootstrap draw
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// What is printed
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
+    let chains = args.perturb.iter().map(|text| parse_chain(text)).collect::<Result<Vec<Chain>, Error>>()?;
+    let dataset = dataset::open(&args.data, args.split.as_deref())?;
+    output::check_folder_writable(&args.out)?;
+    let mut detectors: Vec<Detector> = Vec::new();
+    for path in &args.detector {
+        detectors.push(open_detector(Some(path), &args.engine)?);
+    }
+    if detectors.is_empty() {
+        detectors.push(open_detector(None, &args.engine)?);
+    }
+    let mut options = EvaluateOptions { seed: args.seed, ..EvaluateOptions::default() };
+    options.bootstrap.seed = args.seed;
+    let store = Store::new(&args.out.join("features"));
+    let (evaluation, records) = evaluate(&detectors, &dataset, &chains, &store, &options, &Progress::default())?;
+    let page = html(&evaluation, &Extras { title: "Evaluation", command: &command_line(), examples: &[], caution: None });
+    write_results(&args.out, &evaluation, &records)?;
+    output::write(&args.out.join("report.html"), page.as_bytes())?;
+    match args.format {
+        Format::Text => print(&evaluation)?,
+        Format::Json => output::line(serde_json::to_string_pretty(&evaluation).map_err(|error| Error::Options(error.to_string()))?)?,
+    }
+    output::note(format_args!("wrote {}", args.out.join("report.html").display()));
+    let refused = report_refused(&records);
+    Ok(if refused == 0 { Outcome::Done } else { Outcome::DoneWithFailedItems })
+}
+
+/// A chain from the command line.
+pub(crate) fn parse_chain(text: &str) -> Result<Chain, Error> {
+    Chain::parse(text).map_err(|error| match error.hint() {
+        Some(hint) => Error::Images { message: error.to_string(), hint },
+        None => Error::Options(error.to_string()),
+    })
+}
+
+/// `results.json` and `records.jsonl`.
+pub(crate) fn write_results(out: &Path, evaluation: &Evaluation, records: &[ImageRecord]) -> Result<(), Error> {
+    let mut lines = String::new();
+    for record in records {
+        lines.push_str(&serde_json::to_string(record).map_err(|error| Error::Options(error.to_string()))?);
+        lines.push('\n');
+    }
+    output::write(&out.join("records.jsonl"), lines.as_bytes())?;
+    output::write_json(&out.join("results.json"), evaluation)
+}
+
+/// The command as typed, for the record.
+pub(crate) fn command_line() -> String {
+    let words = std::env::args().enumerate().map(|(i, word)| {
+        if i == 0 {
+            "dear".to_owned()
+        } else if word.chars().all(|c| c.is_alphanumeric() || "-_./=,".contains(c)) {
+            word
+        } else {
+            format!("'{}'", word.replace('\'', "'\\''"))
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Tables on stdout, one a chain, then what it comes to.
+pub(crate) fn print(evaluation: &Evaluation) -> Result<(), Error> {
+    const COLUMNS: [(&str, &str); 6] = [
+        ("r_acc", "R.Acc %"),
+        ("f_acc", "F.Acc %"),
+        ("balanced_accuracy", "bal.acc %"),
+        ("auc", "AUC"),
+        ("ap", "AP"),
+        ("tpr_at_5_fpr", "TPR@5%FPR"),
+    ];
+    for chain in &evaluation.chains {
+        let first = evaluation.tables.iter().find(|table| &table.chain == chain);
+        let counts = first.map(|table| format!("{} real, {} generated", table.real, table.fake)).unwrap_or_default();
+        output::line(format_args!("{chain} ({counts})"))?;
+        let head: String = COLUMNS.iter().map(|(_, name)| format!("{name:>19}")).collect();
+        output::line(format_args!("  {:<20}{head}", "system"))?;
+        for system in &evaluation.systems {
+            let Some(table) = evaluation.table(chain, &system.name, "all") else { continue };
+            let cells: String = COLUMNS
+                .iter()
+                .map(|(metric, _)| {
+                    let scale = if ["auc", "ap"].contains(metric) { 1.0 } else { 100.0 };
+                    let digits = if scale == 1.0 { 3 } else { 1 };
+                    let text = table.metric(metric).and_then(|interval| {
+                        let (value, low, high) = (interval.value?, interval.low?, interval.high?);
+                        Some(format!("{:.digits$} [{:.digits$},{:.digits$}]", scale * value, scale * low, scale * high))
+                    });
+                    format!("{:>19}", text.unwrap_or_else(|| "-".to_owned()))
+                })
+                .collect();
+            output::line(format_args!("  {:<20}{cells}", system.name))?;
+        }
+        output::line("")?;
+    }
+    for line in &evaluation.words {
+        output::line(line)?;
+    }
+    Ok(())
+}
+
+/// Say which images were refused; returns how many.
+pub(crate) fn report_refused(records: &[ImageRecord]) -> usize {
+    let refused: Vec<dear::probe::Refused> = records
+        .iter()
+        .filter(|record| record.chain == "clean")
+        .filter_map(|record| {
+            Some(dear::probe::Refused { path: record.path.clone(), kind: record.error.clone()?, message: record.message.clone()? })
+        })
+        .collect();
+    output::refused(&refused);
+    refused.len()
+}

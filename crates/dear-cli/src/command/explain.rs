@@ -1,0 +1,51 @@
+//! `dear explain`: the heat map of one image.
+
+use std::path::PathBuf;
+
+use dear::error::Error;
+use dear::explain::{Scale, overlay};
+use dear_image::{DecodeOptions, decode, encode_png};
+
+use crate::arguments::DetectorArgs;
+use crate::{Outcome, output};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The image
+    image: PathBuf,
+    #[command(flatten)]
+    detector: DetectorArgs,
+    /// Where the heat map goes: the image in grey, red where it speaks for generated, blue for real
+    #[arg(long, value_name = "MAP.png")]
+    out: PathBuf,
+}
+
+pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
+    output::check_writable(&args.out)?;
+    let bytes = fs_err::read(&args.image)?;
+    let decoded = decode(&bytes, &DecodeOptions::default()).map_err(|error| Error::Images {
+        message: format!("{}: {error}", args.image.display()),
+        hint: error.hint().unwrap_or_else(|| "give an image that other programs can open".to_owned()),
+    })?;
+    for warning in &decoded.warnings {
+        output::warning(format_args!("{}: {warning}", args.image.display()));
+    }
+    let detector = args.detector.open()?;
+    let evidence = detector.evidence(&decoded.image)?;
+    let scale = Scale::of([&evidence]);
+    let map = overlay(&decoded.image, &evidence, detector.metadata().stride, &scale);
+    let png = encode_png(&map).map_err(|error| Error::Options(error.to_string()))?;
+    output::write(&args.out, &png)?;
+    output::line(format_args!(
+        "logit {:+.4} ({}), the mean of {} x {} cells from {:+.2} to {:+.2}; full colour at ±{:.2}",
+        evidence.logit,
+        if evidence.logit > 0.0 { "generated" } else if evidence.logit < 0.0 { "real" } else { "neither" },
+        evidence.width,
+        evidence.height,
+        scale.min,
+        scale.max,
+        scale.full
+    ))?;
+    output::note(format_args!("wrote {}", args.out.display()));
+    Ok(Outcome::Done)
+}

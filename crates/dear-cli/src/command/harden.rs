@@ -1,0 +1,111 @@
+//! `dear harden`: the whole method in one go.
+
+use std::path::{Path, PathBuf};
+
+use dear::error::Error;
+use dear::harden::{Inputs, harden};
+use dear::head::Report;
+
+use crate::arguments::{DetectorArgs, RecipeArgs};
+use crate::progress::Progress;
+use crate::{Outcome, output};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    detector: DetectorArgs,
+    #[command(flatten)]
+    images: TrainingImages,
+    /// Probes; without them they are made from the real images
+    #[arg(long, value_name = "DIR")]
+    probes: Option<PathBuf>,
+    /// Masks of the probes, where they lie in another folder
+    #[arg(long, value_name = "DIR", requires = "probes")]
+    masks: Option<PathBuf>,
+    /// Null probes, for a recipe that subtracts them
+    #[arg(long, value_name = "DIR")]
+    null_probes: Option<PathBuf>,
+    #[command(flatten)]
+    recipe: RecipeArgs,
+    /// The hardened detector
+    #[arg(long, value_name = "FILE.onnx")]
+    out: PathBuf,
+    /// Folder for probes and features, so that a rerun goes on [default: OUT with `.work`]
+    #[arg(long, value_name = "DIR")]
+    work: Option<PathBuf>,
+}
+
+/// The images that a head is trained and validated on.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct TrainingImages {
+    /// Folder of real images
+    #[arg(long, value_name = "DIR")]
+    pub(crate) real: PathBuf,
+    /// Folder of generated images
+    #[arg(long, value_name = "DIR")]
+    pub(crate) fake: PathBuf,
+    /// Dataset for validation; without it a seeded 20 % of the images are held out
+    #[arg(long, value_name = "ROOT")]
+    pub(crate) val: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
+    let recipe = args.recipe.resolve()?;
+    if args.recipe.print_recipe {
+        output::line(recipe.to_toml()?.trim_end())?;
+        return Ok(Outcome::Done);
+    }
+    output::check_writable(&args.out)?;
+    let detector = args.detector.open()?;
+    let inputs = Inputs {
+        real: args.images.real,
+        fake: args.images.fake,
+        val: args.images.val,
+        probes: args.probes.map(|probes| (probes, args.masks)),
+        null_probes: args.null_probes,
+        work: args.work.unwrap_or_else(|| work_folder(&args.out)),
+        engine: args.detector.engine.options(),
+    };
+    let hardened = harden(&detector, &inputs, &recipe, &Progress::default())?;
+    output::refused(&hardened.refused);
+    output::write(&recipe_path(&args.out), recipe.to_toml()?.as_bytes())?;
+    output::write(&args.out, &hardened.model)?;
+    let counts = &hardened.counts;
+    output::line(format_args!(
+        "{}: {} of {} channels kept (RAD over {} probe views of {} probes, {} degenerate left out)",
+        args.out.display(),
+        hardened.gate.kept(),
+        hardened.gate.channels(),
+        hardened.rad.probes,
+        counts.probes,
+        hardened.rad.degenerate
+    ))?;
+    output::line(describe_training(&hardened.report, counts))?;
+    output::note("judge it against its baselines: dear evaluate --detector FILE --data ROOT --perturb paper --out DIR");
+    Ok(if hardened.refused.is_empty() { Outcome::Done } else { Outcome::DoneWithFailedItems })
+}
+
+/// One line on how the head was trained.
+pub(crate) fn describe_training(report: &Report, counts: &dear::harden::Counts) -> String {
+    let how = match report {
+        Report::L2(report) => format!("L2 optimum, strength {} chosen on validation", report.strength),
+        Report::Adam(report) => format!(
+            "Adam, best of {} steps is {} with balanced accuracy {:.3} on validation",
+            report.steps, report.best_step, report.best_balanced_accuracy
+        ),
+    };
+    format!(
+        "head: {how}; trained on {} real and {} generated images, validated on {} and {}, {} views each",
+        counts.real, counts.fake, counts.val_real, counts.val_fake, counts.views
+    )
+}
+
+/// `hardened.onnx` -> `hardened.work`.
+pub(crate) fn work_folder(out: &Path) -> PathBuf {
+    out.with_extension("work")
+}
+
+/// `hardened.onnx` -> `hardened.recipe.toml`.
+pub(crate) fn recipe_path(out: &Path) -> PathBuf {
+    out.with_extension("recipe.toml")
+}

@@ -1,0 +1,102 @@
+//! `dear refine`: a new head on the kept channels.
+
+use std::path::PathBuf;
+
+use dear::error::Error;
+use dear::harden::{Counts, Inputs, assemble, main_views, probe_views, refine, split_images};
+use dear::probe::list;
+use dear::store::{Row, Store};
+
+use super::harden::{TrainingImages, describe_training, recipe_path, work_folder};
+use super::prune::GateFile;
+use crate::arguments::{DetectorArgs, RecipeArgs};
+use crate::progress::Progress;
+use crate::{Outcome, output};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    detector: DetectorArgs,
+    /// The gate from `dear prune`
+    #[arg(long, value_name = "FILE.json")]
+    gate: PathBuf,
+    #[command(flatten)]
+    images: TrainingImages,
+    /// Probes to train on beside the images; without them the head sees none
+    #[arg(long, value_name = "DIR")]
+    probes: Option<PathBuf>,
+    /// Masks of the probes, where they lie in another folder
+    #[arg(long, value_name = "DIR", requires = "probes")]
+    masks: Option<PathBuf>,
+    #[command(flatten)]
+    recipe: RecipeArgs,
+    /// The hardened detector
+    #[arg(long, value_name = "FILE.onnx")]
+    out: PathBuf,
+    /// Folder for features, so that a rerun goes on [default: OUT with `.work`]
+    #[arg(long, value_name = "DIR")]
+    work: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
+    let mut recipe = args.recipe.resolve()?;
+    let gate: GateFile = output::read_json(&args.gate, "a gate from `dear prune`")?;
+    recipe.gate = gate.options;
+    recipe.rad = gate.scores.rad.options;
+    if args.recipe.print_recipe {
+        output::line(recipe.to_toml()?.trim_end())?;
+        return Ok(Outcome::Done);
+    }
+    output::check_writable(&args.out)?;
+    let detector = args.detector.open()?;
+    if detector.backbone_sha256() != gate.scores.backbone_sha256 {
+        return Err(Error::Images {
+            message: format!(
+                "{}: made for the backbone of {} ({}), expected that of {} ({})",
+                args.gate.display(),
+                gate.scores.detector,
+                short(&gate.scores.backbone_sha256),
+                detector.metadata().name,
+                short(detector.backbone_sha256())
+            ),
+            hint: "dissect and prune with the same --detector".to_owned(),
+        });
+    }
+    let work = args.work.unwrap_or_else(|| work_folder(&args.out));
+    let store = Store::new(&work.join("features"));
+    let inputs = Inputs {
+        real: args.images.real,
+        fake: args.images.fake,
+        val: args.images.val,
+        probes: None,
+        null_probes: None,
+        work,
+        engine: args.detector.engine.options(),
+    };
+    let split = split_images(&inputs, &recipe)?;
+    let progress = Progress::default();
+    let probes = match &args.probes {
+        Some(folder) => {
+            let mut pairs = list(folder, args.masks.as_deref())?;
+            pairs.retain(|pair| !split.held_out.contains(&pair.stem));
+            Some(probe_views(&detector, &store, &pairs, &recipe, "probe views", &progress)?)
+        }
+        None => None,
+    };
+    let main = main_views(&detector, &store, &split.train, &recipe, "training views", &progress)?;
+    let val = main_views(&detector, &store, &split.val, &recipe, "validation views", &progress)?;
+    let refinement = refine(&detector, &gate.gate, &main, &val, probes.as_deref(), &recipe, &progress)?;
+    let none: &[Row] = &[];
+    let (counts, refused) = Counts::of(&main, &val, probes.as_deref().unwrap_or(none), None, &recipe);
+    output::refused(&refused);
+    let model = assemble(&detector, &gate.scores.rad, &gate.gate, &refinement, &recipe, &counts)?;
+    output::write(&recipe_path(&args.out), recipe.to_toml()?.as_bytes())?;
+    output::write(&args.out, &model)?;
+    output::line(format_args!("{}: {} of {} channels kept", args.out.display(), gate.gate.kept(), gate.gate.channels()))?;
+    output::line(describe_training(&refinement.report, &counts))?;
+    Ok(if refused.is_empty() { Outcome::Done } else { Outcome::DoneWithFailedItems })
+}
+
+fn short(hash: &str) -> &str {
+    hash.get(..12).unwrap_or(hash)
+}

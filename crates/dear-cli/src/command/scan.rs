@@ -1,0 +1,174 @@
+//! `dear scan`: score images.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use dear::error::Error;
+use dear::scan::{Record, Status, Verdict, gather, score_file};
+use dear_image::DecodeOptions;
+
+use crate::arguments::DetectorArgs;
+use crate::{Outcome, output, progress};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Images, or folders of images
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    detector: DetectorArgs,
+    /// Form of the records on stdout
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+    /// Score truncated images too, with a warning; the exit code is 1 either way
+    #[arg(long)]
+    allow_truncated: bool,
+    /// Refuse images of more pixels
+    #[arg(long, value_name = "N", default_value_t = DecodeOptions::default().max_pixels)]
+    max_pixels: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Jsonl,
+    Csv,
+}
+
+pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
+    let (files, skipped) = gather(&args.paths)?;
+    let detector = args.detector.open()?;
+    let options = DecodeOptions { max_pixels: args.max_pixels, allow_truncated: args.allow_truncated, ..DecodeOptions::default() };
+    let mut writer = Writer::new(args.format)?;
+    let (mut scored, mut refused, mut truncated) = (0u64, 0u64, 0u64);
+    let mut verdicts = [0u64; 3];
+    for path in &files {
+        if progress::cancelled() {
+            return Err(Error::Interrupted);
+        }
+        let record = score_file(&detector, path, &options)?;
+        match record.status {
+            Status::Refused => refused += 1,
+            Status::Scored | Status::ScoredWithWarning => scored += 1,
+        }
+        truncated += u64::from(record.warning.as_deref().is_some_and(|warning| warning.contains("truncated")));
+        if let Some(verdict) = record.verdict {
+            verdicts[match verdict {
+                Verdict::Generated => 0,
+                Verdict::Real => 1,
+                Verdict::Uncertain => 2,
+            }] += 1;
+        }
+        writer.write(&record)?;
+    }
+    let info = detector.info();
+    output::note(format_args!(
+        "{} files: {scored} scored ({} generated, {} real, {} uncertain at logit {} [{}]), {refused} refused{}; {} {} on {} threads",
+        files.len(),
+        verdicts[0],
+        verdicts[1],
+        verdicts[2],
+        detector.metadata().threshold.value,
+        detector.metadata().threshold.origin,
+        if skipped > 0 { format!(", {skipped} other files passed over") } else { String::new() },
+        info.name,
+        info.version,
+        info.threads,
+    ));
+    Ok(if refused + truncated > 0 { Outcome::DoneWithFailedItems } else { Outcome::Done })
+}
+
+enum Writer {
+    Text,
+    Jsonl,
+    Csv(Box<csv::Writer<std::io::Stdout>>),
+}
+
+const COLUMNS: [&str; 20] = [
+    "schema", "path", "path_base64", "sha256", "status", "warning", "error_kind", "error", "width", "height", "format", "logit",
+    "probability", "verdict", "threshold", "threshold_origin", "detector", "detector_sha256", "engine", "engine_detail",
+];
+
+impl Writer {
+    fn new(format: Format) -> Result<Self, Error> {
+        Ok(match format {
+            Format::Text => Self::Text,
+            Format::Jsonl => Self::Jsonl,
+            Format::Csv => {
+                let mut writer = csv::Writer::from_writer(std::io::stdout());
+                writer.write_record(COLUMNS).map_err(csv_error)?;
+                Self::Csv(Box::new(writer))
+            }
+        })
+    }
+
+    fn write(&mut self, record: &Record) -> Result<(), Error> {
+        match self {
+            Self::Text => text(record),
+            Self::Jsonl => output::line(serde_json::to_string(record).map_err(|error| Error::Options(error.to_string()))?),
+            Self::Csv(writer) => {
+                writer.write_record(row(record)?).map_err(csv_error)?;
+                // A killed scan keeps every finished row.
+                writer.flush().map_err(Error::Io)
+            }
+        }
+    }
+}
+
+fn text(record: &Record) -> Result<(), Error> {
+    let mut out = std::io::stdout().lock();
+    let result = match (&record.error, record.logit, record.verdict) {
+        (Some(error), ..) => writeln!(out, "refused          {}  {}: {}", record.path, error.kind, error.message),
+        (None, Some(logit), Some(verdict)) => {
+            let word = match verdict {
+                Verdict::Generated => "generated",
+                Verdict::Real => "real",
+                Verdict::Uncertain => "uncertain",
+            };
+            let warning = record.warning.as_ref().map(|warning| format!("  warning: {warning}")).unwrap_or_default();
+            writeln!(out, "{word:<9} {logit:>+6.2}  {}{warning}", record.path)
+        }
+        _ => Ok(()),
+    };
+    result.map_err(Error::Io)
+}
+
+fn row(record: &Record) -> Result<Vec<String>, Error> {
+    let engine = &record.engine;
+    Ok(vec![
+        record.schema.to_string(),
+        record.path.clone(),
+        record.path_base64.clone().unwrap_or_default(),
+        record.sha256.clone().unwrap_or_default(),
+        word(&record.status)?,
+        record.warning.clone().unwrap_or_default(),
+        record.error.as_ref().map(|error| error.kind.clone()).unwrap_or_default(),
+        record.error.as_ref().map(|error| error.message.clone()).unwrap_or_default(),
+        record.width.map(|value| value.to_string()).unwrap_or_default(),
+        record.height.map(|value| value.to_string()).unwrap_or_default(),
+        record.format.clone().unwrap_or_default(),
+        record.logit.map(|value| value.to_string()).unwrap_or_default(),
+        record.probability.map(|value| value.to_string()).unwrap_or_default(),
+        record.verdict.as_ref().map(word).transpose()?.unwrap_or_default(),
+        record.threshold.to_string(),
+        record.threshold_origin.clone(),
+        record.detector.name.clone(),
+        record.detector.sha256.clone(),
+        engine.name.clone(),
+        format!("{} {} {} {} threads", engine.version, engine.provider, engine.precision, engine.threads),
+    ])
+}
+
+/// The name under which a unit variant is serialised.
+fn word(value: &impl serde::Serialize) -> Result<String, Error> {
+    let value = serde_json::to_value(value).map_err(|error| Error::Options(error.to_string()))?;
+    Ok(value.as_str().unwrap_or_default().to_owned())
+}
+
+fn csv_error(error: csv::Error) -> Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => Error::Io(error),
+        other => Error::Options(format!("csv: {other:?}")),
+    }
+}

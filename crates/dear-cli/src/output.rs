@@ -1,0 +1,78 @@
+//! What people and programs read: stdout is data, stderr is talk.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::path::Path;
+
+use dear::error::Error;
+use dear::probe::Refused;
+use serde::Serialize;
+
+/// A line of data on stdout.
+pub(crate) fn line(text: impl Display) -> Result<(), Error> {
+    writeln!(io::stdout().lock(), "{text}").map_err(Error::Io)
+}
+
+/// A line of talk on stderr.
+pub(crate) fn note(text: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Something the user should know.
+pub(crate) fn warning(text: impl Display) {
+    note(format_args!("warning: {text}"));
+}
+
+/// An error and what to do about it.
+pub(crate) fn error(error: &Error) {
+    note(format_args!("error: {error}"));
+    if let Some(hint) = error.hint() {
+        note(format_args!("hint: {hint}"));
+    }
+}
+
+/// Images that could not be used: the first few, and how many.
+pub(crate) fn refused(list: &[Refused]) {
+    const SHOWN: usize = 5;
+    for refused in list.iter().take(SHOWN) {
+        warning(format_args!("{}: refused ({}): {}", refused.path, refused.kind, refused.message));
+    }
+    if list.len() > SHOWN {
+        warning(format_args!("{} more images were refused", list.len() - SHOWN));
+    }
+}
+
+/// Write `value` as JSON, whole or not at all.
+pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
+    let mut text = serde_json::to_string_pretty(value).map_err(|error| Error::Options(error.to_string()))?;
+    text.push('\n');
+    write(path, text.as_bytes())
+}
+
+/// Write a file, whole or not at all.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    dear::files::write_atomic(path, bytes).map_err(Error::Io)
+}
+
+/// Read a JSON file that this program wrote.
+pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path, what: &str) -> Result<T, Error> {
+    let text = fs_err::read_to_string(path)?;
+    serde_json::from_str(&text).map_err(|error| Error::Options(format!("{}: not {what}: {error}", path.display())))
+}
+
+/// Refuse early, before long work, where the folder of `path` cannot be written to.
+pub(crate) fn check_writable(path: &Path) -> Result<(), Error> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    check_folder_writable(folder)
+}
+
+/// Make `folder` and try a file in it.
+pub(crate) fn check_folder_writable(folder: &Path) -> Result<(), Error> {
+    fs_err::create_dir_all(folder)?;
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: cannot be written to: {error}", folder.display()));
+    tempfile::Builder::new().prefix(".dear-").tempfile_in(folder).map_err(named)?;
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! What can end a run: one error over the typed errors of the steps, with what to do about it and whose fault it is.
+
+use crate::bootstrap::BootstrapError;
+use crate::dataset::DatasetError;
+use crate::detector::ImportError;
+use crate::engine::RuntimeError;
+use crate::gate::GateError;
+use crate::head::TrainError;
+use crate::head::bias::BiasError;
+use crate::rad::RadError;
+
+/// Why a run of several steps ended.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The observer asked for a stop. What was finished is kept; the same command goes on from there.
+    #[error("interrupted")]
+    Interrupted,
+    /// Reading or writing a file; the message names it.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// A dataset's folders.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// A detector file.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// An engine.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// Dissect.
+    #[error(transparent)]
+    Rad(#[from] RadError),
+    /// Prune.
+    #[error(transparent)]
+    Gate(#[from] GateError),
+    /// Refine.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// The bias baseline.
+    #[error(transparent)]
+    Bias(#[from] BiasError),
+    /// Intervals.
+    #[error(transparent)]
+    Bootstrap(#[from] BootstrapError),
+    /// A set of probes that cannot be used.
+    #[error("{message}")]
+    Probes {
+        /// One line.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// Images of which too few could be read or are there.
+    #[error("{message}")]
+    Images {
+        /// One line.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// An option outside its range, or a file of options or results that does not parse.
+    #[error("{0}")]
+    Options(String),
+}
+
+/// Whose move it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Category {
+    /// The input or its use is wrong: exit code 2.
+    Input,
+    /// The machine lacks something (engine, disk, permission): exit code 3.
+    Environment,
+    /// Stopped on request: exit code 130.
+    Interrupted,
+}
+
+impl Error {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Interrupted => Some("run the same command again: it goes on where it stopped".to_owned()),
+            Self::Io(error) => io_hint(error),
+            Self::Dataset(error) => error.hint(),
+            Self::Import(error) => error.hint(),
+            Self::Runtime(error) => error.hint(),
+            Self::Rad(error) => error.hint(),
+            Self::Gate(error) => error.hint(),
+            Self::Train(error) => error.hint(),
+            Self::Probes { hint, .. } | Self::Images { hint, .. } => Some(hint.clone()),
+            Self::Bias(_) | Self::Bootstrap(_) | Self::Options(_) => None,
+        }
+    }
+
+    /// Whose move it is.
+    pub fn category(&self) -> Category {
+        match self {
+            Self::Interrupted => Category::Interrupted,
+            Self::Runtime(_) => Category::Environment,
+            Self::Io(error) | Self::Dataset(DatasetError::Io(error)) if error.kind() != std::io::ErrorKind::NotFound => {
+                Category::Environment
+            }
+            _ => Category::Input,
+        }
+    }
+}
+
+fn io_hint(error: &std::io::Error) -> Option<String> {
+    use std::io::ErrorKind;
+    Some(
+        match error.kind() {
+            ErrorKind::NotFound => "check the path",
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "choose a folder that you may write to",
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "free some space and run the same command again",
+            ErrorKind::NotADirectory | ErrorKind::AlreadyExists => "a file stands where a folder is needed: choose another output path",
+            _ => return None,
+        }
+        .to_owned(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_failure_has_its_category() {
+        let io = |kind| Error::Io(std::io::Error::from(kind));
+        let cases = [
+            (Error::Interrupted, Category::Interrupted),
+            (io(std::io::ErrorKind::NotFound), Category::Input),
+            (io(std::io::ErrorKind::PermissionDenied), Category::Environment),
+            (io(std::io::ErrorKind::StorageFull), Category::Environment),
+            (Error::Options("x".into()), Category::Input),
+        ];
+        for (error, expected) in cases {
+            assert_eq!(error.category(), expected, "{error}");
+        }
+    }
+}

@@ -1,0 +1,483 @@
+//! Judge detectors on a dataset: every metric with its interval, per subset and per perturbation chain, for each detector
+//! and for the honest baselines that a hardened file carries.
+
+use std::collections::BTreeMap;
+
+use dear_image::Chain;
+use serde::{Deserialize, Serialize};
+
+use crate::bootstrap::{BootstrapOptions, Interval, bootstrap, paired_difference};
+use crate::dataset::{Dataset, Label};
+use crate::detector::Detector;
+use crate::engine::EngineInfo;
+use crate::error::Error;
+use crate::head::Head;
+use crate::observe::Observer;
+use crate::rad::Rad;
+use crate::store::{Row, Store};
+use crate::views::{self, Source};
+
+/// How an evaluation is done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvaluateOptions {
+    /// Seeds what chains draw.
+    pub seed: u64,
+    /// Intervals.
+    pub bootstrap: BootstrapOptions,
+}
+
+impl Default for EvaluateOptions {
+    fn default() -> Self {
+        Self { seed: 0, bootstrap: BootstrapOptions::default() }
+    }
+}
+
+/// Everything that an evaluation found: `results.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Version of this document.
+    pub schema: u32,
+    /// Version of dear.
+    pub version: String,
+    /// What was judged on.
+    pub data: Data,
+    /// Detector files.
+    pub detectors: Vec<DetectorRecord>,
+    /// What ran.
+    pub engine: EngineInfo,
+    /// Options in force.
+    pub options: EvaluateOptions,
+    /// Perturbation chains; the first is `clean`.
+    pub chains: Vec<String>,
+    /// What is compared: detectors and baselines.
+    pub systems: Vec<System>,
+    /// One entry for each chain, system and subset.
+    pub tables: Vec<Table>,
+    /// Hardened against each other system, on the same images.
+    pub comparisons: Vec<Comparison>,
+    /// What it comes to, in words.
+    pub words: Vec<String>,
+}
+
+/// What was judged on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Data {
+    /// Folder.
+    pub root: String,
+    /// Real images listed.
+    pub real: u64,
+    /// Generated images listed.
+    pub fake: u64,
+    /// Other files passed over.
+    pub skipped: u64,
+    /// Whether intervals resample scenes.
+    pub scenes_known: bool,
+    /// Number of scenes, where they are known.
+    pub scenes: Option<u64>,
+}
+
+/// A detector file as it is reported.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DetectorRecord {
+    /// Its name.
+    pub name: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// SHA-256 of its backbone: equal for a detector and its hardened form.
+    pub backbone_sha256: String,
+    /// Architecture.
+    pub architecture: String,
+    /// Licence.
+    pub licence: String,
+    /// What the card says.
+    pub card: String,
+    /// Scores of all channels, for a hardened detector.
+    pub rad: Option<Rad>,
+    /// Pruned channels, for a hardened detector.
+    pub pruned: Vec<u64>,
+    /// The recipe, for a hardened detector.
+    pub recipe: serde_json::Value,
+    /// What took part in training the head.
+    pub head: serde_json::Value,
+}
+
+/// One row of every table: a backbone with a head.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct System {
+    /// Name.
+    pub name: String,
+    /// Index into `detectors`.
+    pub detector: usize,
+    /// What it is, in words.
+    pub note: String,
+    /// Whether the method's claim is about this one.
+    pub hardened: bool,
+}
+
+/// Metrics of one system on one subset under one chain.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Table {
+    /// Chain.
+    pub chain: String,
+    /// System.
+    pub system: String,
+    /// `all`, a generator (against all real images), or a set of real images (real accuracy only).
+    pub subset: String,
+    /// Which kind of subset.
+    pub kind: SubsetKind,
+    /// Real images scored.
+    pub real: u64,
+    /// Generated images scored.
+    pub fake: u64,
+    /// Real images refused.
+    pub refused_real: u64,
+    /// Generated images refused.
+    pub refused_fake: u64,
+    /// Metrics with 95 % intervals.
+    pub metrics: Vec<Interval>,
+}
+
+impl Table {
+    /// A metric by name.
+    pub fn metric(&self, name: &str) -> Option<&Interval> {
+        self.metrics.iter().find(|interval| interval.metric == name)
+    }
+}
+
+/// What a table's subset is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SubsetKind {
+    /// Everything.
+    All,
+    /// One generator, against all real images.
+    Generator,
+    /// One set of real images.
+    RealSet,
+}
+
+/// A paired difference, after minus before, on the images that both scored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// Chain.
+    pub chain: String,
+    /// System before.
+    pub before: String,
+    /// System after.
+    pub after: String,
+    /// Differences of all metrics.
+    pub differences: Vec<Interval>,
+}
+
+/// One image's scores: a line of `records.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ImageRecord {
+    /// Key in the dataset.
+    pub path: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// Label.
+    pub label: Label,
+    /// Subset.
+    pub subset: String,
+    /// Chain.
+    pub chain: String,
+    /// `scored` or `refused`.
+    pub status: String,
+    /// Kind of error, null if scored.
+    pub error: Option<String>,
+    /// The error in words, null if scored.
+    pub message: Option<String>,
+    /// Logit of each system; null for a refused image.
+    pub logits: Option<BTreeMap<String, f64>>,
+}
+
+/// Judge `detectors` on `dataset` under each chain (a clean pass is always first). Returns the evaluation and a record
+/// for each image and chain.
+///
+/// # Errors
+/// The engine's, the store's, or a stop. Images that cannot be scored are counted, never an error.
+pub fn evaluate(
+    detectors: &[Detector],
+    dataset: &Dataset,
+    chains: &[Chain],
+    store: &Store,
+    options: &EvaluateOptions,
+    observer: &dyn Observer,
+) -> Result<(Evaluation, Vec<ImageRecord>), Error> {
+    options.bootstrap.check()?;
+    let Some(first) = detectors.first() else { return Err(Error::Options("no detector given, expected at least one".to_owned())) };
+    let clean: Chain = "clean".parse().map_err(|error: dear_image::ChainError| Error::Options(error.to_string()))?;
+    let mut all_chains = vec![clean];
+    for chain in chains {
+        if !all_chains.contains(chain) {
+            all_chains.push(chain.clone());
+        }
+    }
+    let chain_names: Vec<String> = all_chains.iter().map(chain_name).collect();
+
+    let sources: Vec<Source> = dataset
+        .samples
+        .iter()
+        .map(|sample| Source {
+            path: sample.path.clone(),
+            key: sample.key.clone(),
+            label: sample.label,
+            subset: sample.subset.clone(),
+            mask: None,
+        })
+        .collect();
+    let groups = dataset.scenes_known.then(|| group_ids(dataset));
+    let systems = systems(detectors);
+
+    // One pass over the images for each backbone, however many heads share it.
+    let mut rows: BTreeMap<&str, Vec<Vec<Row>>> = BTreeMap::new();
+    for detector in detectors {
+        if !rows.contains_key(detector.backbone_sha256()) {
+            let found = views::whole(detector, store, &sources, &all_chains, options.seed, observer)?;
+            rows.insert(detector.backbone_sha256(), found);
+        }
+    }
+
+    let mut tables = Vec::new();
+    let mut comparisons = Vec::new();
+    let mut records = Vec::new();
+    for (c, chain) in chain_names.iter().enumerate() {
+        let mut scores: Vec<Vec<f64>> = Vec::new();
+        for (system, head) in &systems {
+            let rows = &rows[detectors[system.detector].backbone_sha256()][c];
+            scores.push(rows.iter().map(|row| if row.error.is_none() { head.logit(&row.pooled) } else { f64::NAN }).collect());
+        }
+        for ((system, _), scores) in systems.iter().zip(&scores) {
+            for (subset, kind) in subsets(dataset) {
+                tables.push(table(dataset, scores, groups.as_deref(), chain, &system.name, subset, kind, options)?);
+            }
+        }
+        for (after, (system, _)) in systems.iter().enumerate().filter(|(_, (system, _))| system.hardened) {
+            for (before, (other, _)) in systems.iter().enumerate().filter(|&(i, _)| i != after) {
+                let difference =
+                    paired_difference(&labels(dataset), &scores[before], &scores[after], groups.as_deref(), &options.bootstrap)?;
+                comparisons.push(Comparison {
+                    chain: chain.clone(),
+                    before: other.name.clone(),
+                    after: system.name.clone(),
+                    differences: difference.intervals,
+                });
+            }
+        }
+        let first_rows = &rows[first.backbone_sha256()][c];
+        for (i, (sample, row)) in dataset.samples.iter().zip(first_rows).enumerate() {
+            let logits = || systems.iter().zip(&scores).map(|((system, _), scores)| (system.name.clone(), scores[i])).collect();
+            records.push(ImageRecord {
+                path: sample.key.clone(),
+                sha256: row.sha256.clone(),
+                label: sample.label,
+                subset: sample.subset.clone(),
+                chain: chain.clone(),
+                status: if row.error.is_none() { "scored" } else { "refused" }.to_owned(),
+                error: row.error.as_ref().map(|(kind, _)| kind.clone()),
+                message: row.error.as_ref().map(|(_, message)| message.clone()),
+                logits: row.error.is_none().then(logits),
+            });
+        }
+    }
+    let mut evaluation = Evaluation {
+        schema: 1,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        data: Data {
+            root: dataset.root.display().to_string(),
+            real: dataset.count(Label::Real) as u64,
+            fake: dataset.count(Label::Generated) as u64,
+            skipped: dataset.skipped,
+            scenes_known: dataset.scenes_known,
+            scenes: groups.as_ref().map(|groups| groups.iter().collect::<std::collections::BTreeSet<_>>().len() as u64),
+        },
+        detectors: detectors.iter().map(detector_record).collect(),
+        engine: first.info().clone(),
+        options: options.clone(),
+        chains: chain_names,
+        systems: systems.into_iter().map(|(system, _)| system).collect(),
+        tables,
+        comparisons,
+        words: Vec::new(),
+    };
+    evaluation.words = words(&evaluation);
+    Ok((evaluation, records))
+}
+
+impl Evaluation {
+    /// The table of a chain, system and subset.
+    pub fn table(&self, chain: &str, system: &str, subset: &str) -> Option<&Table> {
+        self.tables.iter().find(|table| table.chain == chain && table.system == system && table.subset == subset)
+    }
+}
+
+fn chain_name(chain: &Chain) -> String {
+    if chain.is_clean() { "clean".to_owned() } else { chain.to_string() }
+}
+
+/// Detectors and the heads that they carry. A head that several files carry (the base) appears once.
+fn systems(detectors: &[Detector]) -> Vec<(System, Head)> {
+    let mut systems: Vec<(System, Head)> = Vec::new();
+    for (index, detector) in detectors.iter().enumerate() {
+        let metadata = detector.metadata();
+        let hardened = !metadata.heads.is_empty();
+        let mut add = |name: String, note: String, head: &Head, hardened: bool| {
+            let same = |(system, other): &(System, Head)| {
+                other == head && detectors[system.detector].backbone_sha256() == detector.backbone_sha256()
+            };
+            if systems.iter().any(same) {
+                return;
+            }
+            let taken = systems.iter().filter(|(system, _)| system.name == name || system.name.starts_with(&format!("{name} #"))).count();
+            let name = if taken == 0 { name } else { format!("{name} #{}", taken + 1) };
+            systems.push((System { name, detector: index, note, hardened }, head.clone()));
+        };
+        for named in &metadata.heads {
+            add(named.name.clone(), named.note.clone(), &named.head, false);
+        }
+        let note = if hardened { "new head on the channels that the gate kept" } else { "the detector as given" };
+        add(if hardened { "hardened".to_owned() } else { metadata.name.clone() }, note.to_owned(), detector.head(), hardened);
+    }
+    systems
+}
+
+fn detector_record(detector: &Detector) -> DetectorRecord {
+    let metadata = detector.metadata();
+    let pruned = metadata.gate.get("pruned").and_then(|list| serde_json::from_value(list.clone()).ok()).unwrap_or_default();
+    DetectorRecord {
+        name: metadata.name.clone(),
+        sha256: detector.sha256().to_owned(),
+        backbone_sha256: detector.backbone_sha256().to_owned(),
+        architecture: metadata.architecture.clone(),
+        licence: metadata.licence.clone(),
+        card: metadata.card.clone(),
+        rad: serde_json::from_value(metadata.rad.clone()).ok(),
+        pruned,
+        recipe: metadata.recipe.clone(),
+        head: metadata.head.clone(),
+    }
+}
+
+fn subsets(dataset: &Dataset) -> Vec<(&str, SubsetKind)> {
+    let names = |label: Label| -> Vec<&str> {
+        let mut names: Vec<&str> =
+            dataset.samples.iter().filter(|sample| sample.label == label).map(|sample| sample.subset.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    };
+    let mut all = vec![("all", SubsetKind::All)];
+    all.extend(names(Label::Generated).into_iter().map(|name| (name, SubsetKind::Generator)));
+    all.extend(names(Label::Real).into_iter().map(|name| (name, SubsetKind::RealSet)));
+    all
+}
+
+#[expect(clippy::too_many_arguments, reason = "one call site; each argument is one axis of the table")]
+fn table(
+    dataset: &Dataset,
+    scores: &[f64],
+    groups: Option<&[u64]>,
+    chain: &str,
+    system: &str,
+    subset: &str,
+    kind: SubsetKind,
+    options: &EvaluateOptions,
+) -> Result<Table, Error> {
+    let within = |index: &usize| {
+        let sample = &dataset.samples[*index];
+        match kind {
+            SubsetKind::All => true,
+            SubsetKind::Generator => sample.label == Label::Real || sample.subset == subset,
+            SubsetKind::RealSet => sample.label == Label::Real && sample.subset == subset,
+        }
+    };
+    let members: Vec<usize> = (0..dataset.samples.len()).filter(within).collect();
+    let labels: Vec<u8> = members.iter().map(|&i| dataset.samples[i].label.as_u8()).collect();
+    let chosen: Vec<f64> = members.iter().map(|&i| scores[i]).collect();
+    let groups: Option<Vec<u64>> = groups.map(|groups| members.iter().map(|&i| groups[i]).collect());
+    let found = bootstrap(&labels, &chosen, groups.as_deref(), &options.bootstrap)?;
+    Ok(Table {
+        chain: chain.to_owned(),
+        system: system.to_owned(),
+        subset: subset.to_owned(),
+        kind,
+        real: found.real,
+        fake: found.fake,
+        refused_real: found.excluded.real,
+        refused_fake: found.excluded.fake,
+        metrics: found.intervals,
+    })
+}
+
+fn labels(dataset: &Dataset) -> Vec<u8> {
+    dataset.samples.iter().map(|sample| sample.label.as_u8()).collect()
+}
+
+fn group_ids(dataset: &Dataset) -> Vec<u64> {
+    let mut ids: BTreeMap<&str, u64> = BTreeMap::new();
+    for sample in &dataset.samples {
+        let next = ids.len() as u64;
+        ids.entry(&sample.group).or_insert(next);
+    }
+    dataset.samples.iter().map(|sample| ids[sample.group.as_str()]).collect()
+}
+
+/// What was gained and what was paid, and whether pruning had a part in it: never more than the intervals carry.
+fn words(evaluation: &Evaluation) -> Vec<String> {
+    let mut words = Vec::new();
+    let Some(hardened) = evaluation.systems.iter().find(|system| system.hardened) else { return words };
+    let base = evaluation.systems.iter().find(|system| system.name == "base" || (!system.hardened && system.detector == hardened.detector));
+    for chain in &evaluation.chains {
+        let value = |system: &str, metric: &str| evaluation.table(chain, system, "all").and_then(|t| t.metric(metric)?.value);
+        if let Some(base) = base {
+            let pair = |metric| Some((value(&base.name, metric)?, value(&hardened.name, metric)?));
+            if let (Some(f), Some(r), Some(auc)) = (pair("f_acc"), pair("r_acc"), pair("auc")) {
+                words.push(format!(
+                    "{}: the detector finds {:.1} % of the generated images instead of {:.1} %, and leaves {:.1} % of the real \
+                     ones alone instead of {:.1} %; AUC {:.3} instead of {:.3}.",
+                    capital(chain), 100.0 * f.1, 100.0 * f.0, 100.0 * r.1, 100.0 * r.0, auc.1, auc.0
+                ));
+            }
+        }
+        for (before, question) in [
+            ("base + bias", "against only moving the threshold"),
+            ("refit, no pruning", "against a new head without pruning"),
+            ("refit, random gate", "against pruning as many channels at random"),
+        ] {
+            let found = evaluation.comparisons.iter().find(|c| &c.chain == chain && c.before == before && c.after == hardened.name);
+            if let Some(comparison) = found {
+                words.push(format!("{}, {question}: {}.", capital(chain), outcome(comparison)));
+            }
+        }
+    }
+    words
+}
+
+/// Balanced accuracy and the true positive rate at 5 % false alarms, each with its interval and what may be said of it.
+fn outcome(comparison: &Comparison) -> String {
+    let say = |metric: &str, name: &str| -> Option<String> {
+        let interval = comparison.differences.iter().find(|interval| interval.metric == metric)?;
+        let (value, low, high) = (100.0 * interval.value?, 100.0 * interval.low?, 100.0 * interval.high?);
+        let verdict = match (interval.excludes_zero(), value > 0.0) {
+            (true, true) => "better",
+            (true, false) => "worse",
+            (false, _) => "no difference shown",
+        };
+        Some(format!("{name} {value:+.1} points [{low:+.1}, {high:+.1}], {verdict}"))
+    };
+    [say("balanced_accuracy", "balanced accuracy"), say("tpr_at_5_fpr", "TPR at 5 % FPR")]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+fn capital(chain: &str) -> String {
+    match chain {
+        "clean" => "Clean images".to_owned(),
+        "paper" => "Post-processed as in the paper".to_owned(),
+        other => format!("After {other}"),
+    }
+}

@@ -1,0 +1,465 @@
+//! The method in one place: probes, dissect, prune, refine. It reads like the paper's abstract.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use dear_image::{AugmentRole, Draw};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::backbone::metadata::NamedHead;
+use crate::dataset::{self, Label};
+use crate::detector::{Detector, HeadEdit};
+use crate::engine::EngineOptions;
+use crate::error::Error;
+use crate::gate::{self, Gate};
+use crate::generator::Generator;
+use crate::head::bias::fit_bias;
+use crate::head::{self, Head, Report, Samples, Training};
+use crate::observe::{Event, Observer};
+use crate::probe::{self, Null, ProbePair, Refused, Resynthesis};
+use crate::rad::{Rad, RegionMoments, rad};
+use crate::recipe::Recipe;
+use crate::store::{Row, Store};
+use crate::views::{self, Source, ViewOptions};
+
+/// What a detector is hardened with.
+#[derive(Debug, Clone)]
+pub struct Inputs {
+    /// Folder of real images.
+    pub real: PathBuf,
+    /// Folder of generated images.
+    pub fake: PathBuf,
+    /// Dataset for validation; without it a share of the images is held out.
+    pub val: Option<PathBuf>,
+    /// Probes and, if they lie elsewhere, their masks; without them probes are made from the real images.
+    pub probes: Option<(PathBuf, Option<PathBuf>)>,
+    /// Null probes; made where the recipe subtracts them and none are given.
+    pub null_probes: Option<PathBuf>,
+    /// Folder for probes and features, kept so that a rerun goes on.
+    pub work: PathBuf,
+    /// Engine of the probe generator.
+    pub engine: EngineOptions,
+}
+
+/// How many images and views took part.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Real images trained on.
+    pub real: u64,
+    /// Generated images trained on.
+    pub fake: u64,
+    /// Real images validated on.
+    pub val_real: u64,
+    /// Generated images validated on.
+    pub val_fake: u64,
+    /// Probes.
+    pub probes: u64,
+    /// Null probes.
+    pub null_probes: u64,
+    /// Views of each image.
+    pub views: u64,
+    /// Images refused.
+    pub refused: u64,
+    /// Given probes left out because their photograph is held out.
+    pub probes_held_out: u64,
+}
+
+impl Counts {
+    /// Count what took part, and list the images that could not.
+    pub fn of(main: &[Row], val: &[Row], probes: &[Row], null: Option<&[Row]>, recipe: &Recipe) -> (Self, Vec<Refused>) {
+        let refused: Vec<Refused> = [main, val, probes].into_iter().flat_map(refused_rows).collect();
+        let counts = Self {
+            real: images(main, Label::Real),
+            fake: images(main, Label::Generated),
+            val_real: images(val, Label::Real),
+            val_fake: images(val, Label::Generated),
+            probes: paths(probes),
+            null_probes: null.map_or(0, paths),
+            views: u64::from(recipe.views),
+            refused: refused.len() as u64,
+            probes_held_out: 0,
+        };
+        (counts, refused)
+    }
+}
+
+/// A hardened detector and how it came about.
+#[derive(Debug)]
+pub struct Hardened {
+    /// Bytes of the detector file.
+    pub model: Vec<u8>,
+    /// Scores of all channels.
+    pub rad: Rad,
+    /// Which channels were kept.
+    pub gate: Gate,
+    /// How the head was trained.
+    pub report: Report,
+    /// What took part.
+    pub counts: Counts,
+    /// Images that could not be used.
+    pub refused: Vec<Refused>,
+}
+
+/// Harden a detector: make probes, score channels, prune both extremes, train a new head; and train beside it the heads
+/// of the honest baselines, which travel in the same file.
+///
+/// # Errors
+/// The first step that fails; finished work stays in `inputs.work`.
+pub fn harden(detector: &Detector, inputs: &Inputs, recipe: &Recipe, observer: &dyn Observer) -> Result<Hardened, Error> {
+    recipe.check()?;
+    let store = Store::new(&inputs.work.join("features"));
+    let mut refused = Vec::new();
+
+    let split = split_images(inputs, recipe)?;
+    let (pairs, null_pairs, probes_held_out) = gather_probes(inputs, &split, recipe, &mut refused, observer)?;
+
+    let probe_rows = probe_views(detector, &store, &pairs, recipe, "dissecting probes", observer)?;
+    let null_rows = match &null_pairs {
+        Some(pairs) => Some(probe_views(detector, &store, pairs, recipe, "dissecting null probes", observer)?),
+        None => None,
+    };
+    let rad = dissect(&probe_rows, null_rows.as_deref(), recipe)?;
+    let gate = gate::bilateral(&rad.scores, &recipe.gate)?;
+
+    let main_rows = main_views(detector, &store, &split.train, recipe, "training views", observer)?;
+    let val_rows = main_views(detector, &store, &split.val, recipe, "validation views", observer)?;
+    let refinement = refine(detector, &gate, &main_rows, &val_rows, Some(&probe_rows), recipe, observer)?;
+
+    let (mut counts, unusable) = Counts::of(&main_rows, &val_rows, &probe_rows, null_rows.as_deref(), recipe);
+    refused.extend(unusable);
+    counts.refused = refused.len() as u64;
+    counts.probes_held_out = probes_held_out;
+    let model = assemble(detector, &rad, &gate, &refinement, recipe, &counts)?;
+    Ok(Hardened { model, rad, gate, report: refinement.report, counts, refused })
+}
+
+/// Dissect: scores of all channels from probe views.
+///
+/// # Errors
+/// [`Error::Rad`]: no probe survived, or a score is not finite.
+pub fn dissect(probes: &[Row], null: Option<&[Row]>, recipe: &Recipe) -> Result<Rad, Error> {
+    let moments = |rows: &[Row]| -> Vec<RegionMoments> {
+        let scored = rows.iter().filter(|row| row.error.is_none());
+        scored.map(|row| row.moments.clone().unwrap_or_else(|| RegionMoments::absent(row.pooled.len()))).collect()
+    };
+    let null = null.map(moments);
+    Ok(rad(&moments(probes), null.as_deref(), &recipe.rad)?)
+}
+
+/// The new head and the heads of the baselines.
+#[derive(Debug, Clone)]
+pub struct Refinement {
+    /// The gated, refitted head.
+    pub head: Head,
+    /// How it was trained.
+    pub report: Report,
+    /// Baselines: what was there, what a moved threshold does, what refitting does without pruning, and with a random gate.
+    pub baselines: Vec<NamedHead>,
+}
+
+/// Refine: train the head on gated features, and the baselines on the same views.
+///
+/// # Errors
+/// [`Error::Images`] where a class has no usable image; [`Error::Train`].
+pub fn refine(
+    detector: &Detector,
+    gate: &Gate,
+    main: &[Row],
+    val: &[Row],
+    probes: Option<&[Row]>,
+    recipe: &Recipe,
+    observer: &dyn Observer,
+) -> Result<Refinement, Error> {
+    let main = Matrix::of(main, detector.channels());
+    let val = Matrix::of(val, detector.channels());
+    let probes = probes.map(|rows| Matrix::of(rows, detector.channels()));
+    for (name, matrix) in [("training", &main), ("validation", &val)] {
+        let generated = matrix.labels.iter().filter(|&&label| label == 1).count();
+        if generated == 0 || generated == matrix.labels.len() {
+            return Err(Error::Images {
+                message: format!(
+                    "{name}: {} views of real and {generated} of generated images could be used, expected both",
+                    matrix.labels.len() - generated
+                ),
+                hint: "give more images of the missing class; `dear scan FOLDER` says which files cannot be read".to_owned(),
+            });
+        }
+    }
+    observer.event(Event::Started { step: "training heads", total: 3 });
+    let fit = |gate: &Gate| -> Result<head::Trained, Error> {
+        if observer.cancelled() {
+            return Err(Error::Interrupted);
+        }
+        let training =
+            Training { main: main.samples(), probes: probes.as_ref().map(Matrix::samples), validation: val.samples(), gate };
+        let trained = head::train(&training, &recipe.head)?;
+        observer.event(Event::Advanced { by: 1 });
+        Ok(trained)
+    };
+    let hardened = fit(gate)?;
+    let refit = fit(&Gate::none(detector.channels()))?;
+    let random = fit(&gate::random(detector.channels(), gate.pruned(), recipe.seed))?;
+    observer.event(Event::Finished);
+
+    let base = detector.head().clone();
+    let shift = fit_bias(&base.logits(val.samples()), &val.labels)?;
+    let biased = Head { weight: base.weight.clone(), bias: (f64::from(base.bias) + shift.shift) as f32 };
+    let named = |name: &str, note: String, head: Head| NamedHead { name: name.to_owned(), note, head };
+    let pruned = gate.pruned();
+    let baselines = vec![
+        named("base", "the detector as it was".to_owned(), base),
+        named("base + bias", format!("the detector with {:+.4} added to its logit, fitted on validation views", shift.shift), biased),
+        named("refit, no pruning", "new head on all channels, same data".to_owned(), refit.head),
+        named("refit, random gate", format!("new head with {pruned} channels pruned at random, same data"), random.head),
+    ];
+    Ok(Refinement { head: hardened.head, report: hardened.report, baselines })
+}
+
+/// Join backbone, new head and record into a detector file.
+///
+/// # Errors
+/// [`Error::Import`] where the file cannot be rewritten.
+pub fn assemble(
+    detector: &Detector,
+    rad: &Rad,
+    gate: &Gate,
+    refinement: &Refinement,
+    recipe: &Recipe,
+    counts: &Counts,
+) -> Result<Vec<u8>, Error> {
+    let pruned: Vec<usize> = (0..gate.channels()).filter(|&channel| !gate.keep[channel]).collect();
+    let edit = HeadEdit {
+        name: format!("{}-hardened", detector.metadata().name),
+        head: json!({"training": refinement.report, "counts": counts}),
+        gate: json!({"criterion": "rad", "prune_top": recipe.gate.prune_top, "prune_bottom": recipe.gate.prune_bottom,
+            "kept": gate.kept(), "channels": gate.channels(), "pruned": pruned}),
+        rad: serde_json::to_value(rad).map_err(|error| Error::Options(error.to_string()))?,
+        heads: refinement.baselines.clone(),
+        recipe: serde_json::to_value(recipe).map_err(|error| Error::Options(error.to_string()))?,
+        base_sha256: detector.sha256().to_owned(),
+    };
+    Ok(detector.with_head(&refinement.head, edit)?)
+}
+
+/// Training and validation images.
+#[derive(Debug, Clone)]
+pub struct Split {
+    /// Trained on.
+    pub train: Vec<Source>,
+    /// Strength and bias are chosen on these.
+    pub val: Vec<Source>,
+    /// Stems of held-out images: their probes are not used.
+    pub held_out: BTreeSet<String>,
+}
+
+/// List the images and set the validation images apart: the given dataset, or a seeded share of the images. Images of one
+/// stem (a photograph and its generated counterpart) stay on one side.
+///
+/// # Errors
+/// [`Error::Dataset`], or [`Error::Images`] where a class is too small to be split.
+pub fn split_images(inputs: &Inputs, recipe: &Recipe) -> Result<Split, Error> {
+    let real = sources(&inputs.real, Label::Real, "real")?;
+    let fake = sources(&inputs.fake, Label::Generated, "fake")?;
+    if let Some(root) = &inputs.val {
+        let split = root.join("val").is_dir().then_some("val");
+        let val = dataset::open(root, split)?;
+        let val = val.samples.into_iter().map(|sample| Source {
+            path: sample.path,
+            key: sample.key,
+            label: sample.label,
+            subset: sample.subset,
+            mask: None,
+        });
+        return Ok(Split { train: [real, fake].concat(), val: val.collect(), held_out: BTreeSet::new() });
+    }
+    let all = [real, fake].concat();
+    let mut classes: BTreeMap<String, (bool, bool)> = BTreeMap::new();
+    for source in &all {
+        let entry = classes.entry(dataset::stem(&source.path)).or_default();
+        entry.0 |= source.label == Label::Real;
+        entry.1 |= source.label == Label::Generated;
+    }
+    let mut held_out = BTreeSet::new();
+    for kind in [(true, true), (true, false), (false, true)] {
+        let mut stems: Vec<(u64, &String)> = classes
+            .iter()
+            .filter(|(_, class)| **class == kind)
+            .map(|(stem, _)| (Draw::keyed(recipe.seed, &[b"hold-out", stem.as_bytes()]).next_u64(), stem))
+            .collect();
+        stems.sort();
+        let take = ((stems.len() as f64 * recipe.holdout).round() as usize).max(1);
+        held_out.extend(stems.into_iter().take(take).map(|(_, stem)| stem.clone()));
+    }
+    let (val, train): (Vec<Source>, Vec<Source>) = all.into_iter().partition(|source| held_out.contains(&dataset::stem(&source.path)));
+    for (name, part) in [("training", &train), ("validation", &val)] {
+        for label in [Label::Real, Label::Generated] {
+            if !part.iter().any(|source| source.label == label) {
+                return Err(Error::Images {
+                    message: format!("no {label:?} image is left for {name} after the hold-out, expected at least one").to_lowercase(),
+                    hint: "give more images, or a validation set with --val".to_owned(),
+                });
+            }
+        }
+    }
+    Ok(Split { train, val, held_out })
+}
+
+/// Views of training or validation images.
+///
+/// # Errors
+/// As [`views::augmented`].
+pub fn main_views(
+    detector: &Detector,
+    store: &Store,
+    sources: &[Source],
+    recipe: &Recipe,
+    step: &str,
+    observer: &dyn Observer,
+) -> Result<Vec<Row>, Error> {
+    let options = ViewOptions { seed: recipe.seed, views: recipe.views, augment: &recipe.augment, step };
+    views::augmented(detector, store, sources, AugmentRole::Main, &options, observer)
+}
+
+/// Views of probes, with the moments inside and outside of the mask.
+///
+/// # Errors
+/// As [`views::augmented`].
+pub fn probe_views(
+    detector: &Detector,
+    store: &Store,
+    pairs: &[ProbePair],
+    recipe: &Recipe,
+    step: &str,
+    observer: &dyn Observer,
+) -> Result<Vec<Row>, Error> {
+    let sources: Vec<Source> = pairs
+        .iter()
+        .map(|pair| Source {
+            path: pair.image.clone(),
+            key: pair.stem.clone(),
+            label: Label::Generated,
+            subset: "probe".to_owned(),
+            mask: Some(pair.mask.clone()),
+        })
+        .collect();
+    let options = ViewOptions { seed: recipe.seed, views: recipe.views, augment: &recipe.augment, step };
+    views::augmented(detector, store, &sources, AugmentRole::Probe, &options, observer)
+}
+
+type Gathered = (Vec<ProbePair>, Option<Vec<ProbePair>>, u64);
+
+/// Find the given probes, or make them from the training photographs; null probes likewise.
+fn gather_probes(
+    inputs: &Inputs,
+    split: &Split,
+    recipe: &Recipe,
+    refused: &mut Vec<Refused>,
+    observer: &dyn Observer,
+) -> Result<Gathered, Error> {
+    let photographs: Vec<PathBuf> =
+        split.train.iter().filter(|source| source.label == Label::Real).map(|source| source.path.clone()).collect();
+    let mut held_out = 0;
+    let mut keep = |pairs: Vec<ProbePair>| -> Vec<ProbePair> {
+        let before = pairs.len();
+        let kept: Vec<ProbePair> = pairs.into_iter().filter(|pair| !split.held_out.contains(&pair.stem)).collect();
+        held_out += (before - kept.len()) as u64;
+        kept
+    };
+    let pairs = match &inputs.probes {
+        Some((images, masks)) => keep(probe::list(images, masks.as_deref())?),
+        None => {
+            let generator = Generator::embedded_x4(&inputs.engine)?;
+            let folder = inputs.work.join("probes");
+            let (made, cannot) = probe::make(&photographs, &Resynthesis(&generator), &recipe.probe, &folder, observer)?;
+            refused.extend(cannot);
+            only_made(&folder, &made)
+        }
+    };
+    let null = match &inputs.null_probes {
+        Some(folder) => Some(keep(probe::list(folder, None)?)),
+        None if recipe.rad.subtract_null => {
+            let folder = inputs.work.join("null-probes");
+            let (made, _) = probe::make(&photographs, &Null { factor: 4 }, &recipe.probe, &folder, observer)?;
+            Some(only_made(&folder, &made))
+        }
+        None => None,
+    };
+    if pairs.is_empty() {
+        return Err(Error::Probes {
+            message: "every probe belongs to a held-out photograph, expected some for training".to_owned(),
+            hint: "give a validation set with --val, or more probes".to_owned(),
+        });
+    }
+    Ok((pairs, null, held_out))
+}
+
+/// The pairs of the probes just made; others in the folder belong to other runs.
+fn only_made(folder: &Path, made: &[probe::Made]) -> Vec<ProbePair> {
+    made.iter()
+        .map(|row| ProbePair {
+            stem: row.stem.clone(),
+            image: folder.join(format!("{}_inpaint.png", row.stem)),
+            mask: folder.join(format!("{}_mask.png", row.stem)),
+        })
+        .collect()
+}
+
+fn sources(folder: &Path, label: Label, prefix: &str) -> Result<Vec<Source>, Error> {
+    let listing = dataset::list_images(folder)?;
+    Ok(listing
+        .paths
+        .into_iter()
+        .map(|path| {
+            let relative = path.strip_prefix(folder).unwrap_or(&path);
+            let subset = relative.parent().map(dataset::path_text).filter(|text| !text.is_empty());
+            Source {
+                key: format!("{prefix}/{}", dataset::path_text(relative)),
+                label,
+                subset: subset.unwrap_or_else(|| "all".to_owned()),
+                mask: None,
+                path,
+            }
+        })
+        .collect())
+}
+
+struct Matrix {
+    features: Vec<f32>,
+    channels: usize,
+    labels: Vec<u8>,
+}
+
+impl Matrix {
+    fn of(rows: &[Row], channels: usize) -> Self {
+        let usable = || rows.iter().filter(|row| row.error.is_none());
+        Self {
+            features: usable().flat_map(|row| row.pooled.iter().copied()).collect(),
+            channels,
+            labels: usable().map(|row| row.label.as_u8()).collect(),
+        }
+    }
+    fn samples(&self) -> Samples<'_> {
+        Samples { features: &self.features, channels: self.channels, labels: &self.labels }
+    }
+}
+
+fn refused_rows(rows: &[Row]) -> impl Iterator<Item = Refused> + '_ {
+    rows.iter().filter_map(|row| {
+        let (kind, message) = row.error.clone()?;
+        Some(Refused { path: row.path.clone(), kind, message })
+    })
+}
+
+fn images(rows: &[Row], label: Label) -> u64 {
+    paths_where(rows, |row| row.label == label)
+}
+
+fn paths(rows: &[Row]) -> u64 {
+    paths_where(rows, |_| true)
+}
+
+fn paths_where(rows: &[Row], wanted: impl Fn(&Row) -> bool) -> u64 {
+    let usable = rows.iter().filter(|row| row.error.is_none() && wanted(row));
+    usable.map(|row| row.path.as_str()).collect::<BTreeSet<_>>().len() as u64
+}

@@ -1,0 +1,124 @@
+//! The sum of all options of hardening, in one TOML file. A run writes the resolved recipe next to its result.
+
+use dear_image::AugmentOptions;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::gate::GateOptions;
+use crate::head::Solver;
+use crate::probe::ProbeOptions;
+use crate::rad::RadOptions;
+
+/// Everything that decides a hardened detector, besides the images and the detector it starts from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recipe {
+    /// Seeds the hold-out, the views and the random control gate. Default 0.
+    pub seed: u64,
+    /// Augmented views drawn of each image and probe, up front: the equivalent of that many epochs. Default 4.
+    pub views: u32,
+    /// Share of the images held out for validation where no validation set is given. Default 0.2.
+    pub holdout: f64,
+    /// Diagnostic probes (method section 1).
+    pub probe: ProbeOptions,
+    /// Dissect (method section 2).
+    pub rad: RadOptions,
+    /// Prune (method section 3).
+    pub gate: GateOptions,
+    /// Refine (method section 4).
+    pub head: Solver,
+    /// Views (method section 5).
+    pub augment: AugmentOptions,
+}
+
+impl Default for Recipe {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            views: 4,
+            holdout: 0.2,
+            probe: ProbeOptions::default(),
+            rad: RadOptions::default(),
+            gate: GateOptions::default(),
+            head: Solver::default(),
+            augment: AugmentOptions::default(),
+        }
+    }
+}
+
+impl Recipe {
+    /// Read a recipe; what it does not name keeps its default, what it names must exist.
+    ///
+    /// # Errors
+    /// [`Error::Options`] with the parser's line and column, or the option that is out of range.
+    pub fn from_toml(text: &str) -> Result<Self, Error> {
+        let recipe: Self = toml::from_str(text).map_err(|error| Error::Options(format!("recipe: {error}")))?;
+        recipe.check()?;
+        Ok(recipe)
+    }
+
+    /// The resolved recipe, every option named.
+    ///
+    /// # Errors
+    /// [`Error::Options`] if an option cannot be written as TOML (a number that is not finite).
+    pub fn to_toml(&self) -> Result<String, Error> {
+        toml::to_string(self).map_err(|error| Error::Options(format!("recipe: {error}")))
+    }
+
+    /// Refuse values outside their range.
+    ///
+    /// # Errors
+    /// The first option out of range.
+    pub fn check(&self) -> Result<(), Error> {
+        if !(1..=1000).contains(&self.views) {
+            return Err(Error::Options(format!("views is {}, expected 1 to 1000", self.views)));
+        }
+        if !(self.holdout > 0.0 && self.holdout < 1.0) {
+            return Err(Error::Options(format!("holdout is {}, expected a share between 0 and 1", self.holdout)));
+        }
+        self.probe.mask.check().map_err(Error::Options)?;
+        self.rad.check()?;
+        self.gate.check()?;
+        self.augment.check().map_err(|error| Error::Options(error.to_string()))?;
+        match &self.head {
+            Solver::L2(options) => options.check()?,
+            Solver::Adam(options) => options.check()?,
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_written_recipe_is_read_back() {
+        let recipe = Recipe { seed: 7, ..Recipe::default() };
+        assert_eq!(Recipe::from_toml(&recipe.to_toml().unwrap()).unwrap(), recipe);
+        assert_eq!(Recipe::from_toml("").unwrap(), Recipe::default());
+    }
+
+    #[test]
+    fn unknown_keys_and_values_out_of_range_are_named() {
+        let cases = [
+            ("sed = 1", "sed"),
+            ("[gate]\nprune_topp = 0.1", "prune_topp"),
+            ("views = 0", "views is 0"),
+            ("[gate]\nprune_top = 0.6\nprune_bottom = 0.5", "prune"),
+            ("[augment]\njpeg = 2.0", "augment.jpeg"),
+            ("[head]\nsolver = \"l2\"\nlr = 1.0", "lr"),
+            ("[head]\nsolver = \"sgd\"", "sgd"),
+        ];
+        for (text, expected) in cases {
+            let error = Recipe::from_toml(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn adam_can_be_asked_for() {
+        let recipe = Recipe::from_toml("[head]\nsolver = \"adam\"\nlr = 0.001").unwrap();
+        assert!(matches!(recipe.head, Solver::Adam(options) if options.lr == 0.001));
+    }
+}

@@ -1,0 +1,198 @@
+//! Many images to records: one record a file, whatever is in it.
+
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use dear_image::{DecodeOptions, decode};
+use serde::{Deserialize, Serialize};
+
+use crate::dataset;
+use crate::detector::Detector;
+use crate::engine::EngineInfo;
+use crate::error::Error;
+use crate::files::sha256_hex;
+
+/// What became of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It has a logit.
+    Scored,
+    /// It has a logit, and something about it should be known.
+    ScoredWithWarning,
+    /// It has none; `error` says why.
+    Refused,
+}
+
+/// What the logit says at the threshold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Logit above the threshold.
+    Generated,
+    /// Logit below the threshold.
+    Real,
+    /// Exactly at the threshold.
+    Uncertain,
+}
+
+/// Why a file was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// `truncated`, `too_large`, `empty`, `not_an_image`, `unsupported`, `corrupt`, `unreadable`, `size`, `non_finite`.
+    pub kind: String,
+    /// One line.
+    pub message: String,
+    /// What to do about it, if anything.
+    pub hint: Option<String>,
+}
+
+/// Which detector scored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DetectorName {
+    /// Its name.
+    pub name: String,
+    /// SHA-256 of its file.
+    pub sha256: String,
+}
+
+/// The record of one file (schema 1). Unknown is null, never absent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Version of this record.
+    pub schema: u32,
+    /// The path; bytes that are not UTF-8 are replaced.
+    pub path: String,
+    /// The path's exact bytes in base64 where it is not UTF-8, else null.
+    pub path_base64: Option<String>,
+    /// SHA-256 of the file, null if it could not be read.
+    pub sha256: Option<String>,
+    /// What became of it.
+    pub status: Status,
+    /// What should be known of a scored file, joined by `; `.
+    pub warning: Option<String>,
+    /// Why it was refused.
+    pub error: Option<Refusal>,
+    /// Pixels, null if it was not decoded.
+    pub width: Option<u32>,
+    /// Pixels, null if it was not decoded.
+    pub height: Option<u32>,
+    /// Format by content.
+    pub format: Option<String>,
+    /// Above 0: generated. Null unless scored.
+    pub logit: Option<f64>,
+    /// Calibrated probability of *generated*, null where the detector is not calibrated.
+    pub probability: Option<f64>,
+    /// What the logit says at the threshold.
+    pub verdict: Option<Verdict>,
+    /// The threshold.
+    pub threshold: f64,
+    /// Who set it.
+    pub threshold_origin: String,
+    /// Which detector.
+    pub detector: DetectorName,
+    /// What ran.
+    pub engine: EngineInfo,
+}
+
+/// The files that `paths` name: folders are searched, files are taken as they are. Sorted within a folder.
+///
+/// # Errors
+/// [`Error::Dataset`] for a path that is not there or a folder without any image.
+pub fn gather(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, u64), Error> {
+    let (mut files, mut skipped) = (Vec::new(), 0);
+    for path in paths {
+        if path.is_dir() {
+            let listing = dataset::list_images(path)?;
+            files.extend(listing.paths);
+            skipped += listing.skipped;
+        } else if fs_err::metadata(path).is_ok() {
+            files.push(path.clone());
+        } else {
+            return Err(dataset::DatasetError::NotAFolder { path: path.display().to_string(), found: "does not exist" }.into());
+        }
+    }
+    Ok((files, skipped))
+}
+
+/// Score one file. Whatever is wrong with the *file* is in the record.
+///
+/// # Errors
+/// Only where the engine itself fails.
+pub fn score_file(detector: &Detector, path: &Path, options: &DecodeOptions) -> Result<Record, Error> {
+    let metadata = detector.metadata();
+    let mut record = Record {
+        schema: 1,
+        path: dataset::path_text(path),
+        path_base64: exact_bytes(path),
+        sha256: None,
+        status: Status::Refused,
+        warning: None,
+        error: None,
+        width: None,
+        height: None,
+        format: None,
+        logit: None,
+        probability: None,
+        verdict: None,
+        threshold: metadata.threshold.value,
+        threshold_origin: metadata.threshold.origin.clone(),
+        detector: DetectorName { name: metadata.name.clone(), sha256: detector.sha256().to_owned() },
+        engine: detector.info().clone(),
+    };
+    let refuse = |record: &mut Record, kind: &str, message: String, hint: Option<String>| {
+        record.error = Some(Refusal { kind: kind.to_owned(), message, hint });
+    };
+    let bytes = match fs_err::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            refuse(&mut record, "unreadable", error.to_string(), None);
+            return Ok(record);
+        }
+    };
+    record.sha256 = Some(sha256_hex(&bytes));
+    let decoded = match decode(&bytes, options) {
+        Ok(decoded) => decoded,
+        Err(error) => {
+            refuse(&mut record, error.kind().as_str(), error.to_string(), error.hint());
+            return Ok(record);
+        }
+    };
+    record.width = Some(decoded.image.width());
+    record.height = Some(decoded.image.height());
+    record.format = Some(decoded.format.as_str().to_owned());
+    let logit = match detector.score(&decoded.image) {
+        Ok(logit) => logit,
+        Err(error) if error.is_input_size() => {
+            refuse(&mut record, "size", error.to_string(), error.hint());
+            return Ok(record);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if !logit.is_finite() {
+        refuse(&mut record, "non_finite", format!("the detector's logit is {logit}, expected a finite number"), None);
+        return Ok(record);
+    }
+    record.logit = Some(logit);
+    record.verdict = Some(match logit.total_cmp(&record.threshold) {
+        _ if logit == record.threshold => Verdict::Uncertain,
+        std::cmp::Ordering::Greater => Verdict::Generated,
+        _ => Verdict::Real,
+    });
+    record.status = if decoded.warnings.is_empty() { Status::Scored } else { Status::ScoredWithWarning };
+    record.warning = (!decoded.warnings.is_empty()).then(|| decoded.warnings.join("; "));
+    Ok(record)
+}
+
+#[cfg(unix)]
+fn exact_bytes(path: &Path) -> Option<String> {
+    use std::os::unix::ffi::OsStrExt;
+    let bytes = path.as_os_str().as_bytes();
+    std::str::from_utf8(bytes).is_err().then(|| base64::engine::general_purpose::STANDARD.encode(bytes))
+}
+
+#[cfg(not(unix))]
+fn exact_bytes(path: &Path) -> Option<String> {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    path.to_str().is_none().then(|| base64::engine::general_purpose::STANDARD.encode(bytes))
+}

@@ -1,0 +1,308 @@
+//! Images become rows of the feature store: augmented training views, probe views with region moments, and whole images
+//! under perturbation chains. Work goes shard by shard; finished shards are read back.
+
+use std::path::{Path, PathBuf};
+
+use dear_image::{AugmentOptions, AugmentRole, Chain, DecodeOptions, Draw, Image, Mask, augment, decode, decode_mask};
+use rayon::prelude::*;
+use serde_json::json;
+
+use crate::dataset::Label;
+use crate::detector::Detector;
+use crate::error::Error;
+use crate::files::sha256_hex;
+use crate::observe::{Event, Observer};
+use crate::rad::{region_moments, resize_mask};
+use crate::store::{Row, Store};
+
+/// Images in a shard of the store: a kill costs at most the work on these.
+const SHARD: usize = 32;
+/// Views that go through the backbone at once; bounds memory.
+const BATCH: usize = 16;
+
+/// An image on its way into the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The file.
+    pub path: PathBuf,
+    /// Its name in results.
+    pub key: String,
+    /// Its label; for a probe, the label of a view of which some mask survives.
+    pub label: Label,
+    /// Its subset.
+    pub subset: String,
+    /// The mask's file, for probes.
+    pub mask: Option<PathBuf>,
+}
+
+/// Rows of `views` augmented views of each source (method section 5), in order of source and view. View `v` of an image
+/// depends on seed, content, role and `v` alone.
+///
+/// # Errors
+/// The engine's or the store's, or a stop. A source that cannot be read gives one row with its error.
+pub fn augmented(
+    detector: &Detector,
+    store: &Store,
+    sources: &[Source],
+    role: AugmentRole,
+    options: &ViewOptions,
+    observer: &dyn Observer,
+) -> Result<Vec<Row>, Error> {
+    let name = match role {
+        AugmentRole::Main => "main",
+        AugmentRole::Probe => "probe",
+    };
+    observer.event(Event::Started { step: options.step, total: sources.len() as u64 });
+    let mut rows = Vec::new();
+    for shard in sources.chunks(SHARD) {
+        if observer.cancelled() {
+            return Err(Error::Interrupted);
+        }
+        let contents: Vec<Content> = shard.par_iter().map(Content::read).collect();
+        let key = shard_key(detector, shard, &contents, json!([name, options.seed, options.views, options.augment]));
+        let shard_rows = match store.read(name, &key)? {
+            Some(found) => found,
+            None => {
+                let made = augmented_shard(detector, shard, contents, role, options)?;
+                store.write(name, &key, detector.channels(), &made)?;
+                made
+            }
+        };
+        rows.extend(shard_rows);
+        observer.event(Event::Advanced { by: shard.len() as u64 });
+    }
+    observer.event(Event::Finished);
+    Ok(rows)
+}
+
+/// How views are drawn.
+#[derive(Debug, Clone, Copy)]
+pub struct ViewOptions<'a> {
+    /// Seed of all views.
+    pub seed: u64,
+    /// Views of each image.
+    pub views: u32,
+    /// The augmentation.
+    pub augment: &'a AugmentOptions,
+    /// What the observer is told.
+    pub step: &'a str,
+}
+
+/// Rows of whole images, at native resolution, under each chain: `rows[chain][image]`. Each image is decoded once for
+/// all chains whose shard is not finished.
+///
+/// # Errors
+/// As [`augmented`].
+pub fn whole(
+    detector: &Detector,
+    store: &Store,
+    sources: &[Source],
+    chains: &[Chain],
+    seed: u64,
+    observer: &dyn Observer,
+) -> Result<Vec<Vec<Row>>, Error> {
+    observer.event(Event::Started { step: "scoring images", total: (sources.len() * chains.len()) as u64 });
+    let mut rows: Vec<Vec<Row>> = vec![Vec::with_capacity(sources.len()); chains.len()];
+    for shard in sources.chunks(SHARD) {
+        let contents: Vec<Content> = shard.par_iter().map(Content::read).collect();
+        let keys: Vec<String> = chains
+            .iter()
+            .map(|chain| shard_key(detector, shard, &contents, json!(["whole", if chain.is_clean() { 0 } else { seed }, chain.to_string()])))
+            .collect();
+        let mut found = Vec::with_capacity(chains.len());
+        for key in &keys {
+            found.push(store.read("whole", key)?);
+        }
+        let missing: Vec<usize> = (0..chains.len()).filter(|&i| found[i].is_none()).collect();
+        observer.event(Event::Advanced { by: ((chains.len() - missing.len()) * shard.len()) as u64 });
+        let mut made: Vec<Vec<Row>> = vec![Vec::new(); missing.len()];
+        if !missing.is_empty() {
+            for (source, content) in shard.iter().zip(&contents) {
+                if observer.cancelled() {
+                    return Err(Error::Interrupted);
+                }
+                let decoded = content.decode(None);
+                for (slot, &chain) in missing.iter().enumerate() {
+                    made[slot].push(whole_row(detector, source, content, &decoded, &chains[chain], seed)?);
+                    observer.event(Event::Advanced { by: 1 });
+                }
+            }
+        }
+        for (slot, &chain) in missing.iter().enumerate() {
+            let done = std::mem::take(&mut made[slot]);
+            store.write("whole", &keys[chain], detector.channels(), &done)?;
+            found[chain] = Some(done);
+        }
+        for (all, part) in rows.iter_mut().zip(found) {
+            all.extend(part.unwrap_or_default());
+        }
+    }
+    observer.event(Event::Finished);
+    Ok(rows)
+}
+
+fn whole_row(
+    detector: &Detector,
+    source: &Source,
+    content: &Content,
+    decoded: &Result<(Image, Option<Mask>), (String, String)>,
+    chain: &Chain,
+    seed: u64,
+) -> Result<Row, Error> {
+    let mut row = Row { chain: chain.to_string(), ..empty_row(source, content) };
+    match decoded {
+        Err(error) => row.error = Some(error.clone()),
+        Ok((image, _)) => match chain.apply(image, seed, content.sha256.as_bytes()) {
+            Err(error) => row.error = Some(("chain".to_owned(), error.to_string())),
+            Ok(applied) => match detector.pooled(&applied.image) {
+                Ok(pooled) => row.pooled = pooled,
+                Err(error) => row.error = Some(too_small(error)?),
+            },
+        },
+    }
+    Ok(row)
+}
+
+/// An image that the detector cannot take is that image's error; any other failure of the engine ends the run.
+fn too_small(error: crate::engine::RuntimeError) -> Result<(String, String), Error> {
+    if error.is_input_size() { Ok(("size".to_owned(), error.to_string())) } else { Err(error.into()) }
+}
+
+fn empty_row(source: &Source, content: &Content) -> Row {
+    Row {
+        path: source.key.clone(),
+        sha256: content.sha256.clone(),
+        label: source.label,
+        subset: source.subset.clone(),
+        view: 0,
+        chain: String::new(),
+        error: None,
+        mask_share: None,
+        pooled: Vec::new(),
+        moments: None,
+    }
+}
+
+fn augmented_shard(
+    detector: &Detector,
+    shard: &[Source],
+    contents: Vec<Content>,
+    role: AugmentRole,
+    options: &ViewOptions,
+) -> Result<Vec<Row>, Error> {
+    // One image at a time from file to crops, so that a thread holds one decoded image.
+    let cropped: Vec<Result<Vec<View>, (String, String)>> = shard
+        .par_iter()
+        .zip(&contents)
+        .map(|(source, content)| {
+            let (image, mask) = content.decode(source.mask.as_deref())?;
+            Ok((0..options.views)
+                .map(|view| {
+                    let role_name: &[u8] = if role == AugmentRole::Main { b"main" } else { b"probe" };
+                    let key = [content.sha256.as_bytes(), role_name, &view.to_le_bytes()];
+                    let mut draw = Draw::keyed(options.seed, &key);
+                    augment(&image, mask.as_ref(), options.augment, role, &mut draw)
+                })
+                .collect())
+        })
+        .collect();
+    let mut rows = Vec::new();
+    let mut views: Vec<View> = Vec::new();
+    for ((source, content), cropped) in shard.iter().zip(&contents).zip(cropped) {
+        let row = empty_row(source, content);
+        match cropped {
+            Err(error) => rows.push(Row { error: Some(error), ..row }),
+            Ok(crops) => {
+                for (view, crop) in crops.into_iter().enumerate() {
+                    rows.push(Row { view: view as u32, ..row.clone() });
+                    views.push(crop);
+                }
+            }
+        }
+    }
+    let mut open: Vec<&mut Row> = rows.iter_mut().filter(|row| row.error.is_none()).collect();
+    for (rows, views) in open.chunks_mut(BATCH).zip(views.chunks(BATCH)) {
+        let images: Vec<&Image> = views.iter().map(|view| &view.0).collect();
+        if role == AugmentRole::Main {
+            for (row, pooled) in rows.iter_mut().zip(detector.pooled_batch(&images)?) {
+                row.pooled = pooled;
+            }
+            continue;
+        }
+        let features = detector.features(&images)?;
+        let (channels, positions) = (features.channels(), features.positions());
+        for (i, (row, view)) in rows.iter_mut().zip(views).enumerate() {
+            let map = features.image(i);
+            row.pooled = map.chunks_exact(positions).map(|channel| mean(channel)).collect();
+            let Some(mask) = &view.1 else { continue };
+            let share = mask.count_inside() as f64 / mask.data().len() as f64;
+            row.mask_share = Some(share as f32);
+            // A probe's label is 1 if any of its mask survived the crop, else 0 (method section 4).
+            row.label = if mask.count_inside() > 0 { Label::Generated } else { Label::Real };
+            if mask.count_inside() > 0 {
+                let soft: Vec<f32> = mask.data().iter().map(|&value| f32::from(u8::from(value > 127))).collect();
+                let from = (mask.height() as usize, mask.width() as usize);
+                row.moments = Some(region_moments(map, channels, &resize_mask(&soft, from, features.size())));
+            }
+        }
+    }
+    Ok(rows)
+}
+
+type View = (Image, Option<Mask>);
+
+fn mean(values: &[f32]) -> f32 {
+    (values.iter().map(|&value| f64::from(value)).sum::<f64>() / values.len() as f64) as f32
+}
+
+/// The bytes of a source and their hash; what cannot be read is an error of this image.
+struct Content {
+    bytes: Result<Vec<u8>, String>,
+    sha256: String,
+    mask_sha256: String,
+}
+
+impl Content {
+    fn read(source: &Source) -> Self {
+        let bytes = fs_err::read(&source.path).map_err(|error| error.to_string());
+        let sha256 = bytes.as_ref().map(|bytes| sha256_hex(bytes)).unwrap_or_default();
+        let mask = source.mask.as_ref().and_then(|path| fs_err::read(path).ok());
+        Self { bytes, sha256, mask_sha256: mask.map(|bytes| sha256_hex(&bytes)).unwrap_or_default() }
+    }
+
+    fn decode(&self, mask: Option<&Path>) -> Result<(Image, Option<Mask>), (String, String)> {
+        let bytes = self.bytes.as_ref().map_err(|error| ("unreadable".to_owned(), error.clone()))?;
+        let named = |error: dear_image::DecodeError| (error.kind().as_str().to_owned(), error.to_string());
+        let image = decode(bytes, &DecodeOptions::default()).map_err(named)?.image;
+        let Some(path) = mask else { return Ok((image, None)) };
+        let bytes = fs_err::read(path).map_err(|error| ("unreadable".to_owned(), error.to_string()))?;
+        let mask = decode_mask(&bytes).map_err(|error| {
+            let (kind, message) = named(error);
+            (kind, format!("{}: {message}", path.display()))
+        })?;
+        if mask.size() != image.size() {
+            let (w, h) = mask.size();
+            let (iw, ih) = image.size();
+            return Err(("mask".to_owned(), format!("{}: {w} x {h}, expected the image's {iw} x {ih}", path.display())));
+        }
+        Ok((image, Some(mask)))
+    }
+}
+
+/// Everything that decides a shard's rows, as JSON.
+fn shard_key(detector: &Detector, shard: &[Source], contents: &[Content], options: serde_json::Value) -> String {
+    let images: Vec<_> = shard
+        .iter()
+        .zip(contents)
+        .map(|(source, content)| json!([source.key, source.label, source.subset, content.sha256, content.mask_sha256]))
+        .collect();
+    json!({
+        "schema": 1,
+        "backbone": detector.backbone_sha256(),
+        "engine": detector.info(),
+        "pixels": env!("CARGO_PKG_VERSION"),
+        "options": options,
+        "images": images,
+    })
+    .to_string()
+}
