@@ -103,7 +103,7 @@ pub fn resize(image: &Image, width: u32, height: u32, kernel: Kernel) -> Image {
 /// If a side is 0, or the region has no area.
 pub fn resize_box(image: &Image, region: [f64; 4], width: u32, height: u32, kernel: Kernel) -> Image {
     let region = clamp(region, image.size(), (width, height));
-    let whole = [0.0, 0.0, f64::from(image.width()), f64::from(image.height())];
+    let whole = [0.0, 0.0, image.width() as f32, image.height() as f32];
     if image.size() == (width, height) && region == whole {
         return image.clone();
     }
@@ -112,10 +112,10 @@ pub fn resize_box(image: &Image, region: [f64; 4], width: u32, height: u32, kern
         return Image::new(width, height, data).expect("nearest fills width * height pixels");
     }
     let [left, top, right, bottom] = region;
-    let columns = Taps::new(image.width(), left, right, width, kernel);
-    let rows = Taps::new(image.height(), top, bottom, height, kernel);
-    let horizontal = width != image.width() || left != 0.0 || right != f64::from(width);
-    let vertical = height != image.height() || top != 0.0 || bottom != f64::from(height);
+    let columns = Taps::new(image.width(), (left, right), width, kernel);
+    let rows = Taps::new(image.height(), (top, bottom), height, kernel);
+    let horizontal = width != image.width() || left != 0.0 || right != width as f32;
+    let vertical = height != image.height() || top != 0.0 || bottom != height as f32;
     match (horizontal, vertical) {
         (true, false) => horizontal_pass(image, &columns, 0, image.height()),
         (false, true) => vertical_pass(image, &rows, 0),
@@ -141,10 +141,11 @@ pub fn resize_mask(mask: &Mask, width: u32, height: u32) -> Mask {
     Mask::new(width, height, data).expect("nearest fills width * height pixels")
 }
 
-fn clamp(region: [f64; 4], size: (u32, u32), out: (u32, u32)) -> [f64; 4] {
+/// The region within the image, in the single precision in which Pillow takes it.
+fn clamp(region: [f64; 4], size: (u32, u32), out: (u32, u32)) -> [f32; 4] {
     assert!(out.0 > 0 && out.1 > 0, "cannot resize to {} x {}", out.0, out.1);
-    let (width, height) = (f64::from(size.0), f64::from(size.1));
-    let [left, top, right, bottom] = region;
+    let (width, height) = (size.0 as f32, size.1 as f32);
+    let [left, top, right, bottom] = region.map(|edge| edge as f32);
     let clamped =
         [left.clamp(0.0, width), top.clamp(0.0, height), right.clamp(0.0, width), bottom.clamp(0.0, height)];
     assert!(
@@ -164,8 +165,9 @@ struct Taps {
 
 impl Taps {
     /// `from..to` of a line of `length` samples becomes `out` samples.
-    fn new(length: u32, from: f64, to: f64, out: u32, kernel: Kernel) -> Taps {
-        let scale = (to - from) / f64::from(out);
+    fn new(length: u32, (from, to): (f32, f32), out: u32, kernel: Kernel) -> Taps {
+        let scale = f64::from(to - from) / f64::from(out);
+        let from = f64::from(from);
         let stretch = scale.max(1.0);
         let support = kernel.support() * stretch;
         let width = support.ceil() as usize * 2 + 1;
@@ -261,7 +263,7 @@ fn round(sum: i32) -> u8 {
 }
 
 /// Pillow's scaling transform: sample positions by repeated addition, cut to integers; outside is 0.
-fn nearest<const C: usize>(data: &[u8], size: (u32, u32), region: [f64; 4], out: (u32, u32)) -> Vec<u8> {
+fn nearest<const C: usize>(data: &[u8], size: (u32, u32), region: [f32; 4], out: (u32, u32)) -> Vec<u8> {
     let [left, top, right, bottom] = region;
     let columns = positions(left, right, out.0, size.0);
     let rows = positions(top, bottom, out.1, size.1);
@@ -278,9 +280,9 @@ fn nearest<const C: usize>(data: &[u8], size: (u32, u32), region: [f64; 4], out:
     sampled
 }
 
-fn positions(from: f64, to: f64, out: u32, length: u32) -> Vec<Option<usize>> {
-    let step = (to - from) / f64::from(out);
-    let mut at = from + step * 0.5;
+fn positions(from: f32, to: f32, out: u32, length: u32) -> Vec<Option<usize>> {
+    let step = f64::from(to - from) / f64::from(out);
+    let mut at = f64::from(from) + step * 0.5;
     let inside = |at: f64| (at >= 0.0 && at < f64::from(length)).then_some(at as usize);
     (0..out)
         .map(|_| {

@@ -1,6 +1,6 @@
 //! GIF: the first frame on its canvas, as Pillow shows it.
 
-use super::png::grey_ramp_under;
+use super::png::full_palette;
 use super::{DecodeError, DecodeOptions, Decoded, Format, check_size, finish, first_of, zeros};
 use crate::Image;
 use gif::{DecodingError, MemoryLimit};
@@ -25,7 +25,7 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, D
         return Err(DecodeError::Corrupt { format, detail });
     }
     let background = frame.transparent.unwrap_or(0);
-    let palette = grey_ramp_under(frame.palette.as_deref().or(global.as_deref()).unwrap_or_default());
+    let palette = colors(frame.palette.as_deref().or(global.as_deref()).unwrap_or_default());
     let width = canvas.0.max((left + frame_width) as u64);
     let height = canvas.1.max((top + frame_height) as u64);
     check_size(format, width, height, options)?;
@@ -67,6 +67,18 @@ fn open(bytes: &[u8], skip: bool) -> Result<gif::Decoder<Cursor<&[u8]>>, Decodin
     // The limit in pixels was checked, and the frame goes into a buffer of ours.
     options.set_memory_limit(MemoryLimit::Unlimited);
     options.read_info(Cursor::new(bytes))
+}
+
+/// The palette's 256 colours. Pillow takes one that only counts up (or none) as grey, whatever its length.
+fn colors(palette: &[u8]) -> Vec<[u8; 3]> {
+    if palette
+        .chunks_exact(3)
+        .enumerate()
+        .all(|(index, color)| color.iter().all(|&v| usize::from(v) == index))
+    {
+        return (0..=255).map(|v| [v; 3]).collect();
+    }
+    full_palette(palette)
 }
 
 /// The warning for more than one frame, or for a file that ends within a later one.

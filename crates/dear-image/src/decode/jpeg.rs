@@ -58,11 +58,8 @@ fn walk(bytes: &[u8]) -> Result<Segments, DecodeError> {
     let mut frame: Option<Segments> = None;
     let mut scans = 0;
     let mut at = 2;
-    loop {
-        // A marker is ff and neither 00 (a stuffed byte) nor ff (fill) nor a restart, all of which scans hold.
-        let Some(offset) = bytes.get(at..).and_then(|rest| rest.iter().position(|&b| b == 0xff)) else {
-            break;
-        };
+    // A marker is ff and neither 00 (a stuffed byte) nor ff (fill) nor a restart, all of which scans hold.
+    while let Some(offset) = bytes.get(at..).and_then(|rest| rest.iter().position(|&b| b == 0xff)) {
         at += offset + 1;
         let Some(&marker) = bytes.get(at) else { break };
         if marker == 0xff {
