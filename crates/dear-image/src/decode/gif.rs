@@ -100,10 +100,13 @@ fn count_frames(bytes: &[u8]) -> Option<String> {
 /// Sorts an error of the `gif` crate: the data ended, or they are wrong.
 fn refuse(error: &DecodingError) -> DecodeError {
     let format = Format::Gif;
-    match error {
-        DecodingError::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
-            DecodeError::Truncated { format, detail: "it ends before its first frame does".to_owned() }
-        }
-        other => DecodeError::Corrupt { format, detail: other.to_string() },
+    let ended = match error {
+        DecodingError::UnexpectedEof => true,
+        DecodingError::Io(error) => error.kind() == ErrorKind::UnexpectedEof,
+        _ => false,
+    };
+    if ended {
+        return DecodeError::Truncated { format, detail: "it ends before its first frame does".to_owned() };
     }
+    DecodeError::Corrupt { format, detail: error.to_string() }
 }

@@ -33,8 +33,13 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, D
     let count = segments.width * segments.height;
     let mut data = zeros(format, count * pixels.bytes())?;
     let size = (segments.width as u32, segments.height as u32);
-    let said = libjpeg::decompress(bytes, size, pixels, &mut data)
-        .map_err(|detail| DecodeError::Corrupt { format, detail })?;
+    let said =
+        libjpeg::decompress(bytes, size, pixels, &mut data).map_err(|detail| match segments.complete {
+            true => DecodeError::Corrupt { format, detail },
+            false => {
+                DecodeError::Truncated { format, detail: format!("it has no end marker; libjpeg: {detail}") }
+            }
+        })?;
     if pixels == Pixels::Cmyk {
         data = cmyk_to_rgb(&data);
     }
