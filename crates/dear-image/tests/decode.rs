@@ -1,5 +1,8 @@
 //! Every flavour of file against Pillow's pixels: bit for bit, no tolerance anywhere.
 
+// clippy.toml allows this in tests, and does not see that these files are.
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use dear_image::{DecodeOptions, Format, decode};

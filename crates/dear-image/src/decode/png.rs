@@ -42,6 +42,12 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, D
     let info = reader.info();
     let (color, depth, interlaced) = (info.color_type, info.bit_depth, info.interlaced);
     let palette = info.palette.as_deref().map(full_palette).unwrap_or_default();
+    if color == ColorType::Indexed && palette.is_empty() {
+        return Err(DecodeError::Corrupt {
+            format,
+            detail: "it has colour indices and no palette".to_owned(),
+        });
+    }
     let frames = info.animation_control.map_or(1, |control| control.num_frames);
 
     let bits = color.samples() * depth as usize;
