@@ -2,6 +2,7 @@
 
 use crate::Image;
 use crate::geometry::mirror;
+use crate::simd::vectorize;
 
 /// `scipy.ndimage.gaussian_filter(channel, sigma, output=channel)` on each channel: columns first, then rows, edge
 /// pixel repeated, radius `int(4 sigma + 0.5)`, double precision, truncated to 8 bits after each pass. A sigma with
@@ -36,14 +37,21 @@ pub fn blur_with(image: &Image, half: &[f64]) -> Image {
     if sides.is_empty() && center == 1.0 {
         return image.clone();
     }
-    let (width, height) = (image.width() as usize, image.height() as usize);
-    let stride = 3 * width;
-
     let mut columns = vec![0u8; image.data().len()];
+    vectorize(|| columns_pass(image, center, sides, &mut columns));
+    let mut rows = columns;
+    vectorize(|| rows_pass(&mut rows, image.width(), center, sides));
+    Image::new(image.width(), image.height(), rows).expect("a blur keeps the size")
+}
+
+/// Blurs down the columns, from `image` into `out`.
+#[inline(always)]
+fn columns_pass(image: &Image, center: f64, sides: &[f64], out: &mut [u8]) {
+    let stride = 3 * image.width() as usize;
     let mut sums = vec![0.0f64; stride];
-    for (y, out) in columns.chunks_exact_mut(stride).enumerate() {
+    for (y, out) in out.chunks_exact_mut(stride).enumerate() {
         let row = |offset: i64| {
-            let y = mirror(y as i64 + offset, height as u32);
+            let y = mirror(y as i64 + offset, image.height());
             &image.data()[y * stride..(y + 1) * stride]
         };
         start(&mut sums, row(0), center);
@@ -53,14 +61,22 @@ pub fn blur_with(image: &Image, half: &[f64]) -> Image {
         }
         truncate(out, &sums);
     }
+}
 
-    let radius = sides.len();
-    let mut rows = columns;
-    let mut padded = vec![0u8; 3 * (width + 2 * radius)];
+/// Blurs along the rows, in place.
+#[inline(always)]
+fn rows_pass(rows: &mut [u8], width: u32, center: f64, sides: &[f64]) {
+    let (stride, radius) = (3 * width as usize, sides.len());
+    let mut sums = vec![0.0f64; stride];
+    let mut padded = vec![0u8; stride + 6 * radius];
     for row in rows.chunks_exact_mut(stride) {
-        for (x, pixel) in padded.chunks_exact_mut(3).enumerate() {
-            let from = 3 * mirror(x as i64 - radius as i64, width as u32);
-            pixel.copy_from_slice(&row[from..from + 3]);
+        padded[3 * radius..3 * radius + stride].copy_from_slice(row);
+        for offset in 0..radius {
+            let before = 3 * mirror(offset as i64 - radius as i64, width);
+            padded[3 * offset..3 * offset + 3].copy_from_slice(&row[before..before + 3]);
+            let (after, to) =
+                (3 * mirror(i64::from(width) + offset as i64, width), 3 * (radius + offset) + stride);
+            padded[to..to + 3].copy_from_slice(&row[after..after + 3]);
         }
         let shifted = |offset: usize| &padded[3 * offset..3 * offset + stride];
         start(&mut sums, shifted(radius), center);
@@ -70,21 +86,23 @@ pub fn blur_with(image: &Image, half: &[f64]) -> Image {
         }
         truncate(row, &sums);
     }
-    Image::new(image.width(), image.height(), rows).expect("a blur keeps the size")
 }
 
+#[inline(always)]
 fn start(sums: &mut [f64], line: &[u8], weight: f64) {
     for (sum, &value) in sums.iter_mut().zip(line) {
         *sum = f64::from(value) * weight;
     }
 }
 
+#[inline(always)]
 fn add_pair(sums: &mut [f64], before: &[u8], after: &[u8], weight: f64) {
     for ((sum, &before), &after) in sums.iter_mut().zip(before).zip(after) {
         *sum += f64::from(u16::from(before) + u16::from(after)) * weight;
     }
 }
 
+#[inline(always)]
 fn truncate(out: &mut [u8], sums: &[f64]) {
     for (out, &sum) in out.iter_mut().zip(sums) {
         *out = sum as u8;

@@ -2,6 +2,7 @@
 
 use crate::Image;
 use crate::image::luma;
+use crate::simd::vectorize;
 
 /// `ImageEnhance.Brightness`: towards or away from black. Factor 1 keeps the image.
 pub fn brightness(image: &Image, factor: f64) -> Image {
@@ -82,6 +83,7 @@ pub fn hue(image: &Image, turn: f64) -> Image {
 }
 
 /// Pillow's `convert("HSV")` of one pixel.
+#[inline(always)]
 pub fn to_hsv([r, g, b]: [u8; 3]) -> [u8; 3] {
     let (high, low) = (r.max(g).max(b), r.min(g).min(b));
     if high == low {
@@ -99,12 +101,15 @@ pub fn to_hsv([r, g, b]: [u8; 3]) -> [u8; 3] {
     } else {
         (4.0 + f64::from(gc) - f64::from(rc)) as f32
     };
-    let hue = ((f64::from(sector) / 6.0 + 1.0) % 1.0) as f32;
+    // C's fmod(_, 1.0); the sector is in -1..=5, so this is at most 1.84 and the difference exact.
+    let turned = f64::from(sector) / 6.0 + 1.0;
+    let hue = (if turned < 1.0 { turned } else { turned - 1.0 }) as f32;
     let byte = |v: f32| ((f64::from(v) * 255.0) as i32).clamp(0, 255) as u8;
     [byte(hue), byte(saturation), high]
 }
 
 /// Pillow's conversion of one HSV pixel to RGB.
+#[inline(always)]
 pub fn from_hsv([h, s, v]: [u8; 3]) -> [u8; 3] {
     if s == 0 {
         return [v; 3];
@@ -128,21 +133,26 @@ pub fn from_hsv([h, s, v]: [u8; 3]) -> [u8; 3] {
 }
 
 /// C's `round` of a value that is not negative.
+#[inline(always)]
 fn half_up(value: f64) -> u8 {
     ((value + 0.5) as i32).clamp(0, 255) as u8
 }
 
 /// `Image.blend` of two samples: `a + factor (b - a)` in float, cut to an integer and clipped.
+#[inline(always)]
 fn blend(a: u8, b: u8, factor: f32) -> u8 {
     (f32::from(a) + factor * (f32::from(b) - f32::from(a))) as u8
 }
 
 fn map(image: &Image, mut pixel: impl FnMut([u8; 3]) -> [u8; 3]) -> Image {
     let mut result = image.clone();
-    for value in result.data_mut().chunks_exact_mut(3) {
-        let changed = pixel([value[0], value[1], value[2]]);
-        value.copy_from_slice(&changed);
-    }
+    let data = result.data_mut();
+    vectorize(|| {
+        for value in data.chunks_exact_mut(3) {
+            let changed = pixel([value[0], value[1], value[2]]);
+            value.copy_from_slice(&changed);
+        }
+    });
     result
 }
 

@@ -24,6 +24,7 @@ mod geometry;
 mod image;
 mod noise;
 mod resize;
+mod simd;
 
 pub use augment::{
     AugmentError, AugmentOptions, AugmentPlan, AugmentRole, Cutout, Jitter, PadRule, ResizeTo, ResizedCrop,

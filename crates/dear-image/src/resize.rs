@@ -4,6 +4,7 @@
 //! reducing, the kernel grows with the factor (antialias). Only the rows that the second pass reads are computed by
 //! the first. Pillow 11.0 to 12.3 agree; 13.0 takes the other pass first in some non-uniform cases.
 
+use crate::simd::vectorize;
 use crate::{Image, Mask, geometry};
 use serde::{Deserialize, Serialize};
 
@@ -103,7 +104,7 @@ pub fn resize(image: &Image, width: u32, height: u32, kernel: Kernel) -> Image {
 /// If a side is 0, or the region has no area.
 pub fn resize_box(image: &Image, region: [f64; 4], width: u32, height: u32, kernel: Kernel) -> Image {
     let region = clamp(region, image.size(), (width, height));
-    let whole = [0.0, 0.0, f64::from(image.width()), f64::from(image.height())];
+    let whole = [0.0, 0.0, image.width() as f32, image.height() as f32];
     if image.size() == (width, height) && region == whole {
         return image.clone();
     }
@@ -112,10 +113,10 @@ pub fn resize_box(image: &Image, region: [f64; 4], width: u32, height: u32, kern
         return Image::new(width, height, data).expect("nearest fills width * height pixels");
     }
     let [left, top, right, bottom] = region;
-    let columns = Taps::new(image.width(), left, right, width, kernel);
-    let rows = Taps::new(image.height(), top, bottom, height, kernel);
-    let horizontal = width != image.width() || left != 0.0 || right != f64::from(width);
-    let vertical = height != image.height() || top != 0.0 || bottom != f64::from(height);
+    let columns = Taps::new(image.width(), (left, right), width, kernel);
+    let rows = Taps::new(image.height(), (top, bottom), height, kernel);
+    let horizontal = width != image.width() || left != 0.0 || right != width as f32;
+    let vertical = height != image.height() || top != 0.0 || bottom != height as f32;
     match (horizontal, vertical) {
         (true, false) => horizontal_pass(image, &columns, 0, image.height()),
         (false, true) => vertical_pass(image, &rows, 0),
@@ -141,10 +142,11 @@ pub fn resize_mask(mask: &Mask, width: u32, height: u32) -> Mask {
     Mask::new(width, height, data).expect("nearest fills width * height pixels")
 }
 
-fn clamp(region: [f64; 4], size: (u32, u32), out: (u32, u32)) -> [f64; 4] {
+/// The region within the image, in the single precision in which Pillow takes it.
+fn clamp(region: [f64; 4], size: (u32, u32), out: (u32, u32)) -> [f32; 4] {
     assert!(out.0 > 0 && out.1 > 0, "cannot resize to {} x {}", out.0, out.1);
-    let (width, height) = (f64::from(size.0), f64::from(size.1));
-    let [left, top, right, bottom] = region;
+    let (width, height) = (size.0 as f32, size.1 as f32);
+    let [left, top, right, bottom] = region.map(|edge| edge as f32);
     let clamped =
         [left.clamp(0.0, width), top.clamp(0.0, height), right.clamp(0.0, width), bottom.clamp(0.0, height)];
     assert!(
@@ -164,8 +166,9 @@ struct Taps {
 
 impl Taps {
     /// `from..to` of a line of `length` samples becomes `out` samples.
-    fn new(length: u32, from: f64, to: f64, out: u32, kernel: Kernel) -> Taps {
-        let scale = (to - from) / f64::from(out);
+    fn new(length: u32, (from, to): (f32, f32), out: u32, kernel: Kernel) -> Taps {
+        let scale = f64::from(to - from) / f64::from(out);
+        let from = f64::from(from);
         let stretch = scale.max(1.0);
         let support = kernel.support() * stretch;
         let width = support.ceil() as usize * 2 + 1;
@@ -207,6 +210,7 @@ impl Taps {
     }
 
     /// Start and weights of every output, in order.
+    #[inline(always)]
     fn iter(&self) -> impl Iterator<Item = (usize, &[i32])> {
         let weights = self.weights.chunks_exact(self.width);
         self.starts.iter().zip(&self.counts).zip(weights).map(|((&start, &count), w)| (start, &w[..count]))
@@ -215,23 +219,32 @@ impl Taps {
 
 /// Resamples each of the rows `first..first + rows`.
 fn horizontal_pass(image: &Image, taps: &Taps, first: u32, rows: u32) -> Image {
-    let stride = 3 * image.width() as usize;
     let out_width = taps.starts.len();
     let mut data = vec![0; 3 * out_width * rows as usize];
-    let source = image.data()[first as usize * stride..].chunks_exact(stride);
-    for (row, out) in source.zip(data.chunks_exact_mut(3 * out_width)) {
+    let source = &image.data()[first as usize * 3 * image.width() as usize..];
+    vectorize(|| horizontal_rows(source, image.width() as usize, taps, &mut data));
+    Image::new(out_width as u32, rows, data).expect("the pass fills its rows")
+}
+
+/// The loop of [`horizontal_pass`]. Each row is first spread to four 32-bit lanes a pixel, which fill one register.
+#[inline(always)]
+fn horizontal_rows(source: &[u8], width: usize, taps: &Taps, data: &mut [u8]) {
+    let out_width = taps.starts.len();
+    let mut lanes = vec![[0i32; 4]; width];
+    for (row, out) in source.chunks_exact(3 * width).zip(data.chunks_exact_mut(3 * out_width)) {
+        for (lane, pixel) in lanes.iter_mut().zip(row.chunks_exact(3)) {
+            *lane = [i32::from(pixel[0]), i32::from(pixel[1]), i32::from(pixel[2]), 0];
+        }
         for ((start, weights), out) in taps.iter().zip(out.chunks_exact_mut(3)) {
-            let mut sum = [1i32 << (PRECISION - 1); 3];
-            let pixels = &row[3 * start..3 * (start + weights.len())];
-            for (pixel, &weight) in pixels.chunks_exact(3).zip(weights) {
-                sum[0] += i32::from(pixel[0]) * weight;
-                sum[1] += i32::from(pixel[1]) * weight;
-                sum[2] += i32::from(pixel[2]) * weight;
+            let mut sum = [1i32 << (PRECISION - 1); 4];
+            for (lane, &weight) in lanes[start..start + weights.len()].iter().zip(weights) {
+                for (sum, sample) in sum.iter_mut().zip(lane) {
+                    *sum += sample * weight;
+                }
             }
-            out.copy_from_slice(&sum.map(round));
+            out.copy_from_slice(&[round(sum[0]), round(sum[1]), round(sum[2])]);
         }
     }
-    Image::new(out_width as u32, rows, data).expect("the pass fills its rows")
 }
 
 /// Resamples each column; row 0 of `image` is row `first` of the line that `taps` was made for.
@@ -239,11 +252,17 @@ fn vertical_pass(image: &Image, taps: &Taps, first: u32) -> Image {
     let stride = 3 * image.width() as usize;
     let rows = taps.starts.len();
     let mut data = vec![0; stride * rows];
+    vectorize(|| vertical_rows(image.data(), stride, taps, first as usize, &mut data));
+    Image::new(image.width(), rows as u32, data).expect("the pass fills its rows")
+}
+
+/// The loop of [`vertical_pass`]: whole rows times a weight, so that neighbours in memory are neighbours in registers.
+#[inline(always)]
+fn vertical_rows(source: &[u8], stride: usize, taps: &Taps, first: usize, data: &mut [u8]) {
     let mut sums = vec![0i32; stride];
     for ((start, weights), out) in taps.iter().zip(data.chunks_exact_mut(stride)) {
         sums.fill(1 << (PRECISION - 1));
-        let source = image.data()[(start - first as usize) * stride..].chunks_exact(stride);
-        for (row, &weight) in source.zip(weights) {
+        for (row, &weight) in source[(start - first) * stride..].chunks_exact(stride).zip(weights) {
             for (sum, &sample) in sums.iter_mut().zip(row) {
                 *sum += i32::from(sample) * weight;
             }
@@ -252,16 +271,16 @@ fn vertical_pass(image: &Image, taps: &Taps, first: u32) -> Image {
             *out = round(sum);
         }
     }
-    Image::new(image.width(), rows as u32, data).expect("the pass fills its rows")
 }
 
 /// Fixed point to 8 bits, clipped; half a unit is already in the sum.
+#[inline(always)]
 fn round(sum: i32) -> u8 {
     (sum >> PRECISION).clamp(0, 255) as u8
 }
 
 /// Pillow's scaling transform: sample positions by repeated addition, cut to integers; outside is 0.
-fn nearest<const C: usize>(data: &[u8], size: (u32, u32), region: [f64; 4], out: (u32, u32)) -> Vec<u8> {
+fn nearest<const C: usize>(data: &[u8], size: (u32, u32), region: [f32; 4], out: (u32, u32)) -> Vec<u8> {
     let [left, top, right, bottom] = region;
     let columns = positions(left, right, out.0, size.0);
     let rows = positions(top, bottom, out.1, size.1);
@@ -278,9 +297,9 @@ fn nearest<const C: usize>(data: &[u8], size: (u32, u32), region: [f64; 4], out:
     sampled
 }
 
-fn positions(from: f64, to: f64, out: u32, length: u32) -> Vec<Option<usize>> {
-    let step = (to - from) / f64::from(out);
-    let mut at = from + step * 0.5;
+fn positions(from: f32, to: f32, out: u32, length: u32) -> Vec<Option<usize>> {
+    let step = f64::from(to - from) / f64::from(out);
+    let mut at = f64::from(from) + step * 0.5;
     let inside = |at: f64| (at >= 0.0 && at < f64::from(length)).then_some(at as usize);
     (0..out)
         .map(|_| {

@@ -6,7 +6,7 @@ use crate::{Padding, Subsampling};
 
 fn picture(width: u32, height: u32) -> Image {
     Image::from_fn(width, height, |x, y| {
-        [(x * 5 + y) as u8, (y * 7 ^ x) as u8, (x * y / 3).wrapping_mul(31) as u8]
+        [(x * 5 + y) as u8, ((y * 7) ^ x) as u8, (x * y / 3).wrapping_mul(31) as u8]
     })
 }
 

@@ -1,6 +1,6 @@
 //! GIF: the first frame on its canvas, as Pillow shows it.
 
-use super::png::grey_ramp_under;
+use super::png::full_palette;
 use super::{DecodeError, DecodeOptions, Decoded, Format, check_size, finish, first_of, zeros};
 use crate::Image;
 use gif::{DecodingError, MemoryLimit};
@@ -25,7 +25,7 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, D
         return Err(DecodeError::Corrupt { format, detail });
     }
     let background = frame.transparent.unwrap_or(0);
-    let palette = grey_ramp_under(frame.palette.as_deref().or(global.as_deref()).unwrap_or_default());
+    let palette = colors(frame.palette.as_deref().or(global.as_deref()).unwrap_or_default());
     let width = canvas.0.max((left + frame_width) as u64);
     let height = canvas.1.max((top + frame_height) as u64);
     check_size(format, width, height, options)?;
@@ -69,6 +69,18 @@ fn open(bytes: &[u8], skip: bool) -> Result<gif::Decoder<Cursor<&[u8]>>, Decodin
     options.read_info(Cursor::new(bytes))
 }
 
+/// The palette's 256 colours. Pillow takes one that only counts up (or none) as grey, whatever its length.
+fn colors(palette: &[u8]) -> Vec<[u8; 3]> {
+    if palette
+        .chunks_exact(3)
+        .enumerate()
+        .all(|(index, color)| color.iter().all(|&v| usize::from(v) == index))
+    {
+        return (0..=255).map(|v| [v; 3]).collect();
+    }
+    full_palette(palette)
+}
+
 /// The warning for more than one frame, or for a file that ends within a later one.
 fn count_frames(bytes: &[u8]) -> Option<String> {
     let mut reader = open(bytes, true).ok()?;
@@ -88,10 +100,13 @@ fn count_frames(bytes: &[u8]) -> Option<String> {
 /// Sorts an error of the `gif` crate: the data ended, or they are wrong.
 fn refuse(error: &DecodingError) -> DecodeError {
     let format = Format::Gif;
-    match error {
-        DecodingError::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
-            DecodeError::Truncated { format, detail: "it ends before its first frame does".to_owned() }
-        }
-        other => DecodeError::Corrupt { format, detail: other.to_string() },
+    let ended = match error {
+        DecodingError::UnexpectedEof => true,
+        DecodingError::Io(error) => error.kind() == ErrorKind::UnexpectedEof,
+        _ => false,
+    };
+    if ended {
+        return DecodeError::Truncated { format, detail: "it ends before its first frame does".to_owned() };
     }
+    DecodeError::Corrupt { format, detail: error.to_string() }
 }

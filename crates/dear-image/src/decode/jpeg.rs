@@ -33,8 +33,13 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, D
     let count = segments.width * segments.height;
     let mut data = zeros(format, count * pixels.bytes())?;
     let size = (segments.width as u32, segments.height as u32);
-    let said = libjpeg::decompress(bytes, size, pixels, &mut data)
-        .map_err(|detail| DecodeError::Corrupt { format, detail })?;
+    let said =
+        libjpeg::decompress(bytes, size, pixels, &mut data).map_err(|detail| match segments.complete {
+            true => DecodeError::Corrupt { format, detail },
+            false => {
+                DecodeError::Truncated { format, detail: format!("it has no end marker; libjpeg: {detail}") }
+            }
+        })?;
     if pixels == Pixels::Cmyk {
         data = cmyk_to_rgb(&data);
     }
@@ -58,11 +63,8 @@ fn walk(bytes: &[u8]) -> Result<Segments, DecodeError> {
     let mut frame: Option<Segments> = None;
     let mut scans = 0;
     let mut at = 2;
-    loop {
-        // A marker is ff and neither 00 (a stuffed byte) nor ff (fill) nor a restart, all of which scans hold.
-        let Some(offset) = bytes.get(at..).and_then(|rest| rest.iter().position(|&b| b == 0xff)) else {
-            break;
-        };
+    // A marker is ff and neither 00 (a stuffed byte) nor ff (fill) nor a restart, all of which scans hold.
+    while let Some(offset) = bytes.get(at..).and_then(|rest| rest.iter().position(|&b| b == 0xff)) {
         at += offset + 1;
         let Some(&marker) = bytes.get(at) else { break };
         if marker == 0xff {

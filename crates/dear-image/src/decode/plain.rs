@@ -94,6 +94,11 @@ fn refuse(format: Format, error: &ImageError) -> DecodeError {
 
 /// Whether an unexpected end of the data is somewhere in the chain of causes.
 fn ended(error: &ImageError) -> bool {
+    if let ImageError::IoError(error) = error
+        && error.kind() == ErrorKind::UnexpectedEof
+    {
+        return true;
+    }
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<io::Error>()

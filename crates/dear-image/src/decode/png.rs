@@ -41,7 +41,13 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, D
     let mut reader = decoder.read_info().map_err(|error| refuse(&error, &chunks))?;
     let info = reader.info();
     let (color, depth, interlaced) = (info.color_type, info.bit_depth, info.interlaced);
-    let palette = info.palette.as_deref().map(grey_ramp_under).unwrap_or_default();
+    let palette = info.palette.as_deref().map(full_palette).unwrap_or_default();
+    if color == ColorType::Indexed && palette.is_empty() {
+        return Err(DecodeError::Corrupt {
+            format,
+            detail: "it has colour indices and no palette".to_owned(),
+        });
+    }
     let frames = info.animation_control.map_or(1, |control| control.num_frames);
 
     let bits = color.samples() * depth as usize;
@@ -156,9 +162,9 @@ fn packed(row: &[u8], x: usize, bits: usize) -> u8 {
     (row[x / per_byte] >> shift) & ((1u16 << bits) - 1) as u8
 }
 
-/// A palette of 256 entries: the file's, and below it the grey ramp that Pillow starts from.
-pub(super) fn grey_ramp_under(palette: &[u8]) -> Vec<[u8; 3]> {
-    let mut colors: Vec<[u8; 3]> = (0..=255).map(|v| [v; 3]).collect();
+/// A palette of 256 entries: the file's, and black for indices beyond it, as in Pillow.
+pub(super) fn full_palette(palette: &[u8]) -> Vec<[u8; 3]> {
+    let mut colors = vec![[0; 3]; 256];
     for (color, entry) in colors.iter_mut().zip(palette.chunks_exact(3)) {
         color.copy_from_slice(entry);
     }

@@ -1,0 +1,258 @@
+//! What is refused, as what, and that nothing is read as whole that is not.
+
+// clippy.toml allows this in tests, and does not see that these files are.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use dear_image::{DecodeErrorKind, DecodeOptions, Decoded, Format, decode};
+use support::{Cases, fixtures, picture};
+
+fn file(name: &str) -> Vec<u8> {
+    fs_err::read(fixtures().join("decode").join(name)).unwrap()
+}
+
+fn strict(bytes: &[u8]) -> Result<Decoded, dear_image::DecodeError> {
+    decode(bytes, &DecodeOptions::default())
+}
+
+fn lenient() -> DecodeOptions {
+    DecodeOptions { allow_truncated: true, ..DecodeOptions::default() }
+}
+
+#[test]
+fn each_kind_of_wrong_file_has_its_own_message() {
+    let heic = [b"\0\0\0\x18ftypheic".to_vec(), vec![0; 200]].concat();
+    let cases: Vec<(Vec<u8>, &str, &str)> = vec![
+        (vec![], "empty", "empty file"),
+        (b"<!DOCTYPE html><html><title>404".to_vec(), "not_an_image", "not an image (HTML)"),
+        (b"just a line of text\n".to_vec(), "not_an_image", "not an image (plain text)"),
+        (heic, "unsupported", "unsupported image: HEIC/HEIF"),
+        (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf".to_vec(), "unsupported", "unsupported image: AVIF"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n\0\0".to_vec(), "unsupported", "unsupported image: JPEG 2000"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n".to_vec(),
+            "not_an_image",
+            "not an image (git-lfs pointer)",
+        ),
+        (b"%PDF-1.4\n%".to_vec(), "unsupported", "unsupported image: PDF"),
+        (b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>".to_vec(), "unsupported", "unsupported image: SVG"),
+        (vec![0; 1000], "not_an_image", "not an image (1000 zero bytes)"),
+        (b"\x89PNG\r\n\x1a\n".to_vec(), "truncated", "png file is truncated: it ends before its pixels do"),
+        (b"\xff\xd8\xff".to_vec(), "truncated", "jpeg file is truncated: it ends before its picture's size"),
+        (b"GIF89a".to_vec(), "truncated", "gif file is truncated: it ends before its first frame does"),
+        (b"RIFF\x20\0\0\0WEBP".to_vec(), "truncated", "webp file is truncated: it ends before its pixels do"),
+        (b"\xff\xd8\xff\xd9".to_vec(), "corrupt", "jpeg file is corrupt: it ends before its picture"),
+    ];
+    let mut seen = Cases::new();
+    for (bytes, kind, message) in &cases {
+        match strict(bytes) {
+            Ok(decoded) => seen.check(false, || format!("{message}: {decoded:?}")),
+            Err(error) => {
+                let right = (error.kind().as_str(), error.to_string().as_str()) == (*kind, *message);
+                seen.check(right, || {
+                    format!("{error} ({}), expected {message} ({kind})", error.kind().as_str())
+                });
+            }
+        }
+    }
+    seen.finish(cases.len());
+}
+
+#[test]
+fn samples_that_have_no_8_bit_meaning_are_unsupported() {
+    // A TIFF of one float pixel: 12 entries would do for more; these are the required ones, in order of their tags.
+    let mut tiff = b"II*\0\x08\0\0\0\x09\0".to_vec();
+    let entries: [(u16, u16, u32); 9] = [
+        (256, 3, 1),
+        (257, 3, 1),
+        (258, 3, 32),
+        (259, 3, 1),
+        (262, 3, 1),
+        (273, 4, 122),
+        (277, 3, 1),
+        (279, 4, 4),
+        (339, 3, 3),
+    ];
+    for (tag, kind, value) in entries {
+        tiff.extend(tag.to_le_bytes());
+        tiff.extend(kind.to_le_bytes());
+        tiff.extend(1u32.to_le_bytes());
+        tiff.extend(value.to_le_bytes());
+    }
+    tiff.extend(0u32.to_le_bytes());
+    tiff.extend(0.5f32.to_le_bytes());
+    let error = strict(&tiff).unwrap_err();
+    assert_eq!(error.kind(), DecodeErrorKind::Unsupported, "{error}");
+}
+
+#[test]
+fn a_jpeg_without_its_last_bytes_is_truncated() {
+    for name in ["420.jpg", "444.jpg", "progressive.jpg", "gray.jpg", "restart.jpg", "cmyk_adobe.jpg"] {
+        let whole = file(name);
+        for cut in [2, 40, whole.len() / 2] {
+            let bytes = &whole[..whole.len() - cut];
+            let error = strict(bytes).unwrap_err();
+            assert_eq!(error.kind(), DecodeErrorKind::Truncated, "{name} without {cut}: {error}");
+            let decoded = decode(bytes, &lenient()).unwrap();
+            assert!(decoded.truncated && decoded.warnings.iter().any(|w| w.contains("truncated")), "{name}");
+            assert_eq!(decoded.image.size(), strict(&whole).unwrap().image.size());
+        }
+    }
+}
+
+#[test]
+fn data_that_end_within_the_file_are_told() {
+    // An end marker behind half a picture: Pillow reads it without a word, here there is one.
+    let whole = file("420.jpg");
+    let half = [&whole[..whole.len() / 2], b"\xff\xd9"].concat();
+    let decoded = strict(&half).unwrap();
+    assert!(decoded.warnings[0].contains("premature end of data"), "{:?}", decoded.warnings);
+}
+
+#[test]
+fn rows_before_a_cut_are_kept_when_asked_for() {
+    for (name, share) in [("rgb.png", 0.6), ("lossless.webp", 0.8), ("palette.gif", 0.7), ("rgb.bmp", 0.6)] {
+        let whole = file(name);
+        let image = strict(&whole).unwrap().image;
+        let cut = &whole[..(whole.len() as f64 * share) as usize];
+        let decoded = decode(cut, &lenient()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(decoded.truncated);
+        let same = image.data().iter().zip(decoded.image.data()).filter(|(a, b)| a == b).count();
+        assert!(same > image.data().len() / 4 && same < image.data().len(), "{name}: {same}");
+    }
+}
+
+#[test]
+fn no_cut_of_any_file_is_taken_for_the_whole() {
+    let mut files = 0;
+    let mut wrong = Vec::new();
+    let (mut cuts, mut truncated, mut whole_again) = (0u32, 0u32, 0u32);
+    for entry in fs_err::read_dir(fixtures().join("decode")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let bytes = fs_err::read(&path).unwrap();
+        let whole = strict(&bytes).unwrap();
+        files += 1;
+        let step = (bytes.len() / 150).max(1);
+        let ends = (0..bytes.len()).step_by(step).chain(bytes.len().saturating_sub(24)..bytes.len());
+        for end in ends {
+            cuts += 1;
+            for options in [DecodeOptions::default(), lenient()] {
+                match decode(&bytes[..end], &options) {
+                    Ok(decoded) if decoded.truncated && options.allow_truncated => truncated += 1,
+                    Ok(decoded) if !decoded.truncated && decoded.image == whole.image => whole_again += 1,
+                    // The last number of a text file may lose a digit; nothing in the file would say so.
+                    Ok(_) if name.starts_with("ascii") && end + 3 > bytes.len() => {}
+                    Ok(decoded) => wrong.push(format!("{name} at {end}: {decoded:?} is taken as whole")),
+                    // From a little beyond its header on, a cut file of these formats has one name.
+                    Err(error) => {
+                        let named =
+                            matches!(whole.format, Format::Jpeg | Format::Png | Format::Gif | Format::WebP);
+                        if named && end >= 40 && error.kind() != DecodeErrorKind::Truncated {
+                            wrong.push(format!("{name} at {end} of {}: {error}", bytes.len()));
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {cuts}:\n{}", wrong.len(), wrong[..wrong.len().min(40)].join("\n"));
+    assert_eq!(files, 105);
+    assert!(cuts > 10_000 && truncated > 3_000 && whole_again > 500, "{cuts} {truncated} {whole_again}");
+}
+
+#[test]
+fn no_flipped_byte_ends_the_process_or_panics() {
+    // Damage of every kind: the answer may be anything but a panic, and it stays within the limit.
+    let mut answers = [0u32; 2];
+    for entry in fs_err::read_dir(fixtures().join("decode")).unwrap() {
+        let bytes = fs_err::read(entry.unwrap().path()).unwrap();
+        let options = DecodeOptions { max_pixels: 1 << 20, allow_truncated: true };
+        for at in (0..bytes.len()).step_by((bytes.len() / 40).max(1)) {
+            for flip in [0x01, 0x80, 0xff] {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= flip;
+                match decode(&damaged, &options) {
+                    Ok(decoded) => {
+                        answers[0] += 1;
+                        let pixels = u64::from(decoded.image.width()) * u64::from(decoded.image.height());
+                        assert!(pixels <= options.max_pixels);
+                    }
+                    Err(error) => {
+                        answers[1] += 1;
+                        // What catches panics says this; no damage seen here should need it.
+                        assert!(!error.to_string().contains("stopped unexpectedly"), "{error}");
+                    }
+                }
+            }
+        }
+    }
+    assert!(answers.iter().all(|&count| count > 1_000), "{answers:?}");
+}
+
+#[test]
+fn limits_come_in_pairs_for_every_format() {
+    let files = [
+        "420.jpg",
+        "progressive.jpg",
+        "cmyk_adobe.jpg",
+        "rgb.png",
+        "interlaced_rgb.png",
+        "lossy80.webp",
+        "lossless.webp",
+        "animated.webp",
+        "palette.gif",
+        "rgb.bmp",
+        "lzw.tif",
+        "orientation6.tif",
+        "rgb.pnm",
+        "ascii.pnm",
+        "rgba.ico",
+    ];
+    for name in files {
+        let bytes = file(name);
+        let image = strict(&bytes).unwrap().image;
+        let pixels = u64::from(image.width()) * u64::from(image.height());
+        let enough = DecodeOptions { max_pixels: pixels, ..DecodeOptions::default() };
+        assert_eq!(decode(&bytes, &enough).unwrap().image, image, "{name}");
+        let tight = DecodeOptions { max_pixels: pixels - 1, ..DecodeOptions::default() };
+        let error = decode(&bytes, &tight).unwrap_err();
+        assert_eq!(error.kind(), DecodeErrorKind::TooLarge, "{name}: {error}");
+        assert!(
+            error.to_string().contains(" x ") && error.to_string().contains("limit of 0.00"),
+            "{name}: {error}"
+        );
+    }
+}
+
+#[test]
+fn claims_of_gigapixels_are_refused_before_anything_is_allocated() {
+    // Real files whose header was changed: the data behind it are far too short, and nobody looks at them.
+    let mut jpeg = file("420.jpg");
+    let frame = jpeg.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
+    jpeg[frame + 5..frame + 9].copy_from_slice(&[0xea, 0x60, 0xea, 0x60]);
+    let mut gif = file("palette.gif");
+    gif[6..10].copy_from_slice(&[0x60, 0xea, 0x60, 0xea]);
+    let mut bmp = file("rgb.bmp");
+    bmp[18..26].copy_from_slice(&[0x60, 0xea, 0, 0, 0x60, 0xea, 0, 0]);
+    let mut webp = file("animated.webp");
+    webp[24..30].copy_from_slice(&[0x5f, 0xea, 0, 0x5f, 0xea, 0]);
+    let pnm = b"P6 60000 60000 255\n".to_vec();
+    for (name, bytes) in [("jpeg", jpeg), ("gif", gif), ("bmp", bmp), ("webp", webp), ("pnm", pnm)] {
+        let error = strict(&bytes).unwrap_err();
+        let said =
+            format!("{name} of 60000 x 60000 = 3600.0 megapixels exceeds the limit of 200.0 megapixels");
+        assert_eq!(error.to_string(), said);
+        let allowed = DecodeOptions { allow_truncated: true, ..DecodeOptions::default() };
+        assert_eq!(decode(&bytes, &allowed).unwrap_err().to_string(), said);
+    }
+}
+
+#[test]
+fn the_extension_is_never_asked() {
+    // Bytes have no name at all here; every format is found from its first bytes, also behind another's name.
+    let encoded = dear_image::encode_png(&picture(8, 8)).unwrap();
+    assert_eq!(strict(&encoded).unwrap().format, Format::Png);
+    assert_eq!(strict(&file("lossy80.webp")).unwrap().format.as_str(), "webp");
+}
