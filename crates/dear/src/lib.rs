@@ -1,1 +1,7 @@
 //! Dissect, prune and refine detectors of AI-generated images.
+
+pub mod bootstrap;
+pub mod gate;
+pub mod head;
+pub mod metrics;
+pub mod rad;
