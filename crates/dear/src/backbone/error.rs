@@ -1,0 +1,220 @@
+//! Why a file is not taken as a model.
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// A file that is no model, a damaged one, or one that breaks the contract. Names the file where it is known.
+#[derive(Debug, Error)]
+#[error("{file}: {problem}")]
+pub struct ImportError {
+    file: String,
+    problem: Box<Problem>,
+}
+
+/// What is wrong with the file.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// It cannot be read.
+    #[error("cannot be read: {0}")]
+    Unreadable(std::io::Error),
+    /// Nothing in it.
+    #[error("the file is empty")]
+    Empty,
+    /// Another kind of file.
+    #[error("not an ONNX model ({0})")]
+    NotOnnx(LooksLike),
+    /// It ends too early.
+    #[error("the file ends early: byte {needed} is needed for the {what} at byte {at}, found {found} bytes")]
+    Truncated {
+        /// The part that is cut.
+        what: &'static str,
+        /// Where the part begins.
+        at: usize,
+        /// The number of bytes that the file should at least have.
+        needed: u64,
+        /// The number of bytes that it has.
+        found: usize,
+    },
+    /// It is no valid protobuf, or not a valid model.
+    #[error("damaged at byte {at}: {reason}")]
+    Corrupt {
+        /// Where.
+        at: usize,
+        /// What.
+        reason: &'static str,
+    },
+    /// Parts of the model are in other files.
+    #[error("tensor \"{tensor}\" is kept in another file, expected one self-contained file")]
+    ExternalData {
+        /// The tensor.
+        tensor: String,
+    },
+    /// An input, output or tensor is not as the contract says.
+    #[error("{subject} is {found}, expected {expected}")]
+    Contract {
+        /// For example `output "pooled"`.
+        subject: String,
+        /// What it is.
+        found: String,
+        /// What it should be.
+        expected: String,
+    },
+    /// A weight is NaN or infinite.
+    #[error("tensor \"{tensor}\" is not finite: element {index} is {value}")]
+    NonFinite {
+        /// The tensor.
+        tensor: String,
+        /// Position in the tensor, row-major.
+        index: usize,
+        /// What is there.
+        value: f64,
+    },
+    /// The document `dear` is absent or not understood.
+    #[error("metadata \"dear\": {0}")]
+    Metadata(String),
+}
+
+/// What a file that is no ONNX model seems to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LooksLike {
+    /// A zip written by `torch.save`, or another zip.
+    TorchZip,
+    /// A pickle, as `torch.save` wrote before version 1.6.
+    Pickle,
+    /// A safetensors file.
+    Safetensors,
+    /// A web page.
+    Html,
+    /// A git-lfs pointer in place of the file.
+    LfsPointer,
+    /// A picture.
+    Picture,
+    /// An HDF5 file, as Keras writes.
+    Hdf5,
+    /// Nothing known.
+    Unknown,
+}
+
+impl ImportError {
+    pub(crate) fn new(problem: Problem) -> Self {
+        Self { file: "model".to_owned(), problem: Box::new(problem) }
+    }
+
+    pub(crate) fn contract(
+        subject: impl Into<String>,
+        found: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> Self {
+        Self::new(Problem::Contract {
+            subject: subject.into(),
+            found: found.into(),
+            expected: expected.into(),
+        })
+    }
+
+    /// The same error, about a file of this name.
+    #[must_use]
+    pub fn named(mut self, file: impl fmt::Display) -> Self {
+        self.file = file.to_string();
+        self
+    }
+
+    /// The file, or `model` for bytes without a name.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// What is wrong.
+    pub fn problem(&self) -> &Problem {
+        &self.problem
+    }
+
+    /// A stable word: `unreadable`, `empty`, `not_onnx`, `truncated`, `corrupt`, `external_data`, `contract`,
+    /// `non_finite` or `metadata`.
+    pub fn kind(&self) -> &'static str {
+        match *self.problem {
+            Problem::Unreadable(_) => "unreadable",
+            Problem::Empty => "empty",
+            Problem::NotOnnx(_) => "not_onnx",
+            Problem::Truncated { .. } => "truncated",
+            Problem::Corrupt { .. } => "corrupt",
+            Problem::ExternalData { .. } => "external_data",
+            Problem::Contract { .. } => "contract",
+            Problem::NonFinite { .. } => "non_finite",
+            Problem::Metadata(_) => "metadata",
+        }
+    }
+
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match &*self.problem {
+            Problem::NotOnnx(looks_like) => return looks_like.hint().map(str::to_owned),
+            Problem::Empty | Problem::Truncated { .. } | Problem::Corrupt { .. } => {
+                "download or copy the file again and compare its sha256"
+            }
+            Problem::ExternalData { .. } => {
+                "save the model into a single file (onnx.save without external data)"
+            }
+            Problem::Contract { .. } | Problem::Metadata(_) => {
+                "this is not a file that dear wrote: import the network first (dear import)"
+            }
+            Problem::NonFinite { .. } => "the weights are damaged: export or train the network again",
+            Problem::Unreadable(_) => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+impl LooksLike {
+    /// Judges by the first bytes.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        let head = &bytes[..bytes.len().min(512)];
+        let text = String::from_utf8_lossy(head).trim_start_matches('\u{feff}').trim_start().to_lowercase();
+        let starts = |magic: &[u8]| head.starts_with(magic);
+        if starts(b"PK\x03\x04") {
+            Self::TorchZip
+        } else if head.len() > 1 && head[0] == 0x80 && (2..=5).contains(&head[1]) {
+            Self::Pickle
+        } else if head.get(5..8) == Some(&[0; 3]) && head.get(8..10) == Some(b"{\"") {
+            Self::Safetensors
+        } else if text.starts_with("<!doctype") || text.starts_with("<html") || text.starts_with("<?xml") {
+            Self::Html
+        } else if text.starts_with("version https://git-lfs") {
+            Self::LfsPointer
+        } else if starts(b"\x89PNG") || starts(b"\xff\xd8\xff") || starts(b"GIF8") || starts(b"RIFF") {
+            Self::Picture
+        } else if starts(b"\x89HDF") {
+            Self::Hdf5
+        } else {
+            Self::Unknown
+        }
+    }
+
+    fn hint(self) -> Option<&'static str> {
+        match self {
+            Self::TorchZip | Self::Pickle | Self::Safetensors => Some("import it first: dear import"),
+            Self::Html => Some("download the file itself, not the page that links to it"),
+            Self::LfsPointer => Some("fetch the file itself: git lfs pull"),
+            Self::Picture => Some("the detector comes first, then the images"),
+            Self::Hdf5 => Some("export the network to ONNX first"),
+            Self::Unknown => None,
+        }
+    }
+}
+
+impl fmt::Display for LooksLike {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TorchZip => "looks like a PyTorch checkpoint or another zip archive",
+            Self::Pickle => "looks like an old PyTorch checkpoint (pickle)",
+            Self::Safetensors => "looks like a safetensors file",
+            Self::Html => "looks like an HTML page",
+            Self::LfsPointer => "looks like a git-lfs pointer",
+            Self::Picture => "looks like a picture",
+            Self::Hdf5 => "looks like an HDF5 file (Keras)",
+            Self::Unknown => "unknown content",
+        })
+    }
+}

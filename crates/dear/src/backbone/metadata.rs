@@ -1,0 +1,403 @@
+//! The JSON document `dear` in a model file: what the network is, how it was changed, and how its scores are read.
+//!
+//! Fields that this version does not know are kept when the document is written again. Numbers that nobody measured
+//! are null, never invented.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{ImportError, Problem};
+use crate::gate::{Gate, GateOptions};
+
+/// The version of the document that this program reads and writes.
+pub const SCHEMA: u64 = 1;
+
+/// The document of a detector.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Metadata {
+    /// [`SCHEMA`].
+    pub schema: u64,
+    /// A short name, for people and records.
+    pub name: String,
+    /// The network, for example `mini-resnet`.
+    #[serde(default)]
+    pub architecture: String,
+    /// The licence of the weights, as an SPDX expression where one exists.
+    #[serde(default)]
+    pub licence: String,
+    /// Where the weights come from.
+    #[serde(default)]
+    pub source: Source,
+    /// Pixels of the image for one step on the feature grid.
+    #[serde(default)]
+    pub stride: Option<u32>,
+    /// Side in pixels of what one feature sees.
+    #[serde(default)]
+    pub receptive_field: Option<u32>,
+    /// Pixels around a tile that make its features exact. Null for networks that see the whole image.
+    #[serde(default)]
+    pub halo: Option<u32>,
+    /// The number of feature channels, `C`.
+    pub channels: u32,
+    /// What the graph does with its input before the first layer.
+    #[serde(default)]
+    pub preprocessing: Preprocessing,
+    /// Which images the scores are meant for.
+    #[serde(default)]
+    pub valid_input: ValidInput,
+    /// How the channels were gated. Null for a detector as it was trained.
+    #[serde(default)]
+    pub gate: Option<GateRecord>,
+    /// The scores behind the gate.
+    #[serde(default)]
+    pub rad: Option<RadRecord>,
+    /// How the head was trained, in the trainer's own words.
+    #[serde(default)]
+    pub head: Value,
+    /// Heads to compare this one with on the same features.
+    #[serde(default)]
+    pub heads: Vec<NamedHead>,
+    /// Above which logit an image counts as generated.
+    #[serde(default)]
+    pub threshold: Threshold,
+    /// How logits become probabilities. Null where nobody calibrated.
+    #[serde(default)]
+    pub calibration: Option<Value>,
+    /// All options of the run that made this file.
+    #[serde(default)]
+    pub recipe: Option<Value>,
+    /// What one must know before trusting a score.
+    #[serde(default)]
+    pub card: Option<String>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// Where weights come from.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Source {
+    /// The file they were read from.
+    #[serde(default)]
+    pub checkpoint: Option<String>,
+    /// Its hash.
+    #[serde(default)]
+    pub sha256: Option<String>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// The normalisation inside of the graph. A record: nothing outside repeats it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Preprocessing {
+    /// The order of channels that the input has: `rgb`.
+    #[serde(default = "rgb")]
+    pub color: String,
+    /// The range of the input.
+    #[serde(default = "unit_range")]
+    pub range: [f64; 2],
+    /// Subtracted per channel.
+    #[serde(default)]
+    pub mean: Option<[f64; 3]>,
+    /// Divided by per channel.
+    #[serde(default)]
+    pub std: Option<[f64; 3]>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl Default for Preprocessing {
+    fn default() -> Self {
+        Self { color: rgb(), range: unit_range(), mean: None, std: None, extra: Map::new() }
+    }
+}
+
+fn rgb() -> String {
+    "rgb".to_owned()
+}
+
+fn unit_range() -> [f64; 2] {
+    [0.0, 1.0]
+}
+
+/// The images that scores are meant for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ValidInput {
+    /// The shortest side in pixels; smaller images are refused.
+    #[serde(default = "one")]
+    pub min_side: u32,
+    /// What the network has seen.
+    #[serde(default)]
+    pub trained_on: Option<String>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl Default for ValidInput {
+    fn default() -> Self {
+        Self { min_side: one(), trained_on: None, extra: Map::new() }
+    }
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// Which channels a hardened detector no longer uses, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GateRecord {
+    /// The share pruned at the high end of the scores.
+    pub prune_top: f64,
+    /// The share pruned at the low end.
+    pub prune_bottom: f64,
+    /// How channels were chosen: `bilateral`, `random`, ...
+    pub criterion: String,
+    /// The number of channels that are left.
+    pub kept: u32,
+    /// The indices of the others, ascending.
+    pub pruned: Vec<u32>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl GateRecord {
+    /// The record of a gate.
+    pub fn new(gate: &Gate, options: &GateOptions, criterion: impl Into<String>) -> Self {
+        let pruned = (0u32..).zip(&gate.keep).filter(|(_, keep)| !**keep).map(|(channel, _)| channel);
+        let pruned: Vec<u32> = pruned.collect();
+        Self {
+            prune_top: options.prune_top,
+            prune_bottom: options.prune_bottom,
+            criterion: criterion.into(),
+            kept: (gate.keep.len() - pruned.len()) as u32,
+            pruned,
+            extra: Map::new(),
+        }
+    }
+
+    /// For each of `kept + pruned` channels, whether it is kept.
+    pub fn keep(&self) -> Vec<bool> {
+        let channels = self.kept as usize + self.pruned.len();
+        let mut keep = vec![true; channels];
+        for &channel in &self.pruned {
+            if let Some(keep) = keep.get_mut(channel as usize) {
+                *keep = false;
+            }
+        }
+        keep
+    }
+}
+
+/// Relative activation differences of the channels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RadRecord {
+    /// One score for each channel.
+    pub scores: Vec<f64>,
+    /// How they were measured.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// A head that is carried along for comparison: `base`, `base-bias`, `refit`, `random-gate`, ...
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NamedHead {
+    /// What it is called in tables.
+    pub name: String,
+    /// One weight for each channel.
+    pub weight: Vec<f32>,
+    /// Added to the weighted sum.
+    pub bias: f32,
+    /// Where it comes from.
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
+/// Above which logit an image counts as generated.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Threshold {
+    /// The logit.
+    pub value: f64,
+    /// Who chose it, on which data.
+    pub origin: String,
+}
+
+impl Default for Threshold {
+    fn default() -> Self {
+        Self { value: 0.0, origin: "default (logit 0)".to_owned() }
+    }
+}
+
+impl Metadata {
+    /// Reads and checks the document of a detector.
+    pub fn parse(text: &str) -> Result<Self, ImportError> {
+        let metadata: Self = parse(text, None)?;
+        metadata.check()?;
+        Ok(metadata)
+    }
+
+    /// Refuses a document that contradicts itself.
+    pub fn check(&self) -> Result<(), ImportError> {
+        let channels = self.channels as usize;
+        let lengths = self.heads.iter().map(|head| (format!("heads.{}", head.name), head.weight.len()));
+        let lengths = lengths.chain(self.rad.iter().map(|rad| ("rad.scores".to_owned(), rad.scores.len())));
+        let gate = self.gate.iter().map(|gate| ("gate".to_owned(), gate.kept as usize + gate.pruned.len()));
+        for (subject, length) in lengths.chain(gate) {
+            if length != channels {
+                return Err(refused(format!("{subject} has {length} channels, expected {channels}")));
+            }
+        }
+        let pruned = self.gate.iter().flat_map(|gate| gate.pruned.windows(2));
+        if pruned.into_iter().any(|pair| pair[0] >= pair[1])
+            || self.gate.iter().filter_map(|gate| gate.pruned.last()).any(|&last| last >= self.channels)
+        {
+            return Err(refused(format!("gate.pruned is not ascending below {channels}")));
+        }
+        if !self.threshold.value.is_finite() {
+            return Err(refused(format!("threshold.value is {}, expected a number", self.threshold.value)));
+        }
+        Ok(())
+    }
+
+    /// The document as text.
+    pub fn to_json(&self) -> Result<String, ImportError> {
+        self.check()?;
+        serde_json::to_string(self).map_err(|error| refused(error.to_string()))
+    }
+}
+
+/// The document of a generator.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GeneratorMetadata {
+    /// [`SCHEMA`].
+    pub schema: u64,
+    /// `generator`.
+    pub kind: String,
+    /// A short name, for people and records.
+    pub name: String,
+    /// How much larger the sides become.
+    pub scale: u32,
+    /// Pixels of the small image around a tile that make its result exact.
+    pub halo: u32,
+    /// The licence of the weights.
+    #[serde(default)]
+    pub licence: String,
+    /// Where the weights come from.
+    #[serde(default)]
+    pub source: Source,
+    /// Everything else.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl GeneratorMetadata {
+    /// Reads and checks the document of a generator.
+    pub fn parse(text: &str) -> Result<Self, ImportError> {
+        let metadata: Self = parse(text, Some("generator"))?;
+        if !(1..=16).contains(&metadata.scale) {
+            return Err(refused(format!("scale is {}, expected 1 to 16", metadata.scale)));
+        }
+        if metadata.halo > 4096 {
+            return Err(refused(format!("halo is {}, expected at most 4096", metadata.halo)));
+        }
+        Ok(metadata)
+    }
+}
+
+/// `kind` is what the document must call itself; detectors carry none.
+fn parse<T: DeserializeOwned>(text: &str, kind: Option<&str>) -> Result<T, ImportError> {
+    let value: Value = serde_json::from_str(text).map_err(|error| refused(format!("not JSON: {error}")))?;
+    let found = value.get("schema").unwrap_or(&Value::Null);
+    if *found != Value::from(SCHEMA) {
+        return Err(refused(format!("schema is {found}, expected {SCHEMA}")));
+    }
+    let found = value.get("kind").and_then(Value::as_str);
+    if found.unwrap_or("detector") != kind.unwrap_or("detector") {
+        let [found, expected] = [found, kind].map(|kind| kind.unwrap_or("detector"));
+        return Err(refused(format!("kind is {found}, expected {expected}")));
+    }
+    serde_json::from_value(value).map_err(|error| refused(error.to_string()))
+}
+
+fn refused(message: String) -> ImportError {
+    ImportError::new(Problem::Metadata(message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn small() -> Value {
+        json!({"schema": 1, "name": "t", "channels": 3, "head": {"training": "none"}, "unknown": [1, {"a": null}]})
+    }
+
+    #[test]
+    fn unknown_fields_survive_reading_and_writing() {
+        let mut document = small();
+        document["source"] = json!({"checkpoint": "a.pth", "commit": "1234"});
+        document["gate"] = json!({
+            "prune_top": 0.2, "prune_bottom": 0.3, "criterion": "bilateral", "kept": 2, "pruned": [1], "why": "x"
+        });
+        document["rad"] = json!({"scores": [1.5, -0.1, 0.30000000000000004], "probes": 12});
+        let metadata = Metadata::parse(&document.to_string()).expect("valid");
+        assert_eq!(metadata.threshold, Threshold::default());
+        assert_eq!(metadata.gate.as_ref().expect("gate").keep(), [true, false, true]);
+        let again: Value = serde_json::from_str(&metadata.to_json().expect("text")).expect("JSON");
+        for (key, value) in document.as_object().expect("object") {
+            assert!(contains(&again[key], value), "{key}: {} has not all of {value}", again[key]);
+        }
+        assert_eq!(Metadata::parse(&again.to_string()).expect("valid"), metadata);
+    }
+
+    fn contains(whole: &Value, part: &Value) -> bool {
+        match (whole, part) {
+            (Value::Object(whole), Value::Object(part)) => {
+                part.iter().all(|(key, value)| whole.get(key).is_some_and(|found| contains(found, value)))
+            }
+            _ => whole == part,
+        }
+    }
+
+    #[test]
+    fn a_gate_becomes_its_record_and_comes_back() {
+        let gate =
+            crate::gate::bilateral(&[0.5, -2.0, 3.0, 0.1, 0.0], &GateOptions::default()).expect("gate");
+        let record = GateRecord::new(&gate, &GateOptions::default(), "bilateral");
+        assert_eq!((record.kept, record.pruned.len()), (3, 2));
+        assert_eq!(record.keep(), gate.keep);
+    }
+
+    #[test]
+    fn documents_that_contradict_themselves_are_refused() {
+        let cases = [
+            ("schema", json!(2), "schema is 2, expected 1"),
+            ("schema", Value::Null, "schema is null, expected 1"),
+            ("kind", json!("generator"), "kind is generator, expected detector"),
+            ("channels", json!("many"), "invalid type: string \"many\", expected u32"),
+            ("rad", json!({"scores": [1.0]}), "rad.scores has 1 channels, expected 3"),
+            (
+                "heads",
+                json!([{"name": "base", "weight": [1.0], "bias": 0.0}]),
+                "heads.base has 1 channels, expected 3",
+            ),
+            (
+                "gate",
+                json!({"prune_top": 0, "prune_bottom": 0, "criterion": "x", "kept": 1, "pruned": [2, 1]}),
+                "gate.pruned is not ascending below 3",
+            ),
+        ];
+        for (key, value, expected) in cases {
+            let mut document = small();
+            document[key] = value;
+            let error = Metadata::parse(&document.to_string()).expect_err(expected);
+            assert_eq!(error.kind(), "metadata");
+            assert_eq!(error.to_string(), format!("model: metadata \"dear\": {expected}"));
+        }
+        assert!(Metadata::parse("{").expect_err("not JSON").to_string().contains("not JSON"));
+    }
+}

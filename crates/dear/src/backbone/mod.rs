@@ -1,0 +1,18 @@
+//! The file that holds a detector or a generator: its protobuf ([`onnx`]) and the document in it ([`metadata`]).
+//!
+//! ```text
+//! bytes -> OnnxModel (inputs, outputs, tensors, metadata) -> Metadata
+//!             \-> rewrite(edits) -> bytes, everything else kept byte for byte
+//! ```
+
+mod error;
+pub mod metadata;
+pub mod onnx;
+mod wire;
+
+pub use error::{ImportError, LooksLike, Problem};
+pub use metadata::Metadata;
+pub use onnx::{Edit, OnnxModel};
+
+/// The key in `metadata_props` under which the JSON document is kept.
+pub const METADATA_KEY: &str = "dear";

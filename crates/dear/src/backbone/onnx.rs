@@ -1,0 +1,572 @@
+//! A view of an ONNX file that changes nothing it was not asked to change.
+//!
+//! Reading keeps the position of every field; writing copies all of them byte for byte, except the few that an
+//! [`Edit`] replaces. Of the model's contents only names, types and shapes of inputs and outputs, tensors by name and
+//! `metadata_props` are understood, as <https://github.com/onnx/onnx/blob/v1.19.0/onnx/onnx.proto> defines them.
+//!
+//! The file is not trusted: lengths are checked, nesting and the number of fields are bounded, tensors in other files
+//! are refused (an engine would open any path that the file names).
+
+use std::ops::Range;
+
+use prost::Message;
+
+use super::wire::{self, Field, Wire, WireError};
+use super::{ImportError, LooksLike, METADATA_KEY, Problem};
+
+/// An ONNX file, taken apart as far as needed.
+#[derive(Debug)]
+pub struct OnnxModel<'f> {
+    file: &'f [u8],
+    fields: Vec<Field>,
+    graph: Vec<Field>,
+    inputs: Vec<Port>,
+    outputs: Vec<Port>,
+    initializers: Vec<TensorView>,
+}
+
+/// An input or output of the model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Port {
+    /// Its name.
+    pub name: String,
+    /// ONNX's number for the element type: 1 is f32.
+    pub element_type: i32,
+    /// The dimensions, if they are declared: a length, or `None` for one that varies.
+    pub shape: Option<Vec<Option<u64>>>,
+}
+
+/// A tensor of f32.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tensor {
+    /// The length of each dimension.
+    pub shape: Vec<u64>,
+    /// All numbers, row-major.
+    pub data: Vec<f32>,
+}
+
+/// A change to a model file.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Edit<'e> {
+    /// Other numbers for an initializer of f32, as many as it has.
+    Tensor {
+        /// The initializer.
+        name: &'e str,
+        /// Its new numbers, row-major.
+        data: &'e [f32],
+    },
+    /// Another text under a key of `metadata_props`; `None` removes the key.
+    Metadata {
+        /// The key.
+        key: &'e str,
+        /// Its new text.
+        value: Option<&'e str>,
+    },
+}
+
+impl<'f> OnnxModel<'f> {
+    /// Takes a file apart. Fails on everything that is not one self-contained ONNX model.
+    pub fn parse(file: &'f [u8]) -> Result<Self, ImportError> {
+        let looks_like = LooksLike::of(file);
+        if file.is_empty() {
+            return Err(ImportError::new(Problem::Empty));
+        } else if looks_like != LooksLike::Unknown {
+            return Err(ImportError::new(Problem::NotOnnx(looks_like)));
+        }
+        let fields =
+            read_fields(file, 0..file.len()).map_err(|error| match fields_look_like_a_model(file) {
+                true => error,
+                false => ImportError::new(Problem::NotOnnx(looks_like)),
+            })?;
+        if !fields_look_like_a_model(file) {
+            return Err(ImportError::new(Problem::NotOnnx(looks_like)));
+        }
+        let mut graphs = fields.iter().filter(|field| field.number == model::GRAPH);
+        let (Some(graph), None) = (graphs.next(), graphs.next()) else {
+            return Err(missing(file, "the model has not exactly one graph"));
+        };
+        if !fields.iter().any(|field| field.number == model::OPSET_IMPORT) {
+            return Err(missing(file, "the model names no operator set"));
+        }
+        let graph = read_fields(file, graph.body.clone())?;
+        let mut model = Self { file, fields, graph, inputs: vec![], outputs: vec![], initializers: vec![] };
+        model.refuse_external_data()?;
+        model.initializers = model.read_initializers()?;
+        let held = |port: &Port| model.initializers.iter().any(|tensor| tensor.name == port.name);
+        // Before IR version 4 initializers were listed as inputs too.
+        model.inputs = model.ports(graph::INPUT)?.into_iter().filter(|port| !held(port)).collect();
+        model.outputs = model.ports(graph::OUTPUT)?;
+        Ok(model)
+    }
+
+    /// The inputs, without those that have a value in the file.
+    pub fn inputs(&self) -> &[Port] {
+        &self.inputs
+    }
+
+    /// The outputs.
+    pub fn outputs(&self) -> &[Port] {
+        &self.outputs
+    }
+
+    /// The initializer of this name, which must be of f32.
+    pub fn tensor(&self, name: &str) -> Result<Tensor, ImportError> {
+        let tensor = self.initializer(name)?;
+        Ok(Tensor { shape: tensor.shape.clone(), data: tensor.floats(self.file)? })
+    }
+
+    /// The text under a key of `metadata_props`; of several, the last.
+    pub fn metadata(&self, key: &str) -> Result<Option<String>, ImportError> {
+        let mut found = None;
+        for field in self.fields.iter().filter(|field| field.number == model::METADATA_PROPS) {
+            let entry = self.decode::<StringStringEntry>(field)?;
+            if entry.key == key {
+                found = Some(entry.value);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The document `dear`, as text.
+    pub fn document(&self) -> Result<String, ImportError> {
+        self.metadata(METADATA_KEY)?
+            .ok_or_else(|| ImportError::new(Problem::Metadata("absent, expected a JSON document".to_owned())))
+    }
+
+    /// Refuses initializers that hold NaN or an infinite number.
+    pub fn check_finite(&self) -> Result<(), ImportError> {
+        for tensor in &self.initializers {
+            if let Some((index, value)) = tensor.first_non_finite(self.file) {
+                return Err(ImportError::new(Problem::NonFinite {
+                    tensor: tensor.name.clone(),
+                    index,
+                    value,
+                }));
+            }
+        }
+        Ok(())
+    }
+
+    /// The file with these changes. Without any, the same bytes.
+    pub fn rewrite(&self, edits: &[Edit<'_>]) -> Result<Vec<u8>, ImportError> {
+        let mut out = Vec::with_capacity(self.file.len() + 1024);
+        let mut written = vec![false; edits.len()];
+        for field in &self.fields {
+            match field.number {
+                model::GRAPH => self.rewrite_graph(&mut out, field, edits)?,
+                model::METADATA_PROPS => {
+                    let entry = self.decode::<StringStringEntry>(field)?;
+                    let edited = edits
+                        .iter()
+                        .position(|edit| matches!(edit, Edit::Metadata { key, .. } if *key == entry.key));
+                    match edited {
+                        Some(index) if !written[index] => {
+                            written[index] = true;
+                            write_metadata(&mut out, &edits[index]);
+                        }
+                        Some(_) => {} // A key that was there twice is there once afterwards.
+                        None => out.extend_from_slice(&self.file[field.whole.clone()]),
+                    }
+                }
+                _ => out.extend_from_slice(&self.file[field.whole.clone()]),
+            }
+        }
+        for (edit, _) in edits.iter().zip(&written).filter(|(_, written)| !**written) {
+            write_metadata(&mut out, edit);
+        }
+        Ok(out)
+    }
+
+    fn rewrite_graph(&self, out: &mut Vec<u8>, whole: &Field, edits: &[Edit<'_>]) -> Result<(), ImportError> {
+        let mut replaced = Vec::new();
+        for edit in edits {
+            let Edit::Tensor { name, data } = edit else { continue };
+            let tensor = self.initializer(name)?;
+            let elements = tensor.elements();
+            if elements != Some(data.len() as u64) {
+                return Err(ImportError::contract(
+                    format!("tensor \"{name}\""),
+                    format!("{} numbers", data.len()),
+                    format!("{:?}", tensor.shape),
+                ));
+            }
+            let proto = TensorProto {
+                dims: tensor.shape.iter().map(|&side| side as i64).collect(),
+                data_type: FLOAT,
+                name: (*name).to_owned(),
+                raw_data: data.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            };
+            replaced.push((tensor.whole.clone(), proto.encode_to_vec()));
+        }
+        if replaced.is_empty() {
+            out.extend_from_slice(&self.file[whole.whole.clone()]);
+            return Ok(());
+        }
+        let mut graph = Vec::with_capacity(whole.body.len());
+        for field in &self.graph {
+            match replaced.iter().find(|(at, _)| *at == field.whole) {
+                Some((_, tensor)) => wire::write_bytes(&mut graph, graph::INITIALIZER, tensor),
+                None => graph.extend_from_slice(&self.file[field.whole.clone()]),
+            }
+        }
+        wire::write_bytes(out, model::GRAPH, &graph);
+        Ok(())
+    }
+
+    fn initializer(&self, name: &str) -> Result<&TensorView, ImportError> {
+        let mut named = self.initializers.iter().filter(|tensor| tensor.name == name);
+        match (named.next(), named.next()) {
+            (Some(tensor), None) => Ok(tensor),
+            (first, _) => Err(ImportError::contract(
+                format!("tensor \"{name}\""),
+                if first.is_some() { "there more than once" } else { "absent" },
+                "one initializer of that name",
+            )),
+        }
+    }
+
+    fn ports(&self, number: u32) -> Result<Vec<Port>, ImportError> {
+        self.graph
+            .iter()
+            .filter(|field| field.number == number)
+            .map(|field| Ok(self.decode::<ValueInfo>(field)?.into()))
+            .collect()
+    }
+
+    fn read_initializers(&self) -> Result<Vec<TensorView>, ImportError> {
+        let fields = self.graph.iter().filter(|field| field.number == graph::INITIALIZER);
+        fields.map(|field| TensorView::read(self.file, field)).collect()
+    }
+
+    /// Walks through everything that may hold a tensor: initializers, attributes, sub-graphs and functions.
+    fn refuse_external_data(&self) -> Result<(), ImportError> {
+        let mut open = vec![(Kind::Model, 0..self.file.len(), 0)];
+        while let Some((kind, range, depth)) = open.pop() {
+            if depth > MAX_DEPTH {
+                return Err(corrupt(range.start, "sub-graphs are nested too deep"));
+            }
+            let mut tensor = (String::new(), false);
+            for field in wire::fields(self.file, range) {
+                let field = field.map_err(|error| wire_error(self.file, error))?;
+                if kind == Kind::Tensor {
+                    match field.number {
+                        tensor::NAME => {
+                            tensor.0 = String::from_utf8_lossy(&self.file[field.body]).into_owned()
+                        }
+                        tensor::EXTERNAL_DATA => tensor.1 = true,
+                        tensor::DATA_LOCATION => tensor.1 |= self.number(&field)? == 1,
+                        _ => {}
+                    }
+                } else if let Some(child) = kind.child(field.number)
+                    && field.wire == Wire::Length
+                {
+                    open.push((child, field.body, depth + 1));
+                }
+            }
+            if tensor.1 {
+                return Err(ImportError::new(Problem::ExternalData { tensor: tensor.0 }));
+            }
+        }
+        Ok(())
+    }
+
+    fn decode<M: Message + Default>(&self, field: &Field) -> Result<M, ImportError> {
+        M::decode(&self.file[field.body.clone()])
+            .map_err(|_| corrupt(field.whole.start, "a field does not decode"))
+    }
+
+    fn number(&self, field: &Field) -> Result<u64, ImportError> {
+        number(self.file, field)
+    }
+}
+
+/// Numbers of the fields that are looked at, by message.
+mod model {
+    pub(super) const IR_VERSION: u32 = 1;
+    pub(super) const GRAPH: u32 = 7;
+    pub(super) const OPSET_IMPORT: u32 = 8;
+    pub(super) const METADATA_PROPS: u32 = 14;
+}
+mod graph {
+    pub(super) const INITIALIZER: u32 = 5;
+    pub(super) const INPUT: u32 = 11;
+    pub(super) const OUTPUT: u32 = 12;
+}
+mod tensor {
+    pub(super) const DIMS: u32 = 1;
+    pub(super) const DATA_TYPE: u32 = 2;
+    pub(super) const FLOAT_DATA: u32 = 4;
+    pub(super) const NAME: u32 = 8;
+    pub(super) const RAW_DATA: u32 = 9;
+    pub(super) const DOUBLE_DATA: u32 = 10;
+    pub(super) const EXTERNAL_DATA: u32 = 13;
+    pub(super) const DATA_LOCATION: u32 = 14;
+}
+
+const FLOAT: i32 = 1;
+const FLOAT16: i32 = 10;
+const DOUBLE: i32 = 11;
+const BFLOAT16: i32 = 16;
+
+/// Deeper than any model; the standard's own operators nest two or three levels.
+const MAX_DEPTH: usize = 32;
+/// Enough for any graph; bounds memory for files that consist of empty fields.
+const MAX_FIELDS: usize = 1 << 20;
+
+/// Messages on the way to tensors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Model,
+    Graph,
+    Function,
+    Node,
+    Attribute,
+    Sparse,
+    Tensor,
+}
+
+impl Kind {
+    fn child(self, number: u32) -> Option<Self> {
+        Some(match (self, number) {
+            (Self::Model, 7) => Self::Graph,
+            (Self::Model, 25) => Self::Function,
+            (Self::Graph, 1) | (Self::Function, 7) => Self::Node,
+            (Self::Graph, 5) => Self::Tensor,
+            (Self::Graph, 15) => Self::Sparse,
+            (Self::Node, 5) | (Self::Function, 11) => Self::Attribute,
+            (Self::Attribute, 5 | 10) => Self::Tensor,
+            (Self::Attribute, 6 | 11) => Self::Graph,
+            (Self::Attribute, 22 | 23) => Self::Sparse,
+            (Self::Sparse, 1 | 2) => Self::Tensor,
+            _ => return None,
+        })
+    }
+}
+
+/// A tensor that is still in the file.
+#[derive(Debug)]
+struct TensorView {
+    name: String,
+    data_type: i32,
+    shape: Vec<u64>,
+    raw: Option<Range<usize>>,
+    /// Numbers in `float_data` or `double_data`.
+    listed: Vec<Range<usize>>,
+    whole: Range<usize>,
+}
+
+impl TensorView {
+    fn read(file: &[u8], field: &Field) -> Result<Self, ImportError> {
+        let mut view = Self {
+            name: String::new(),
+            data_type: 0,
+            shape: vec![],
+            raw: None,
+            listed: vec![],
+            whole: field.whole.clone(),
+        };
+        for part in read_fields(file, field.body.clone())? {
+            match (part.number, part.wire) {
+                (tensor::NAME, Wire::Length) => {
+                    view.name = String::from_utf8_lossy(&file[part.body]).into_owned();
+                }
+                (tensor::DATA_TYPE, Wire::Varint) => view.data_type = number(file, &part)? as i32,
+                (tensor::DIMS, Wire::Varint) => view.shape.push(number(file, &part)?),
+                (tensor::DIMS, Wire::Length) => {
+                    let mut rest = part.body;
+                    while !rest.is_empty() {
+                        let (side, next) =
+                            wire::read_varint(file, rest.clone()).map_err(|error| wire_error(file, error))?;
+                        view.shape.push(side);
+                        rest.start = next;
+                    }
+                }
+                (tensor::RAW_DATA, Wire::Length) => view.raw = Some(part.body),
+                (tensor::FLOAT_DATA | tensor::DOUBLE_DATA, _) => view.listed.push(part.body),
+                _ => {}
+            }
+        }
+        Ok(view)
+    }
+
+    fn elements(&self) -> Option<u64> {
+        self.shape.iter().try_fold(1u64, |product, &side| product.checked_mul(side))
+    }
+
+    fn bytes<'f>(&self, file: &'f [u8]) -> impl Iterator<Item = &'f [u8]> {
+        self.raw.iter().chain(&self.listed).map(|range| &file[range.clone()])
+    }
+
+    fn floats(&self, file: &[u8]) -> Result<Vec<f32>, ImportError> {
+        let wrong = |found: String| {
+            let expected = format!("{:?} of f32", self.shape);
+            ImportError::contract(format!("tensor \"{}\"", self.name), found, expected)
+        };
+        if self.data_type != FLOAT {
+            return Err(wrong(format!("of element type {}", self.data_type)));
+        }
+        let length = self.bytes(file).map(<[u8]>::len).sum::<usize>();
+        if self.elements().and_then(|elements| elements.checked_mul(4)) != Some(length as u64) {
+            return Err(wrong(format!("{length} bytes")));
+        }
+        Ok(self
+            .bytes(file)
+            .flat_map(|bytes| bytes.as_chunks::<4>().0)
+            .map(|four| f32::from_le_bytes(*four))
+            .collect())
+    }
+
+    fn first_non_finite(&self, file: &[u8]) -> Option<(usize, f64)> {
+        let bytes = || self.bytes(file);
+        let find =
+            |values: &mut dyn Iterator<Item = f64>| values.enumerate().find(|(_, value)| !value.is_finite());
+        match self.data_type {
+            FLOAT => find(
+                &mut bytes()
+                    .flat_map(|b| b.as_chunks::<4>().0)
+                    .map(|&four| f64::from(f32::from_le_bytes(four))),
+            ),
+            DOUBLE => {
+                find(&mut bytes().flat_map(|b| b.as_chunks::<8>().0).map(|&eight| f64::from_le_bytes(eight)))
+            }
+            FLOAT16 => find(&mut halves(bytes(), 0x7c00)),
+            BFLOAT16 => find(&mut halves(bytes(), 0x7f80)),
+            _ => None,
+        }
+    }
+}
+
+/// 16-bit floats, only told apart as far as needed here: 0 if finite, else infinite or NaN.
+fn halves<'f>(parts: impl Iterator<Item = &'f [u8]>, exponent: u16) -> impl Iterator<Item = f64> {
+    let mantissa = 0x7fff & !exponent;
+    parts.flat_map(|bytes| bytes.as_chunks::<2>().0).map(move |&two| {
+        let bits = u16::from_le_bytes(two);
+        match (bits & exponent == exponent, bits & mantissa == 0) {
+            (false, _) => 0.0,
+            (true, true) => f64::INFINITY,
+            (true, false) => f64::NAN,
+        }
+    })
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct StringStringEntry {
+    #[prost(string, tag = "1")]
+    key: String,
+    #[prost(string, tag = "2")]
+    value: String,
+}
+
+/// For writing only.
+#[derive(Clone, PartialEq, Message)]
+struct TensorProto {
+    #[prost(int64, repeated, packed = "false", tag = "1")]
+    dims: Vec<i64>,
+    #[prost(int32, tag = "2")]
+    data_type: i32,
+    #[prost(string, tag = "8")]
+    name: String,
+    #[prost(bytes = "vec", tag = "9")]
+    raw_data: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ValueInfo {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(message, optional, tag = "2")]
+    r#type: Option<Type>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Type {
+    #[prost(message, optional, tag = "1")]
+    tensor: Option<TensorType>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct TensorType {
+    #[prost(int32, tag = "1")]
+    element_type: i32,
+    #[prost(message, optional, tag = "2")]
+    shape: Option<Shape>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Shape {
+    #[prost(message, repeated, tag = "1")]
+    dimensions: Vec<Dimension>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Dimension {
+    #[prost(int64, optional, tag = "1")]
+    length: Option<i64>,
+}
+
+impl From<ValueInfo> for Port {
+    fn from(info: ValueInfo) -> Self {
+        let tensor = info.r#type.and_then(|kind| kind.tensor).unwrap_or_default();
+        let length = |dimension: &Dimension| dimension.length.and_then(|length| u64::try_from(length).ok());
+        Self {
+            name: info.name,
+            element_type: tensor.element_type,
+            shape: tensor.shape.map(|shape| shape.dimensions.iter().map(length).collect()),
+        }
+    }
+}
+
+fn write_metadata(out: &mut Vec<u8>, edit: &Edit<'_>) {
+    if let Edit::Metadata { key, value: Some(value) } = edit {
+        let entry = StringStringEntry { key: (*key).to_owned(), value: (*value).to_owned() };
+        wire::write_bytes(out, model::METADATA_PROPS, &entry.encode_to_vec());
+    }
+}
+
+/// Whether the file begins as a model does: with its version, a small number.
+fn fields_look_like_a_model(file: &[u8]) -> bool {
+    let first = wire::fields(file, 0..file.len()).next();
+    let Some(Ok(field)) = first else { return false };
+    field.number == model::IR_VERSION
+        && field.wire == Wire::Varint
+        && number(file, &field).is_ok_and(|version| (1..100).contains(&version))
+}
+
+fn read_fields(file: &[u8], range: Range<usize>) -> Result<Vec<Field>, ImportError> {
+    let start = range.start;
+    let fields = wire::fields(file, range).take(MAX_FIELDS + 1).collect::<Result<Vec<_>, _>>();
+    let fields = fields.map_err(|error| wire_error(file, error))?;
+    if fields.len() > MAX_FIELDS {
+        return Err(corrupt(start, "a message has too many fields"));
+    }
+    Ok(fields)
+}
+
+fn number(file: &[u8], field: &Field) -> Result<u64, ImportError> {
+    match field.wire {
+        Wire::Varint => wire::read_varint(file, field.body.clone())
+            .map(|read| read.0)
+            .map_err(|error| wire_error(file, error)),
+        _ => Err(corrupt(field.whole.start, "a number is written as something else")),
+    }
+}
+
+fn wire_error(file: &[u8], error: WireError) -> ImportError {
+    ImportError::new(match error {
+        WireError::Corrupt { at, reason } => Problem::Corrupt { at, reason },
+        WireError::Truncated { at, needed } if needed > file.len() as u64 => {
+            Problem::Truncated { what: "field", at, needed, found: file.len() }
+        }
+        WireError::Truncated { at, .. } => {
+            Problem::Corrupt { at, reason: "a field is longer than its message" }
+        }
+    })
+}
+
+fn missing(file: &[u8], reason: &'static str) -> ImportError {
+    corrupt(file.len(), reason)
+}
+
+fn corrupt(at: usize, reason: &'static str) -> ImportError {
+    ImportError::new(Problem::Corrupt { at, reason })
+}

@@ -1,0 +1,519 @@
+//! A detector: a backbone and a linear head in one ONNX file.
+//!
+//! ```text
+//! image [N, 3, H, W] RGB 0..1 -> features [N, C, h, w] -> pooled [N, C] -> logit [N]
+//!                                          \-> evidence [N, 1, h, w], its mean is the logit
+//! ```
+//!
+//! Normalisation is inside of the graph. A logit above 0 means "generated". An image is computed in one piece: memory
+//! grows with its area (about that of all activations of two layers), and nothing is resized.
+
+use std::borrow::{Borrow, Cow};
+use std::fmt;
+use std::path::Path;
+
+use dear_image::Image;
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use crate::backbone::onnx::Port;
+use crate::backbone::{Edit, ImportError, METADATA_KEY, Metadata, OnnxModel, Problem};
+use crate::engine::{self, EngineInfo, EngineOptions, Output, RuntimeError, Session};
+use crate::head::Head;
+
+/// The file of the detector `mini`, which this library carries. For demonstration and tests only.
+pub const MINI: &[u8] = include_bytes!("../../../models/mini.onnx");
+
+const INPUT: &str = "image";
+const HEAD_WEIGHT: &str = "head.weight";
+const HEAD_BIAS: &str = "head.bias";
+const FLOAT: i32 = 1;
+
+/// A detector that is ready to score images. Usable from several threads at once.
+pub struct Detector {
+    file: Cow<'static, [u8]>,
+    metadata: Metadata,
+    head: Head,
+    has_evidence: bool,
+    sha256: String,
+    backbone_sha256: String,
+    session: Box<dyn Session>,
+}
+
+/// A value that a detector computes, by its name in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quantity {
+    /// `features`, `[N, C, h, w]`.
+    Features,
+    /// `pooled`, `[N, C]`.
+    Pooled,
+    /// `logit`, `[N]`.
+    Logit,
+    /// `evidence`, `[N, 1, h, w]`.
+    Evidence,
+}
+
+/// Feature maps of a batch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Features {
+    /// `[N, C, h, w]`.
+    pub shape: [usize; 4],
+    /// All numbers, in that order.
+    pub data: Vec<f32>,
+}
+
+/// Where the logit comes from: the head's answer at each place of the feature grid.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evidence {
+    /// Rows of the grid.
+    pub h: usize,
+    /// Columns of the grid.
+    pub w: usize,
+    /// `[h, w]`; the mean is `logit`.
+    pub data: Vec<f32>,
+    /// The image's logit.
+    pub logit: f64,
+}
+
+/// Why a detector cannot be opened or cannot score.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DetectorError {
+    /// The file is not a detector.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// The engine fails.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// A side is shorter than the network can judge.
+    #[error("image of {width} x {height} pixels, expected sides of at least {min_side}")]
+    TooSmall {
+        /// Columns.
+        width: u64,
+        /// Rows.
+        height: u64,
+        /// The shortest side that is accepted.
+        min_side: u32,
+    },
+    /// A batch of images that have not one size.
+    #[error("image {index} of the batch is {found:?}, expected {expected:?} like the first")]
+    MixedSizes {
+        /// The first image that differs.
+        index: usize,
+        /// Its width and height.
+        found: (u32, u32),
+        /// Those of the first.
+        expected: (u32, u32),
+    },
+    /// A batch without images.
+    #[error("the batch is empty, expected at least one image")]
+    NoImages,
+    /// Something that this file cannot compute.
+    #[error("detector {detector} has no output \"{output}\"")]
+    NoOutput {
+        /// The detector's name.
+        detector: String,
+        /// The missing output.
+        output: &'static str,
+    },
+    /// The engine's answer has another shape than the contract says, or is not finite.
+    #[error("output \"{output}\" is {found}, expected {expected}")]
+    Output {
+        /// The output.
+        output: &'static str,
+        /// What came.
+        found: String,
+        /// What should come.
+        expected: String,
+    },
+}
+
+impl DetectorError {
+    /// A stable word: those of [`ImportError::kind`] and [`RuntimeError::kind`], and `too_small`, `mixed_sizes`,
+    /// `no_images`, `no_output`, `output`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Import(error) => error.kind(),
+            Self::Runtime(error) => error.kind(),
+            Self::TooSmall { .. } => "too_small",
+            Self::MixedSizes { .. } => "mixed_sizes",
+            Self::NoImages => "no_images",
+            Self::NoOutput { .. } => "no_output",
+            Self::Output { .. } => "output",
+        }
+    }
+
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Import(error) => error.hint(),
+            Self::Runtime(error) => error.hint(),
+            Self::TooSmall { .. } => {
+                Some("score the original: a thumbnail has lost the traces that are looked for".to_owned())
+            }
+            Self::NoOutput { output: "evidence", .. } => Some(
+                "only a head of average pool and linear layer has evidence: import with --head patch-mean"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+}
+
+impl Detector {
+    /// The embedded detector `mini`.
+    pub fn mini(options: &EngineOptions) -> Result<Self, DetectorError> {
+        Self::new(Cow::Borrowed(MINI), options).map_err(|error| named(error, "mini"))
+    }
+
+    /// Reads a detector file.
+    pub fn open(path: impl AsRef<Path>, options: &EngineOptions) -> Result<Self, DetectorError> {
+        let path = path.as_ref();
+        let file = read_model(path)?;
+        Self::new(Cow::Owned(file), options).map_err(|error| named(error, path.display()))
+    }
+
+    /// Takes the bytes of a detector file.
+    pub fn from_bytes(file: impl Into<Vec<u8>>, options: &EngineOptions) -> Result<Self, DetectorError> {
+        Self::new(Cow::Owned(file.into()), options)
+    }
+
+    fn new(file: Cow<'static, [u8]>, options: &EngineOptions) -> Result<Self, DetectorError> {
+        let model = OnnxModel::parse(&file)?;
+        let metadata = Metadata::parse(&model.document()?)?;
+        let head = read_head(&model)?;
+        check_ports(&model, &metadata, &head)?;
+        model.check_finite()?;
+        let has_evidence = model.outputs().iter().any(|port| port.name == Quantity::Evidence.name());
+        let zero = vec![0.0; head.weight.len()];
+        let backbone = model.rewrite(&[
+            Edit::Tensor { name: HEAD_WEIGHT, data: &zero },
+            Edit::Tensor { name: HEAD_BIAS, data: &[0.0] },
+            Edit::Metadata { key: METADATA_KEY, value: None },
+        ])?;
+        let session = engine::load(&file, options)?;
+        Ok(Self {
+            sha256: hex(&Sha256::digest(&file)),
+            backbone_sha256: hex(&Sha256::digest(&backbone)),
+            file,
+            metadata,
+            head,
+            has_evidence,
+            session,
+        })
+    }
+
+    /// The document in the file.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// What runs it.
+    pub fn info(&self) -> &EngineInfo {
+        self.session.info()
+    }
+
+    /// The hash of the file, in hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// The hash of the file without its head and its document: detectors that differ only there have the same
+    /// features, and share what is stored of them.
+    pub fn backbone_sha256(&self) -> &str {
+        &self.backbone_sha256
+    }
+
+    /// The head in the file.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// The number of feature channels.
+    pub fn channels(&self) -> usize {
+        self.head.weight.len()
+    }
+
+    /// Whether the file has the output `evidence`.
+    pub fn has_evidence(&self) -> bool {
+        self.has_evidence
+    }
+
+    /// The bytes of the file.
+    pub fn file(&self) -> &[u8] {
+        &self.file
+    }
+
+    /// The logit of an image.
+    pub fn score(&self, image: &Image) -> Result<f64, DetectorError> {
+        let [logit] = self.compute(&[image], [Quantity::Logit])?;
+        Ok(f64::from(logit.data[0]))
+    }
+
+    /// The pooled features of an image, `[C]`.
+    pub fn pooled(&self, image: &Image) -> Result<Vec<f32>, DetectorError> {
+        let [pooled] = self.compute(&[image], [Quantity::Pooled])?;
+        Ok(pooled.data)
+    }
+
+    /// The pooled features of images of one size, `[C]` each.
+    pub fn pooled_batch(&self, images: &[impl Borrow<Image>]) -> Result<Vec<Vec<f32>>, DetectorError> {
+        let [pooled] = self.compute(images, [Quantity::Pooled])?;
+        Ok(pooled.data.chunks_exact(self.channels()).map(<[f32]>::to_vec).collect())
+    }
+
+    /// The feature maps of images of one size.
+    pub fn features(&self, images: &[impl Borrow<Image>]) -> Result<Features, DetectorError> {
+        let [features] = self.compute(images, [Quantity::Features])?;
+        let shape = shape4(&features);
+        Ok(Features { shape, data: features.data })
+    }
+
+    /// Evidence and logit of an image.
+    pub fn evidence(&self, image: &Image) -> Result<Evidence, DetectorError> {
+        let [evidence, logit] = self.compute(&[image], [Quantity::Evidence, Quantity::Logit])?;
+        let [_, _, h, w] = shape4(&evidence);
+        Ok(Evidence { h, w, data: evidence.data, logit: f64::from(logit.data[0]) })
+    }
+
+    /// Any quantities of images of one size, computed together.
+    pub fn compute<const N: usize>(
+        &self,
+        images: &[impl Borrow<Image>],
+        quantities: [Quantity; N],
+    ) -> Result<[Output; N], DetectorError> {
+        let (shape, data) = to_tensor(images)?;
+        self.compute_raw(shape, &data, quantities)
+    }
+
+    /// Any quantities of a tensor `[N, 3, H, W]`, RGB in 0..1.
+    pub fn compute_raw<const N: usize>(
+        &self,
+        shape: [usize; 4],
+        data: &[f32],
+        quantities: [Quantity; N],
+    ) -> Result<[Output; N], DetectorError> {
+        let [_, _, height, width] = shape.map(|side| side as u64);
+        let min_side = self.metadata.valid_input.min_side;
+        if height.min(width) < u64::from(min_side) {
+            return Err(DetectorError::TooSmall { width, height, min_side });
+        }
+        if quantities.contains(&Quantity::Evidence) && !self.has_evidence {
+            let detector = self.metadata.name.clone();
+            return Err(DetectorError::NoOutput { detector, output: Quantity::Evidence.name() });
+        }
+        let outputs = self.session.run((INPUT, shape, data), &quantities.map(Quantity::name))?;
+        for (output, quantity) in outputs.iter().zip(quantities) {
+            self.check_output(output, quantity, shape[0])?;
+        }
+        outputs.try_into().map_err(|outputs: Vec<Output>| DetectorError::Output {
+            output: "all",
+            found: format!("{} outputs", outputs.len()),
+            expected: format!("{N} outputs"),
+        })
+    }
+
+    /// A detector file with another head. `edit` changes the document: what the head is, gate, thresholds.
+    pub fn with_head(&self, head: &Head, edit: impl FnOnce(&mut Metadata)) -> Result<Vec<u8>, ImportError> {
+        let mut metadata = self.metadata.clone();
+        edit(&mut metadata);
+        if head.weight.len() != self.channels() || metadata.channels as usize != self.channels() {
+            let found = format!("{} weights for {} channels", head.weight.len(), metadata.channels);
+            return Err(ImportError::contract("head", found, format!("{} channels", self.channels())));
+        }
+        let all = head.weight.iter().chain([&head.bias]);
+        if let Some((index, &value)) = all.enumerate().find(|(_, value)| !value.is_finite()) {
+            let tensor = if index < self.channels() { HEAD_WEIGHT } else { HEAD_BIAS }.to_owned();
+            return Err(ImportError::new(Problem::NonFinite { tensor, index, value: f64::from(value) }));
+        }
+        let document = metadata.to_json()?;
+        OnnxModel::parse(&self.file)?.rewrite(&[
+            Edit::Tensor { name: HEAD_WEIGHT, data: &head.weight },
+            Edit::Tensor { name: HEAD_BIAS, data: &[head.bias] },
+            Edit::Metadata { key: METADATA_KEY, value: Some(&document) },
+        ])
+    }
+
+    /// The engine's word is not taken: what has another shape, or a logit that is no number, is an error.
+    fn check_output(&self, output: &Output, quantity: Quantity, batch: usize) -> Result<(), DetectorError> {
+        let channels = self.channels();
+        let (expected, fits) = match (quantity, output.shape.as_slice()) {
+            (Quantity::Features, shape) => {
+                ("[N, C, h, w]", matches!(*shape, [n, c, h, w] if (n, c) == (batch, channels) && h * w > 0))
+            }
+            (Quantity::Pooled, shape) => ("[N, C]", *shape == [batch, channels]),
+            (Quantity::Logit, shape) => ("[N]", *shape == [batch]),
+            (Quantity::Evidence, shape) => {
+                ("[N, 1, h, w]", matches!(*shape, [n, 1, h, w] if n == batch && h * w > 0))
+            }
+        };
+        let name = quantity.name();
+        if !fits || output.data.len() != output.shape.iter().product::<usize>() {
+            let expected = format!("{expected} with N = {batch}, C = {channels}");
+            return Err(DetectorError::Output {
+                output: name,
+                found: format!("{:?}", output.shape),
+                expected,
+            });
+        }
+        let broken = output.data.iter().find(|value| !value.is_finite());
+        match broken.filter(|_| quantity == Quantity::Logit) {
+            None => Ok(()),
+            Some(value) => Err(DetectorError::Output {
+                output: name,
+                found: value.to_string(),
+                expected: "a finite number".to_owned(),
+            }),
+        }
+    }
+}
+
+impl fmt::Debug for Detector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Detector")
+            .field("name", &self.metadata.name)
+            .field("sha256", &self.sha256)
+            .field("engine", self.info())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Quantity {
+    /// The name of the output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Features => "features",
+            Self::Pooled => "pooled",
+            Self::Logit => "logit",
+            Self::Evidence => "evidence",
+        }
+    }
+}
+
+/// Images of one size as a tensor `[N, 3, H, W]` of `value / 255`: HWC bytes => CHW numbers.
+pub fn to_tensor(images: &[impl Borrow<Image>]) -> Result<([usize; 4], Vec<f32>), DetectorError> {
+    let first = images.first().ok_or(DetectorError::NoImages)?.borrow();
+    let area = first.width() as usize * first.height() as usize;
+    let mut data = Vec::with_capacity(images.len() * 3 * area);
+    for (index, image) in images.iter().enumerate() {
+        let image = image.borrow();
+        if image.size() != first.size() {
+            let (found, expected) = (image.size(), first.size());
+            return Err(DetectorError::MixedSizes { index, found, expected });
+        }
+        for channel in 0..3 {
+            data.extend(image.data().iter().skip(channel).step_by(3).map(|&value| f32::from(value) / 255.0));
+        }
+    }
+    Ok(([images.len(), 3, first.height() as usize, first.width() as usize], data))
+}
+
+/// The bytes of a model file.
+pub(crate) fn read_model(path: &Path) -> Result<Vec<u8>, ImportError> {
+    fs_err::read(path).map_err(|error| {
+        // fs_err names the path, and so does our error: once is enough.
+        let plain = std::io::Error::from(error.kind());
+        ImportError::new(Problem::Unreadable(plain)).named(path.display())
+    })
+}
+
+fn named(error: DetectorError, file: impl fmt::Display) -> DetectorError {
+    match error {
+        DetectorError::Import(error) => DetectorError::Import(error.named(file)),
+        other => other,
+    }
+}
+
+fn read_head(model: &OnnxModel<'_>) -> Result<Head, ImportError> {
+    let weight = model.tensor(HEAD_WEIGHT)?;
+    if !matches!(*weight.shape, [1, channels, 1, 1] if channels > 0) {
+        let found = format!("{:?}", weight.shape);
+        return Err(ImportError::contract(format!("tensor \"{HEAD_WEIGHT}\""), found, "[1, C, 1, 1]"));
+    }
+    let bias = model.tensor(HEAD_BIAS)?;
+    match (bias.shape.as_slice(), bias.data.as_slice()) {
+        (&[1], &[bias]) => Ok(Head { weight: weight.data, bias }),
+        _ => {
+            let found = format!("{:?}", bias.shape);
+            Err(ImportError::contract(format!("tensor \"{HEAD_BIAS}\""), found, "[1]"))
+        }
+    }
+}
+
+/// Inputs and outputs must be there, of f32, of the right rank and with the head's channels.
+fn check_ports(model: &OnnxModel<'_>, metadata: &Metadata, head: &Head) -> Result<(), ImportError> {
+    let channels = head.weight.len() as u64;
+    if u64::from(metadata.channels) != channels {
+        let found = format!("{} channels", metadata.channels);
+        return Err(ImportError::contract("metadata \"dear\"", found, format!("{channels} as the head has")));
+    }
+    let inputs = model.inputs();
+    if inputs.len() != 1 {
+        return Err(ImportError::contract(
+            "the model's input",
+            list(inputs),
+            "one input, image [N, 3, H, W]",
+        ));
+    }
+    check_port("input", inputs, INPUT, &[None, Some(3), None, None])?;
+    let outputs = model.outputs();
+    let c = Some(channels);
+    check_port("output", outputs, Quantity::Features.name(), &[None, c, None, None])?;
+    check_port("output", outputs, Quantity::Pooled.name(), &[None, c])?;
+    check_port("output", outputs, Quantity::Logit.name(), &[None])?;
+    match outputs.iter().any(|port| port.name == Quantity::Evidence.name()) {
+        true => check_port("output", outputs, Quantity::Evidence.name(), &[None, Some(1), None, None]),
+        false => Ok(()),
+    }
+}
+
+/// `expected` names the lengths that matter; a length that the file leaves open is accepted.
+pub(crate) fn check_port(
+    role: &str,
+    ports: &[Port],
+    name: &str,
+    expected: &[Option<u64>],
+) -> Result<(), ImportError> {
+    let subject = format!("{role} \"{name}\"");
+    let wanted = format!("f32 {}", describe(expected));
+    let Some(port) = ports.iter().find(|port| port.name == name) else {
+        return Err(ImportError::contract(subject, format!("absent among {}", list(ports)), wanted));
+    };
+    if port.element_type != FLOAT {
+        return Err(ImportError::contract(subject, format!("of element type {}", port.element_type), wanted));
+    }
+    let Some(shape) = &port.shape else {
+        return Err(ImportError::contract(subject, "without a declared shape", wanted));
+    };
+    let fits = |(found, expected): (&Option<u64>, &Option<u64>)| match (found, expected) {
+        (Some(found), Some(expected)) => found == expected,
+        _ => true,
+    };
+    if shape.len() != expected.len() || !shape.iter().zip(expected).all(fits) {
+        return Err(ImportError::contract(subject, describe(shape), wanted));
+    }
+    Ok(())
+}
+
+fn describe(shape: &[Option<u64>]) -> String {
+    let lengths = shape.iter().map(|length| length.map_or("?".to_owned(), |length| length.to_string()));
+    format!("[{}]", lengths.collect::<Vec<_>>().join(", "))
+}
+
+pub(crate) fn list(ports: &[Port]) -> String {
+    let names: Vec<_> = ports.iter().map(|port| port.name.as_str()).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+/// An output that `check_output` has seen to have four dimensions.
+fn shape4(output: &Output) -> [usize; 4] {
+    let mut shape = [0; 4];
+    for (side, &found) in shape.iter_mut().zip(&output.shape) {
+        *side = found;
+    }
+    shape
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,122 @@
+//! Why an engine cannot be had or cannot run.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// An engine that is absent, refuses a model, or fails on an input.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RuntimeError {
+    /// ONNX Runtime was asked for and is nowhere.
+    #[error("no ONNX Runtime library found, looked at: {looked_at}")]
+    LibraryNotFound {
+        /// The places, in order.
+        looked_at: String,
+    },
+    /// A file that cannot be loaded, or is no ONNX Runtime.
+    #[error("{}: not a usable ONNX Runtime library: {reason}", path.display())]
+    LibraryUnusable {
+        /// The file.
+        path: PathBuf,
+        /// What the loader says.
+        reason: String,
+    },
+    /// A library from before the oldest supported version.
+    #[error("{}: ONNX Runtime {found} is too old, expected {needed} or newer", path.display())]
+    LibraryTooOld {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: String,
+        /// The lowest version that is taken.
+        needed: String,
+    },
+    /// A second library in one process.
+    #[error("{}: cannot be loaded beside {}, a process has one ONNX Runtime", asked.display(), loaded.display())]
+    LibraryConflict {
+        /// The library that runs already.
+        loaded: PathBuf,
+        /// The library that is asked for.
+        asked: PathBuf,
+    },
+    /// A number of threads that is not one.
+    #[error("{option} is {value}, expected 1 to {most}")]
+    Threads {
+        /// The option or variable.
+        option: &'static str,
+        /// Its value.
+        value: String,
+        /// The largest number.
+        most: usize,
+    },
+    /// The engine does not take the model.
+    #[error("{engine} cannot load the model: {reason}")]
+    Model {
+        /// `builtin` or `onnxruntime`, and version.
+        engine: String,
+        /// What it says.
+        reason: String,
+    },
+    /// Data that does not fit its shape.
+    #[error("input \"{name}\" of shape {shape:?} holds {found} numbers")]
+    Input {
+        /// The input's name.
+        name: String,
+        /// The declared shape.
+        shape: [usize; 4],
+        /// How many numbers there are.
+        found: usize,
+    },
+    /// The engine failed while computing.
+    #[error("{engine} failed on input \"{input}\" {shape:?} for {outputs}: {reason}")]
+    Run {
+        /// `builtin` or `onnxruntime`, and version.
+        engine: String,
+        /// The input's name.
+        input: String,
+        /// Its shape.
+        shape: [usize; 4],
+        /// The outputs that were asked for.
+        outputs: String,
+        /// What the engine says.
+        reason: String,
+    },
+}
+
+impl RuntimeError {
+    /// A stable word for the kind of failure: `library_not_found`, `library_unusable`, `library_too_old`,
+    /// `library_conflict`, `threads`, `model`, `input` or `run`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::LibraryNotFound { .. } => "library_not_found",
+            Self::LibraryUnusable { .. } => "library_unusable",
+            Self::LibraryTooOld { .. } => "library_too_old",
+            Self::LibraryConflict { .. } => "library_conflict",
+            Self::Threads { .. } => "threads",
+            Self::Model { .. } => "model",
+            Self::Input { .. } => "input",
+            Self::Run { .. } => "run",
+        }
+    }
+
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::LibraryNotFound { .. } => {
+                "pip install onnxruntime in the active environment, set DEAR_ONNXRUNTIME to the library, or take \
+                 the built-in engine"
+            }
+            Self::LibraryUnusable { .. } => {
+                "point DEAR_ONNXRUNTIME at libonnxruntime of this machine's architecture, or take the built-in engine"
+            }
+            Self::LibraryTooOld { .. } => "pip install --upgrade onnxruntime, or take the built-in engine",
+            Self::LibraryConflict { .. } => "name the same library everywhere, or start another process",
+            Self::Model { engine, .. } if engine.starts_with("builtin") => {
+                "the built-in engine lacks some operators: try ONNX Runtime"
+            }
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
