@@ -13,6 +13,9 @@
 //! numbers come from a key ([`Draw::keyed`]), never from a shared stream. Nothing here panics on what a file holds;
 //! functions that need a positive size or one number a sample say so under *Panics*.
 
+/// The codecs that are compiled in, for records and `dear doctor`.
+pub const CODECS: &str = "JPEG libjpeg-turbo (accurate DCT, smooth chroma upsampling, as Pillow); WebP libwebp; PNG, GIF, BMP, TIFF, PNM, ICO in Rust";
+
 mod augment;
 mod blur;
 mod chain;

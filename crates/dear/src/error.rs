@@ -2,9 +2,9 @@
 
 use crate::bootstrap::BootstrapError;
 use crate::dataset::DatasetError;
-use crate::detector::ImportError;
-use crate::engine::RuntimeError;
+use crate::detector::DetectorError;
 use crate::gate::GateError;
+use crate::generator::GeneratorError;
 use crate::head::TrainError;
 use crate::head::bias::BiasError;
 use crate::rad::RadError;
@@ -22,12 +22,12 @@ pub enum Error {
     /// A dataset's folders.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
-    /// A detector file.
+    /// A detector file, or its engine.
     #[error(transparent)]
-    Import(#[from] ImportError),
-    /// An engine.
+    Detector(#[from] DetectorError),
+    /// A generator file, or its engine.
     #[error(transparent)]
-    Runtime(#[from] RuntimeError),
+    Generator(#[from] GeneratorError),
     /// Dissect.
     #[error(transparent)]
     Rad(#[from] RadError),
@@ -82,8 +82,8 @@ impl Error {
             Self::Interrupted => Some("run the same command again: it goes on where it stopped".to_owned()),
             Self::Io(error) => io_hint(error),
             Self::Dataset(error) => error.hint(),
-            Self::Import(error) => error.hint(),
-            Self::Runtime(error) => error.hint(),
+            Self::Detector(error) => error.hint(),
+            Self::Generator(error) => error.hint(),
             Self::Rad(error) => error.hint(),
             Self::Gate(error) => error.hint(),
             Self::Train(error) => error.hint(),
@@ -96,7 +96,7 @@ impl Error {
     pub fn category(&self) -> Category {
         match self {
             Self::Interrupted => Category::Interrupted,
-            Self::Runtime(_) => Category::Environment,
+            Self::Detector(DetectorError::Runtime(_)) | Self::Generator(GeneratorError::Runtime(_)) => Category::Environment,
             Self::Io(error) | Self::Dataset(DatasetError::Io(error)) if error.kind() != std::io::ErrorKind::NotFound => {
                 Category::Environment
             }

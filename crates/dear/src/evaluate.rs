@@ -95,7 +95,7 @@ pub struct DetectorRecord {
     /// Scores of all channels, for a hardened detector.
     pub rad: Option<Rad>,
     /// Pruned channels, for a hardened detector.
-    pub pruned: Vec<u64>,
+    pub pruned: Vec<u32>,
     /// The recipe, for a hardened detector.
     pub recipe: serde_json::Value,
     /// What took part in training the head.
@@ -335,7 +335,8 @@ fn systems(detectors: &[Detector]) -> Vec<(System, Head)> {
             systems.push((System { name, detector: index, note, hardened }, head.clone()));
         };
         for named in &metadata.heads {
-            add(named.name.clone(), named.note.clone(), &named.head, false);
+            let head = Head { weight: named.weight.clone(), bias: named.bias };
+            add(named.name.clone(), named.note.clone().unwrap_or_default(), &head, false);
         }
         let note = if hardened { "new head on the channels that the gate kept" } else { "the detector as given" };
         add(if hardened { "hardened".to_owned() } else { metadata.name.clone() }, note.to_owned(), detector.head(), hardened);
@@ -345,17 +346,17 @@ fn systems(detectors: &[Detector]) -> Vec<(System, Head)> {
 
 fn detector_record(detector: &Detector) -> DetectorRecord {
     let metadata = detector.metadata();
-    let pruned = metadata.gate.get("pruned").and_then(|list| serde_json::from_value(list.clone()).ok()).unwrap_or_default();
+    let rad = metadata.rad.as_ref().and_then(|record| serde_json::to_value(record).ok());
     DetectorRecord {
         name: metadata.name.clone(),
         sha256: detector.sha256().to_owned(),
         backbone_sha256: detector.backbone_sha256().to_owned(),
         architecture: metadata.architecture.clone(),
         licence: metadata.licence.clone(),
-        card: metadata.card.clone(),
-        rad: serde_json::from_value(metadata.rad.clone()).ok(),
-        pruned,
-        recipe: metadata.recipe.clone(),
+        card: metadata.card.clone().unwrap_or_default(),
+        rad: rad.and_then(|value| serde_json::from_value(value).ok()),
+        pruned: metadata.gate.as_ref().map(|gate| gate.pruned.clone()).unwrap_or_default(),
+        recipe: metadata.recipe.clone().unwrap_or_default(),
         head: metadata.head.clone(),
     }
 }

@@ -39,10 +39,14 @@ impl Scale {
 }
 
 /// The image in grey with the evidence in colour, of the image's size. Cell `(i, j)` is centred on the pixels
-/// `stride * j .. stride * (j + 1)`, as the backbone's features are; between centres the map is bilinear.
-pub fn overlay(image: &Image, evidence: &Evidence, stride: u32, scale: &Scale) -> Image {
-    let (h, w) = (evidence.height, evidence.width);
-    let (full_h, full_w) = (h * stride as usize, w * stride as usize);
+/// `stride * j .. stride * (j + 1)`, as the backbone's features are; between centres the map is bilinear. Without a stride
+/// (a detector file that states none) the grid is stretched over the image.
+pub fn overlay(image: &Image, evidence: &Evidence, stride: Option<u32>, scale: &Scale) -> Image {
+    let (h, w) = (evidence.h, evidence.w);
+    let (full_h, full_w) = match stride {
+        Some(stride) => (h * stride as usize, w * stride as usize),
+        None => (image.height() as usize, image.width() as usize),
+    };
     let smooth = resize_mask(&evidence.data, (h, w), (full_h, full_w));
     let luma = image.luma();
     let width = image.width() as usize;
@@ -64,8 +68,8 @@ mod tests {
     fn colours_follow_the_sign_and_lie_over_their_cell() {
         let image = Image::from_fn(16, 12, |_, _| [100; 3]);
         // Two rows (12 pixels at stride 8 round up), two columns: right is generated, left is real.
-        let evidence = Evidence { height: 2, width: 2, data: vec![-2.0, 2.0, -2.0, 2.0], logit: 0.0 };
-        let map = overlay(&image, &evidence, 8, &Scale { full: 2.0, min: -2.0, max: 2.0 });
+        let evidence = Evidence { h: 2, w: 2, data: vec![-2.0, 2.0, -2.0, 2.0], logit: 0.0 };
+        let map = overlay(&image, &evidence, Some(8), &Scale { full: 2.0, min: -2.0, max: 2.0 });
         assert_eq!(map.size(), image.size());
         let ([r, _, b], [left_r, _, left_b]) = (map.pixel(15, 6), map.pixel(0, 6));
         assert!(r > 150 && b < 80, "generated is red: {:?}", map.pixel(15, 6));
@@ -75,8 +79,8 @@ mod tests {
     #[test]
     fn no_evidence_is_a_grey_image() {
         let image = Image::from_fn(8, 8, |x, _| [(x * 20) as u8; 3]);
-        let evidence = Evidence { height: 1, width: 1, data: vec![0.0], logit: 0.0 };
-        let map = overlay(&image, &evidence, 8, &Scale::of([&evidence]));
+        let evidence = Evidence { h: 1, w: 1, data: vec![0.0], logit: 0.0 };
+        let map = overlay(&image, &evidence, Some(8), &Scale::of([&evidence]));
         assert_eq!(map, image);
     }
 }

@@ -19,6 +19,7 @@ use crate::backbone::metadata::GeneratorMetadata;
 use crate::backbone::{ImportError, OnnxModel};
 use crate::detector::{check_port, list, read_model};
 use crate::engine::{self, EngineInfo, EngineOptions, RuntimeError, Session};
+use crate::files::sha256_hex;
 
 /// The file of the generator `resynth-x4`, which this library carries.
 pub const RESYNTH_X4: &[u8] = include_bytes!("../../../models/resynth-x4.onnx");
@@ -29,6 +30,7 @@ const OUTPUT: &str = "upscaled";
 /// A generator that is ready to run. Usable from several threads at once.
 pub struct Generator {
     metadata: GeneratorMetadata,
+    sha256: String,
     session: Box<dyn Session>,
     tile: u32,
 }
@@ -116,7 +118,7 @@ impl Generator {
         model.check_finite()?;
         let session = engine::load(file, options)?;
         // Wide tiles waste little on their halo; 96 pixels keep the activations of this network below 200 MB.
-        Ok(Self { metadata, session, tile: 96 })
+        Ok(Self { metadata, sha256: sha256_hex(file), session, tile: 96 })
     }
 
     /// The same generator with tiles of another side, in pixels of the small image (at least 1).
@@ -134,6 +136,11 @@ impl Generator {
     /// What runs it.
     pub fn info(&self) -> &EngineInfo {
         self.session.info()
+    }
+
+    /// SHA-256 of the file.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
     }
 
     /// How much larger the sides become.

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use dear_image::{AugmentRole, Draw};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::backbone::metadata::NamedHead;
+use crate::backbone::metadata::{GateRecord, NamedHead, RadRecord};
 use crate::dataset::{self, Label};
-use crate::detector::{Detector, HeadEdit};
+use crate::detector::{Detector, DetectorError};
 use crate::engine::EngineOptions;
 use crate::error::Error;
 use crate::gate::{self, Gate};
@@ -205,7 +205,12 @@ pub fn refine(
     let base = detector.head().clone();
     let shift = fit_bias(&base.logits(val.samples()), &val.labels)?;
     let biased = Head { weight: base.weight.clone(), bias: (f64::from(base.bias) + shift.shift) as f32 };
-    let named = |name: &str, note: String, head: Head| NamedHead { name: name.to_owned(), note, head };
+    let named = |name: &str, note: String, head: Head| NamedHead {
+        name: name.to_owned(),
+        weight: head.weight,
+        bias: head.bias,
+        note: Some(note),
+    };
     let pruned = gate.pruned();
     let baselines = vec![
         named("base", "the detector as it was".to_owned(), base),
@@ -219,7 +224,7 @@ pub fn refine(
 /// Join backbone, new head and record into a detector file.
 ///
 /// # Errors
-/// [`Error::Import`] where the file cannot be rewritten.
+/// [`Error::Detector`] where the file cannot be rewritten.
 pub fn assemble(
     detector: &Detector,
     rad: &Rad,
@@ -228,18 +233,21 @@ pub fn assemble(
     recipe: &Recipe,
     counts: &Counts,
 ) -> Result<Vec<u8>, Error> {
-    let pruned: Vec<usize> = (0..gate.channels()).filter(|&channel| !gate.keep[channel]).collect();
-    let edit = HeadEdit {
-        name: format!("{}-hardened", detector.metadata().name),
-        head: json!({"training": refinement.report, "counts": counts}),
-        gate: json!({"criterion": "rad", "prune_top": recipe.gate.prune_top, "prune_bottom": recipe.gate.prune_bottom,
-            "kept": gate.kept(), "channels": gate.channels(), "pruned": pruned}),
-        rad: serde_json::to_value(rad).map_err(|error| Error::Options(error.to_string()))?,
-        heads: refinement.baselines.clone(),
-        recipe: serde_json::to_value(recipe).map_err(|error| Error::Options(error.to_string()))?,
-        base_sha256: detector.sha256().to_owned(),
-    };
-    Ok(detector.with_head(&refinement.head, edit)?)
+    let json = |value: Result<Value, serde_json::Error>| value.map_err(|error| Error::Options(error.to_string()));
+    let head = json!({"training": json(serde_json::to_value(&refinement.report))?, "counts": json(serde_json::to_value(counts))?});
+    let recipe_value = json(serde_json::to_value(recipe))?;
+    let rad_value: RadRecord = serde_json::from_value(json(serde_json::to_value(rad))?).map_err(|error| Error::Options(error.to_string()))?;
+    let model = detector.with_head(&refinement.head, |metadata| {
+        metadata.name = format!("{}-hardened", metadata.name);
+        metadata.head = head;
+        metadata.gate = Some(GateRecord::new(gate, &recipe.gate, "bilateral RAD"));
+        metadata.rad = Some(rad_value);
+        metadata.heads = refinement.baselines.clone();
+        metadata.recipe = Some(recipe_value);
+        metadata.calibration = None;
+        metadata.source.extra.insert("hardened_from_sha256".to_owned(), json!(detector.sha256()));
+    });
+    Ok(model.map_err(DetectorError::from)?)
 }
 
 /// Training and validation images.

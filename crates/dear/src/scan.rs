@@ -7,7 +7,7 @@ use dear_image::{DecodeOptions, decode};
 use serde::{Deserialize, Serialize};
 
 use crate::dataset;
-use crate::detector::Detector;
+use crate::detector::{Detector, DetectorError};
 use crate::engine::EngineInfo;
 use crate::error::Error;
 use crate::files::sha256_hex;
@@ -163,7 +163,7 @@ pub fn score_file(detector: &Detector, path: &Path, options: &DecodeOptions) -> 
     record.format = Some(decoded.format.as_str().to_owned());
     let logit = match detector.score(&decoded.image) {
         Ok(logit) => logit,
-        Err(error) if error.is_input_size() => {
+        Err(error @ DetectorError::TooSmall { .. }) => {
             refuse(&mut record, "size", error.to_string(), error.hint());
             return Ok(record);
         }

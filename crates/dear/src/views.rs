@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use serde_json::json;
 
 use crate::dataset::Label;
-use crate::detector::Detector;
+use crate::detector::{Detector, DetectorError};
 use crate::error::Error;
 use crate::files::sha256_hex;
 use crate::observe::{Event, Observer};
@@ -164,8 +164,8 @@ fn whole_row(
 }
 
 /// An image that the detector cannot take is that image's error; any other failure of the engine ends the run.
-fn too_small(error: crate::engine::RuntimeError) -> Result<(String, String), Error> {
-    if error.is_input_size() { Ok(("size".to_owned(), error.to_string())) } else { Err(error.into()) }
+fn too_small(error: DetectorError) -> Result<(String, String), Error> {
+    if matches!(error, DetectorError::TooSmall { .. }) { Ok(("size".to_owned(), error.to_string())) } else { Err(error.into()) }
 }
 
 fn empty_row(source: &Source, content: &Content) -> Row {
@@ -230,10 +230,11 @@ fn augmented_shard(
             continue;
         }
         let features = detector.features(&images)?;
-        let (channels, positions) = (features.channels(), features.positions());
+        let [_, channels, h, w] = features.shape;
+        let positions = h * w;
         for (i, (row, view)) in rows.iter_mut().zip(views).enumerate() {
-            let map = features.image(i);
-            row.pooled = map.chunks_exact(positions).map(|channel| mean(channel)).collect();
+            let map = &features.data[i * channels * positions..][..channels * positions];
+            row.pooled = map.chunks_exact(positions).map(mean).collect();
             let Some(mask) = &view.1 else { continue };
             let share = mask.count_inside() as f64 / mask.data().len() as f64;
             row.mask_share = Some(share as f32);
@@ -242,7 +243,7 @@ fn augmented_shard(
             if mask.count_inside() > 0 {
                 let soft: Vec<f32> = mask.data().iter().map(|&value| f32::from(u8::from(value > 127))).collect();
                 let from = (mask.height() as usize, mask.width() as usize);
-                row.moments = Some(region_moments(map, channels, &resize_mask(&soft, from, features.size())));
+                row.moments = Some(region_moments(map, channels, &resize_mask(&soft, from, (h, w))));
             }
         }
     }

@@ -18,7 +18,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let options = args.engine.options();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     output::line(format_args!("dear {} on {} {}, {cores} cores", env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH))?;
-    output::line(format_args!("decoders   {}", dear_image::codecs()))?;
+    output::line(format_args!("decoders   {}", dear_image::CODECS))?;
 
     output::line("engines")?;
     let picture = Image::from_fn(256, 256, |x, y| [(x * 7 % 256) as u8, (y * 5 % 256) as u8, ((x * y) % 256) as u8]);
@@ -27,15 +27,15 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let info = builtin.info();
     output::line(format_args!("  builtin      {} {}, {} threads: works (self-test logit {reference:+.6})", info.name, info.version, info.threads))?;
     let mut missing = Vec::new();
-    let found = discover(&options);
+    let found = discover(options.library.as_deref());
     if found.is_empty() {
         output::line("  onnxruntime  not found")?;
         missing.push("ONNX Runtime is optional and faster: pip install onnxruntime, then set DEAR_ONNXRUNTIME to its libonnxruntime.so".to_owned());
     }
     for library in &found {
         match &library.version {
-            Ok(version) => output::line(format_args!("  onnxruntime  {version} at {} ({})", library.path.display(), library.origin))?,
-            Err(error) => output::line(format_args!("  onnxruntime  unusable at {} ({}): {error}", library.path.display(), library.origin))?,
+            Ok(version) => output::line(format_args!("  onnxruntime  {version} at {} ({})", library.path.display(), library.origin.as_str()))?,
+            Err(error) => output::line(format_args!("  onnxruntime  unusable at {} ({}): {error}", library.path.display(), library.origin.as_str()))?,
         }
     }
     if found.iter().any(|library| library.version.is_ok()) {
@@ -54,7 +54,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     }
     let auto = Detector::mini(&options)?;
     output::line(format_args!("  chosen       {} {} ({}), {}, {} threads", auto.info().name, auto.info().version, auto.info().provider, auto.info().precision, auto.info().threads))?;
-    output::line(format_args!("detector   {} embedded, sha256 {}; {}", auto.metadata().name, auto.sha256(), auto.metadata().card))?;
+    output::line(format_args!("detector   {} embedded, sha256 {}; {}", auto.metadata().name, auto.sha256(), auto.metadata().card.as_deref().unwrap_or("no card")))?;
     for line in &missing {
         output::line(format_args!("missing    {line}"))?;
     }

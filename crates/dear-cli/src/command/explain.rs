@@ -40,8 +40,8 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         "logit {:+.4} ({}), the mean of {} x {} cells from {:+.2} to {:+.2}; full colour at ±{:.2}",
         evidence.logit,
         if evidence.logit > 0.0 { "generated" } else if evidence.logit < 0.0 { "real" } else { "neither" },
-        evidence.width,
-        evidence.height,
+        evidence.w,
+        evidence.h,
         scale.min,
         scale.max,
         scale.full

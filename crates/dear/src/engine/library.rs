@@ -64,9 +64,9 @@ pub struct Found {
 }
 
 /// All libraries that [`EngineChoice::Auto`](super::EngineChoice::Auto) would consider, in its order. The first with a
-/// version is the one that it takes.
-pub fn discover() -> Vec<Found> {
-    let candidates = Search::new(None).candidates();
+/// version is the one that it takes. `named` is the library that the options name, if any.
+pub fn discover(named: Option<&Path>) -> Vec<Found> {
+    let candidates = Search::new(named).candidates();
     let inspect = |(path, origin): (PathBuf, Origin)| {
         let version = runtime::version(&path).map_err(|error| error.to_string());
         Found { path, origin, version }

@@ -3,8 +3,7 @@
 use dear_image::{Image, Kernel, Mask, crop, resize};
 use serde::{Deserialize, Serialize};
 
-use crate::engine::RuntimeError;
-use crate::generator::Generator;
+use crate::generator::{Generator, GeneratorError};
 
 /// Makes a generated counterpart of an image.
 pub trait Inpainter: Sync {
@@ -16,7 +15,7 @@ pub trait Inpainter: Sync {
     ///
     /// # Errors
     /// The engine's error.
-    fn inpaint(&self, image: &Image, mask: &Mask) -> Result<Image, RuntimeError>;
+    fn inpaint(&self, image: &Image, mask: &Mask) -> Result<Image, GeneratorError>;
 }
 
 /// The inpainters of this crate.
@@ -53,9 +52,9 @@ impl Inpainter for Resynthesis<'_> {
         InpainterKind::Resynthesis
     }
     fn describe(&self) -> String {
-        format!("{} x{} sha256 {}", self.0.name(), self.0.scale(), self.0.sha256())
+        format!("{} x{} sha256 {}", self.0.metadata().name, self.0.scale(), self.0.sha256())
     }
-    fn inpaint(&self, image: &Image, mask: &Mask) -> Result<Image, RuntimeError> {
+    fn inpaint(&self, image: &Image, mask: &Mask) -> Result<Image, GeneratorError> {
         through_reduction(image, mask, self.0.scale(), |small| self.0.upscale(small))
     }
 }
@@ -67,7 +66,7 @@ impl Inpainter for Null {
     fn describe(&self) -> String {
         format!("bicubic x{}", self.factor)
     }
-    fn inpaint(&self, image: &Image, mask: &Mask) -> Result<Image, RuntimeError> {
+    fn inpaint(&self, image: &Image, mask: &Mask) -> Result<Image, GeneratorError> {
         through_reduction(image, mask, self.factor, |small| {
             Ok(resize(small, small.width() * self.factor, small.height() * self.factor, Kernel::Bicubic))
         })
@@ -83,8 +82,8 @@ fn through_reduction(
     image: &Image,
     mask: &Mask,
     factor: u32,
-    enlarge: impl Fn(&Image) -> Result<Image, RuntimeError>,
-) -> Result<Image, RuntimeError> {
+    enlarge: impl Fn(&Image) -> Result<Image, GeneratorError>,
+) -> Result<Image, GeneratorError> {
     let Some((left, top, right, bottom)) = bounds(mask) else { return Ok(image.clone()) };
     let left = left.saturating_sub(CONTEXT);
     let top = top.saturating_sub(CONTEXT);

@@ -50,10 +50,10 @@ pub(super) fn dumbbells(evaluation: &Evaluation, chain: &str) -> Markup {
 }
 
 /// Scores in order, highest first, with the pruned channels shaded.
-pub(super) fn spectrum(rad: &Rad, pruned: &[u64]) -> Markup {
+pub(super) fn spectrum(rad: &Rad, pruned: &[u32]) -> Markup {
     let mut order: Vec<usize> = (0..rad.scores.len()).collect();
     order.sort_by(|&a, &b| rad.scores[b].total_cmp(&rad.scores[a]).then(a.cmp(&b)));
-    let is_pruned: Vec<bool> = order.iter().map(|&channel| pruned.contains(&(channel as u64))).collect();
+    let is_pruned: Vec<bool> = order.iter().map(|&channel| pruned.contains(&(channel as u32))).collect();
     let (top, height, left) = (14.0, 240.0, 64.0);
     let max = rad.scores.iter().copied().fold(0.0, f64::max);
     let min = rad.scores.iter().copied().fold(0.0, f64::min);
