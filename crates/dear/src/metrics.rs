@@ -134,8 +134,8 @@ pub struct Measured {
     pub value: Option<f64>,
     /// Why it is undefined.
     pub undefined: Option<Undefined>,
-    /// False when the samples are too few for the metric's false positive rate; the value then is a lower
-    /// bound.
+    /// False when the samples are too few for the metric's false positive rate; the value then is the share found
+    /// without accusing any real image.
     pub resolvable: bool,
 }
 

@@ -430,3 +430,43 @@ impl<'a> State<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn epochs(options: &AdamOptions, main_rows: usize, probe_rows: usize, steps: usize) -> Vec<Batch> {
+        let mut batches = Batches::new(main_rows, probe_rows, options);
+        (0..steps).map(|_| batches.draw()).collect()
+    }
+
+    #[test]
+    fn an_epoch_sees_each_main_row_once_and_starts_the_probes_anew() {
+        let options = AdamOptions { batch: 4, probe_batch: 3, ..AdamOptions::default() };
+        let batches = epochs(&options, 10, 7, 6);
+        let sizes: Vec<_> = batches.iter().map(|batch| (batch.main.len(), batch.probes.len())).collect();
+        assert_eq!(sizes, [(4, 3), (4, 3), (2, 1), (4, 3), (4, 3), (2, 1)]);
+        for epoch in batches.chunks(3) {
+            let mut main: Vec<u32> = epoch.iter().flat_map(|batch| batch.main.clone()).collect();
+            assert!(!main.is_sorted(), "shuffled");
+            main.sort_unstable();
+            assert_eq!(main, (0..10).collect::<Vec<_>>());
+        }
+        assert_ne!(batches[0], batches[3], "another order in the next epoch");
+        // Two steps are an epoch here and leave a probe over: the next epoch does not go on with it.
+        let sizes: Vec<_> = epochs(&options, 8, 7, 4).iter().map(|batch| batch.probes.len()).collect();
+        assert_eq!(sizes, [3, 3, 3, 3]);
+        // Within an epoch probes cycle.
+        let sizes: Vec<_> = epochs(&options, 16, 4, 4).iter().map(|batch| batch.probes.len()).collect();
+        assert_eq!(sizes, [3, 1, 3, 1]);
+    }
+
+    #[test]
+    fn rows_of_an_item_stay_together() {
+        let options = AdamOptions { batch: 2, rows_per_item: 2, ..AdamOptions::default() };
+        for Batch { main, probes } in epochs(&options, 8, 0, 10) {
+            assert_eq!((main.len(), probes.len()), (4, 0));
+            assert!(main.chunks(2).all(|pair| pair[0] % 2 == 0 && pair[1] == pair[0] + 1), "{main:?}");
+        }
+    }
+}

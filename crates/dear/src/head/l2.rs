@@ -30,10 +30,13 @@ const CONSTANT: f64 = 1e-8;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct L2Options {
-    /// Strengths to try (default: 10 to 1e-5 in half decades).
+    /// Strengths to try, from the strongest to the weakest (default: 100 to 1e-5 in half decades).
     pub grid: Vec<f64>,
     /// What the best strength is best at (default: balanced likelihood).
     pub criterion: Criterion,
+    /// Strengths without a better one after which the weaker ones are not tried (default 4). Weak penalties on
+    /// many channels are the most work, and only overfit further.
+    pub patience: u32,
     /// Norm of the gradient in standardised columns at which the optimum counts as found (default 1e-8).
     pub tolerance: f64,
     /// Newton steps for one strength (default 100).
@@ -53,8 +56,8 @@ pub enum Criterion {
 
 impl Default for L2Options {
     fn default() -> Self {
-        let grid = (0..13).map(|half| 10.0_f64.powf(1.0 - f64::from(half) / 2.0)).collect();
-        Self { grid, criterion: Criterion::BalancedNll, tolerance: 1e-8, max_iterations: 100 }
+        let grid = (0..15).map(|half| 10.0_f64.powf(2.0 - f64::from(half) / 2.0)).collect();
+        Self { grid, criterion: Criterion::BalancedNll, patience: 4, tolerance: 1e-8, max_iterations: 100 }
     }
 }
 
@@ -74,6 +77,7 @@ impl L2Options {
         }
         self.grid.iter().try_for_each(|&strength| positive("grid", strength))?;
         positive("tolerance", self.tolerance)?;
+        positive("patience", f64::from(self.patience))?;
         positive("max_iterations", f64::from(self.max_iterations))
     }
 }
@@ -84,7 +88,7 @@ impl L2Options {
 pub struct L2Report {
     /// The strength of the head.
     pub strength: f64,
-    /// One row for each strength, from the strongest to the weakest.
+    /// One row for each strength that was tried, from the strongest to the weakest.
     pub table: Vec<Strength>,
     /// Kept channels that are constant over the training rows, and have the weight 0 for that.
     pub constant_channels: u64,
@@ -125,6 +129,7 @@ pub fn fit(training: &Training, options: &L2Options) -> Result<(Head, L2Report),
 
     let mut table = Vec::with_capacity(strengths.len());
     let mut best: Option<(f64, f64, Head)> = None;
+    let mut waited = 0;
     // Each strength starts from the optimum of the stronger one before it.
     let mut point = vec![0.0; problem.size()];
     for strength in strengths {
@@ -135,10 +140,16 @@ pub fn fit(training: &Training, options: &L2Options) -> Result<(Head, L2Report),
             Criterion::BalancedNll => row.validation_nll,
             Criterion::BalancedAccuracy => -row.validation_balanced_accuracy,
         };
+        table.push(row);
         if row.converged && best.as_ref().is_none_or(|(lowest, ..)| cost < *lowest) {
             best = Some((cost, strength, head));
+            waited = 0;
+        } else {
+            waited += 1;
         }
-        table.push(row);
+        if waited == options.patience {
+            break;
+        }
         point = optimum.point;
     }
     let Some((_, strength, head)) = best else {

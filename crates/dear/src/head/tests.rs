@@ -90,6 +90,17 @@ fn a_stronger_penalty_shrinks_and_ties_go_to_it() {
 }
 
 #[test]
+fn strengths_weaker_than_a_run_of_worse_ones_are_not_tried() {
+    with_training(&Gate::none(CHANNELS), |training| {
+        // Validation rows with the labels swapped: the less a head says, the better.
+        let swapped: Vec<u8> = training.validation.labels.iter().map(|label| 1 - label).collect();
+        let validation = Samples { labels: &swapped, ..training.validation };
+        let (_, report) = l2(&Training { validation, ..*training }, L2Options::default()).unwrap();
+        assert_eq!((report.strength, report.table.len()), (report.options.grid[0], 5));
+    });
+}
+
+#[test]
 fn the_head_has_the_same_bytes_on_any_number_of_threads() {
     with_training(&Gate::none(CHANNELS), |training| {
         let on = |threads| {
@@ -110,7 +121,7 @@ fn separable_rows_still_have_an_optimum() {
     let training = Training { main: samples, probes: None, validation: samples, gate: &gate };
     let (head, report) = l2(&training, L2Options::default()).unwrap();
     assert!(report.table.iter().all(|row| row.converged), "{report:?}");
-    assert_eq!(report.strength, 1e-5_f64.max(report.table.last().unwrap().strength));
+    assert_eq!((report.strength, report.table.len()), (*report.options.grid.last().unwrap(), 15));
     assert_eq!(selection_accuracy(&labels, &head.logits(samples)), 1.0);
 }
 
