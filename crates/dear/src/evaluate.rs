@@ -429,6 +429,7 @@ fn group_ids(dataset: &Dataset) -> Vec<u64> {
 fn words(evaluation: &Evaluation) -> Vec<String> {
     let mut words = Vec::new();
     let Some(hardened) = evaluation.systems.iter().find(|system| system.hardened) else { return words };
+    words.extend(pruning_in_sum(evaluation, &hardened.name));
     let base = evaluation.systems.iter().find(|system| system.name == "base" || (!system.hardened && system.detector == hardened.detector));
     for chain in &evaluation.chains {
         let value = |system: &str, metric: &str| evaluation.table(chain, system, "all").and_then(|t| t.metric(metric)?.value);
@@ -454,6 +455,36 @@ fn words(evaluation: &Evaluation) -> Vec<String> {
         }
     }
     words
+}
+
+/// Whether pruning had a part in it, over all chains, in one sentence a control.
+fn pruning_in_sum(evaluation: &Evaluation, hardened: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (before, name) in [("refit, no pruning", "a new head without pruning"), ("refit, random gate", "pruning as many channels at random")] {
+        let found: Vec<&Interval> = evaluation
+            .comparisons
+            .iter()
+            .filter(|comparison| comparison.before == before && comparison.after == hardened)
+            .filter_map(|comparison| comparison.differences.iter().find(|interval| interval.metric == "balanced_accuracy"))
+            .collect();
+        if found.is_empty() {
+            continue;
+        }
+        let better = found.iter().filter(|d| d.excludes_zero() && d.value > Some(0.0)).count();
+        let worse = found.iter().filter(|d| d.excludes_zero() && d.value < Some(0.0)).count();
+        let verdict = match (better, worse) {
+            (0, 0) => "not shown to differ",
+            (_, 0) => "better",
+            (0, _) => "worse",
+            _ => "better here and worse there",
+        };
+        lines.push(format!(
+            "Does pruning help? In balanced accuracy the gate by RAD is {verdict}, against {name}: better under {better}, worse under \
+             {worse} of {} conditions, no difference shown under the rest.",
+            found.len()
+        ));
+    }
+    lines
 }
 
 /// Balanced accuracy and the true positive rate at 5 % false alarms, each with its interval and what may be said of it.

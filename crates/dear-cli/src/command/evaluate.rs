@@ -108,7 +108,7 @@ pub(crate) fn command_line() -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Tables on stdout, one a chain, then what it comes to.
+/// Tables on stdout, one a chain: each value with its 95 % interval below it; then what it comes to.
 pub(crate) fn print(evaluation: &Evaluation) -> Result<(), Error> {
     const COLUMNS: [(&str, &str); 6] = [
         ("r_acc", "R.Acc %"),
@@ -118,27 +118,31 @@ pub(crate) fn print(evaluation: &Evaluation) -> Result<(), Error> {
         ("ap", "AP"),
         ("tpr_at_5_fpr", "TPR@5%FPR"),
     ];
+    let share = |metric: &str, value: f64| match metric {
+        "auc" | "ap" => format!("{value:.3}"),
+        _ => format!("{:.1}", 100.0 * value),
+    };
+    let width = evaluation.systems.iter().map(|system| system.name.chars().count()).max().unwrap_or(0).max(6);
     for chain in &evaluation.chains {
         let first = evaluation.tables.iter().find(|table| &table.chain == chain);
         let counts = first.map(|table| format!("{} real, {} generated", table.real, table.fake)).unwrap_or_default();
-        output::line(format_args!("{chain} ({counts})"))?;
-        let head: String = COLUMNS.iter().map(|(_, name)| format!("{name:>19}")).collect();
-        output::line(format_args!("  {:<20}{head}", "system"))?;
+        output::line(format_args!("{chain} ({counts}; 95 % intervals below)"))?;
+        let head: String = COLUMNS.iter().map(|(_, name)| format!("{name:>13}")).collect();
+        output::line(format_args!("  {:<width$}{head}", "system"))?;
         for system in &evaluation.systems {
             let Some(table) = evaluation.table(chain, &system.name, "all") else { continue };
-            let cells: String = COLUMNS
-                .iter()
-                .map(|(metric, _)| {
-                    let scale = if ["auc", "ap"].contains(metric) { 1.0 } else { 100.0 };
-                    let digits = if scale == 1.0 { 3 } else { 1 };
-                    let text = table.metric(metric).and_then(|interval| {
-                        let (value, low, high) = (interval.value?, interval.low?, interval.high?);
-                        Some(format!("{:.digits$} [{:.digits$},{:.digits$}]", scale * value, scale * low, scale * high))
-                    });
-                    format!("{:>19}", text.unwrap_or_else(|| "-".to_owned()))
-                })
-                .collect();
-            output::line(format_args!("  {:<20}{cells}", system.name))?;
+            let (mut values, mut intervals) = (String::new(), String::new());
+            for (metric, _) in COLUMNS {
+                let interval = table.metric(metric);
+                let value = interval.and_then(|interval| interval.value).map(|value| share(metric, value));
+                let ends = interval.and_then(|interval| {
+                    Some(format!("{}-{}", share(metric, interval.low?), share(metric, interval.high?)))
+                });
+                values.push_str(&format!("{:>13}", value.unwrap_or_else(|| "-".to_owned())));
+                intervals.push_str(&format!("{:>13}", ends.unwrap_or_default()));
+            }
+            output::line(format_args!("  {:<width$}{values}", system.name))?;
+            output::line(format_args!("  {:<width$}{intervals}", ""))?;
         }
         output::line("")?;
     }
