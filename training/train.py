@@ -1,8 +1,9 @@
 """Trains `mini` from scratch on the views that `views.py` made, on a CPU, in a time that is set.
 
-    python training/train.py --views VIEWS --checkpoint mini.pt --steps 1000
+    python training/train.py --views VIEWS --checkpoint first.pt --steps 800 --stop-at 200
+    python training/train.py --views VIEWS --checkpoint mini.pt --steps 300 --initial first.pt --seed 4
 
-Half of every batch is real, the other half generated: resynthesised x4 and x2 counterparts of the same
+The second command goes on from the first with a cycle of its own. Half of every batch is real, the other half generated: resynthesised x4 and x2 counterparts of the same
 photographs (aligned: same view, same augmentation), and Stable Diffusion. Every draw takes its key from
 (seed, step, place in the batch), so the number of worker processes changes nothing.
 """
@@ -21,7 +22,6 @@ from torch.nn import functional
 from mini import Mini
 from views import GROUPS, VIEWS
 
-SEED = 2
 PRE_CROP = 136  # augmentation works on this much of a view, for speed; the network sees CROP
 CROP = 96
 BATCH = {"real": 32, "x4": 12, "x2": 8, "sd15": 12}
@@ -84,19 +84,19 @@ def augment(view, rng, share):
 class Batches(torch.utils.data.Dataset):
     """One item is one whole batch of a step: (u8 images [N, 3, CROP, CROP], labels [N])."""
 
-    def __init__(self, folder, steps):
+    def __init__(self, folder, steps, seed):
         self.views = {group: np.load(folder / f"train-{group}.npy", mmap_mode="r") for group in GROUPS}
-        self.steps = steps
+        self.steps, self.seed = steps, seed
 
     def __len__(self):
         return self.steps
 
     def __getitem__(self, step):
-        rng = np.random.default_rng([SEED, step])
+        rng = np.random.default_rng([self.seed, step])
         images, labels, share = [], [], ramp(step / self.steps)
 
         def take(group, index, key):
-            images.append(augment(self.views[group][index], np.random.default_rng([SEED, step, key]), share))
+            images.append(augment(self.views[group][index], np.random.default_rng([self.seed, step, key]), share))
             labels.append(group != "real")
 
         count, key = VIEWS["train"], 0
@@ -148,16 +148,24 @@ def main():
     parser.add_argument("--views", type=Path, required=True, help="written by views.py")
     parser.add_argument("--checkpoint", type=Path, required=True, help="to write")
     parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--stop-at", type=int, help="end the cycle early, at this step")
+    parser.add_argument("--initial", type=Path, help="checkpoint to start from")
+    parser.add_argument("--seed", type=int, default=2)
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--validate-every", type=int, default=100)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
-    torch.manual_seed(SEED)
+    torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
     torch.use_deterministic_algorithms(True)
 
-    net = Mini().to(memory_format=torch.channels_last).train()
+    net, before = Mini(), ""
+    if options.initial:
+        saved = torch.load(options.initial, weights_only=True)
+        net.load_state_dict(saved["model"])
+        before = f"{saved['training']}; then "
+    net = net.to(memory_format=torch.channels_last).train()
     decayed = [p for p in net.parameters() if p.dim() > 1]
     others = [p for p in net.parameters() if p.dim() <= 1]
     optimizer = torch.optim.AdamW(
@@ -167,7 +175,7 @@ def main():
         optimizer, options.learning_rate, total_steps=options.steps, pct_start=0.15
     )
     batches = torch.utils.data.DataLoader(
-        Batches(options.views, options.steps), batch_size=None, num_workers=options.workers, prefetch_factor=8
+        Batches(options.views, options.steps, options.seed), batch_size=None, num_workers=options.workers, prefetch_factor=8
     )
     started, best, losses = time.monotonic(), -1.0, []
     for step, (pixels, labels) in enumerate(batches, 1):
@@ -190,11 +198,13 @@ def main():
             if mean > best:
                 best = mean
                 training = (
-                    f"end to end with the backbone: AdamW, one cycle to lr {options.learning_rate}, best of "
-                    f"{options.steps} steps at step {step}, batch {2 * BATCH['real']}, seed {SEED}"
+                    f"{before}end to end with the backbone: AdamW, one cycle to lr {options.learning_rate}, best of "
+                    f"{options.steps} steps at step {step}, batch {2 * BATCH['real']}, seed {options.seed}"
                 )
                 saved = {"model": net.state_dict(), "trained_on": TRAINED_ON, "training": training}
                 torch.save(saved, options.checkpoint)
+        if step == options.stop_at:
+            break
     print(f"best mean AUC {best:.4f}; {time.monotonic() - started:.0f} s")
 
 
