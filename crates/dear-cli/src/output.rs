@@ -57,7 +57,8 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 /// Read a JSON file that this program wrote.
 pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path, what: &str) -> Result<T, Error> {
     let text = fs_err::read_to_string(path)?;
-    serde_json::from_str(&text).map_err(|error| Error::Options(format!("{}: not {what}: {error}", path.display())))
+    serde_json::from_str(&text)
+        .map_err(|error| Error::Options(format!("{}: not {what}: {error}", path.display())))
 }
 
 /// Refuse early, before long work, where the folder of `path` cannot be written to.
@@ -72,7 +73,9 @@ pub(crate) fn check_writable(path: &Path) -> Result<(), Error> {
 /// Make `folder` and try a file in it.
 pub(crate) fn check_folder_writable(folder: &Path) -> Result<(), Error> {
     fs_err::create_dir_all(folder)?;
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: cannot be written to: {error}", folder.display()));
+    let named = |error: io::Error| {
+        io::Error::new(error.kind(), format!("{}: cannot be written to: {error}", folder.display()))
+    };
     tempfile::Builder::new().prefix(".dear-").tempfile_in(folder).map_err(named)?;
     Ok(())
 }

@@ -52,7 +52,8 @@ impl Recipe {
     /// # Errors
     /// [`Error::Options`] with the parser's line and column, or the option that is out of range.
     pub fn from_toml(text: &str) -> Result<Self, Error> {
-        let recipe: Self = toml::from_str(text).map_err(|error| Error::Options(format!("recipe: {error}")))?;
+        let recipe: Self =
+            toml::from_str(text).map_err(|error| Error::Options(format!("recipe: {error}")))?;
         recipe.check()?;
         Ok(recipe)
     }
@@ -74,7 +75,10 @@ impl Recipe {
             return Err(Error::Options(format!("views is {}, expected 1 to 1000", self.views)));
         }
         if !(self.holdout > 0.0 && self.holdout < 1.0) {
-            return Err(Error::Options(format!("holdout is {}, expected a share between 0 and 1", self.holdout)));
+            return Err(Error::Options(format!(
+                "holdout is {}, expected a share between 0 and 1",
+                self.holdout
+            )));
         }
         self.probe.mask.check().map_err(Error::Options)?;
         self.rad.check()?;

@@ -111,7 +111,8 @@ fn findings(evaluation: &Evaluation) -> Markup {
 
 /// Hardened minus each other system, on the same images.
 fn differences(evaluation: &Evaluation) -> Markup {
-    const METRICS: [(&str, &str); 2] = [("balanced_accuracy", "balanced accuracy"), ("tpr_at_5_fpr", "TPR @ 5 % FPR")];
+    const METRICS: [(&str, &str); 2] =
+        [("balanced_accuracy", "balanced accuracy"), ("tpr_at_5_fpr", "TPR @ 5 % FPR")];
     html! {
         div.scroll tabindex="0" role="region" aria-label="paired differences" {
             table {
@@ -309,7 +310,13 @@ fn examples(examples: &[Example]) -> Markup {
 }
 
 fn said(logit: f64) -> Markup {
-    let (class, word) = if logit > 0.0 { ("fake", "generated") } else if logit < 0.0 { ("real", "real") } else { ("", "neither") };
+    let (class, word) = if logit > 0.0 {
+        ("fake", "generated")
+    } else if logit < 0.0 {
+        ("real", "real")
+    } else {
+        ("", "neither")
+    };
     html! { b class=(class) { (word) } " (" (format!("{logit:+.2}")) ")" }
 }
 

@@ -109,7 +109,11 @@ pub fn gather(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, u64), Error> {
         } else if fs_err::metadata(path).is_ok() {
             files.push(path.clone());
         } else {
-            return Err(dataset::DatasetError::NotAFolder { path: path.display().to_string(), found: "does not exist" }.into());
+            return Err(dataset::DatasetError::NotAFolder {
+                path: path.display().to_string(),
+                found: "does not exist",
+            }
+            .into());
         }
     }
     Ok((files, skipped))
@@ -170,7 +174,12 @@ pub fn score_file(detector: &Detector, path: &Path, options: &DecodeOptions) -> 
         Err(error) => return Err(error.into()),
     };
     if !logit.is_finite() {
-        refuse(&mut record, "non_finite", format!("the detector's logit is {logit}, expected a finite number"), None);
+        refuse(
+            &mut record,
+            "non_finite",
+            format!("the detector's logit is {logit}, expected a finite number"),
+            None,
+        );
         return Ok(record);
     }
     record.logit = Some(logit);
