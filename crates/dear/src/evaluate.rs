@@ -425,6 +425,22 @@ fn group_ids(dataset: &Dataset) -> Vec<u64> {
     dataset.samples.iter().map(|sample| ids[sample.group.as_str()]).collect()
 }
 
+impl Comparison {
+    /// The difference of a metric.
+    pub fn difference(&self, metric: &str) -> Option<&Interval> {
+        self.differences.iter().find(|interval| interval.metric == metric)
+    }
+}
+
+/// `better` or `worse` only where the paired interval excludes zero.
+pub fn verdict(difference: &Interval) -> &'static str {
+    match (difference.excludes_zero(), difference.value > Some(0.0)) {
+        (true, true) => "better",
+        (true, false) => "worse",
+        (false, _) => "no difference shown",
+    }
+}
+
 /// What was gained and what was paid, and whether pruning had a part in it: never more than the intervals carry.
 fn words(evaluation: &Evaluation) -> Vec<String> {
     let mut words = Vec::new();
@@ -443,16 +459,6 @@ fn words(evaluation: &Evaluation) -> Vec<String> {
                 ));
             }
         }
-        for (before, question) in [
-            ("base + bias", "against only moving the threshold"),
-            ("refit, no pruning", "against a new head without pruning"),
-            ("refit, random gate", "against pruning as many channels at random"),
-        ] {
-            let found = evaluation.comparisons.iter().find(|c| &c.chain == chain && c.before == before && c.after == hardened.name);
-            if let Some(comparison) = found {
-                words.push(format!("{}, {question}: {}.", capital(chain), outcome(comparison)));
-            }
-        }
     }
     words
 }
@@ -465,45 +471,22 @@ fn pruning_in_sum(evaluation: &Evaluation, hardened: &str) -> Vec<String> {
             .comparisons
             .iter()
             .filter(|comparison| comparison.before == before && comparison.after == hardened)
-            .filter_map(|comparison| comparison.differences.iter().find(|interval| interval.metric == "balanced_accuracy"))
+            .filter_map(|comparison| comparison.difference("balanced_accuracy"))
             .collect();
         if found.is_empty() {
             continue;
         }
-        let better = found.iter().filter(|d| d.excludes_zero() && d.value > Some(0.0)).count();
-        let worse = found.iter().filter(|d| d.excludes_zero() && d.value < Some(0.0)).count();
-        let verdict = match (better, worse) {
-            (0, 0) => "not shown to differ",
-            (_, 0) => "better",
-            (0, _) => "worse",
-            _ => "better here and worse there",
-        };
+        let count = |word: &str| found.iter().filter(|difference| verdict(difference) == word).count();
         lines.push(format!(
-            "Does pruning help? In balanced accuracy the gate by RAD is {verdict}, against {name}: better under {better}, worse under \
-             {worse} of {} conditions, no difference shown under the rest.",
-            found.len()
+            "Did pruning by RAD help? Against {name}, balanced accuracy is better under {} of {} conditions, worse under {}, and \
+             no difference is shown under {}.",
+            count("better"),
+            found.len(),
+            count("worse"),
+            count("no difference shown")
         ));
     }
     lines
-}
-
-/// Balanced accuracy and the true positive rate at 5 % false alarms, each with its interval and what may be said of it.
-fn outcome(comparison: &Comparison) -> String {
-    let say = |metric: &str, name: &str| -> Option<String> {
-        let interval = comparison.differences.iter().find(|interval| interval.metric == metric)?;
-        let (value, low, high) = (100.0 * interval.value?, 100.0 * interval.low?, 100.0 * interval.high?);
-        let verdict = match (interval.excludes_zero(), value > 0.0) {
-            (true, true) => "better",
-            (true, false) => "worse",
-            (false, _) => "no difference shown",
-        };
-        Some(format!("{name} {value:+.1} points [{low:+.1}, {high:+.1}], {verdict}"))
-    };
-    [say("balanced_accuracy", "balanced accuracy"), say("tpr_at_5_fpr", "TPR at 5 % FPR")]
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>()
-        .join("; ")
 }
 
 fn capital(chain: &str) -> String {

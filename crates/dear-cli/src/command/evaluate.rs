@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use dear::dataset;
 use dear::detector::Detector;
 use dear::error::Error;
-use dear::evaluate::{EvaluateOptions, Evaluation, ImageRecord, evaluate};
+use dear::evaluate::{EvaluateOptions, Evaluation, ImageRecord, evaluate, verdict};
 use dear::report::{Extras, html};
 use dear::store::Store;
 use dear_image::Chain;
@@ -143,6 +143,18 @@ pub(crate) fn print(evaluation: &Evaluation) -> Result<(), Error> {
             }
             output::line(format_args!("  {:<width$}{values}", system.name))?;
             output::line(format_args!("  {:<width$}{intervals}", ""))?;
+        }
+        for comparison in evaluation.comparisons.iter().filter(|comparison| &comparison.chain == chain) {
+            let said: Vec<String> = [("balanced_accuracy", "bal.acc"), ("tpr_at_5_fpr", "TPR@5%FPR")]
+                .iter()
+                .filter_map(|(metric, name)| {
+                    let difference = comparison.difference(metric)?;
+                    let (value, low, high) = (difference.value?, difference.low?, difference.high?);
+                    let [value, low, high] = [value, low, high].map(|share| 100.0 * share);
+                    Some(format!("{name} {value:+.1} [{low:+.1}, {high:+.1}] {}", verdict(difference)))
+                })
+                .collect();
+            output::line(format_args!("  {} minus {}: {}", comparison.after, comparison.before, said.join("; ")))?;
         }
         output::line("")?;
     }
