@@ -57,7 +57,10 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 /// Read a JSON file that this program wrote.
 pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path, what: &str) -> Result<T, Error> {
     let text = fs_err::read_to_string(path)?;
-    serde_json::from_str(&text).map_err(|error| Error::Options(format!("{}: not {what}: {error}", path.display())))
+    serde_json::from_str(&text).map_err(|error| Error::Images {
+        message: format!("{}: not {what}: {error}", path.display()),
+        hint: format!("give {what}"),
+    })
 }
 
 /// Refuse early, before long work, where the folder of `path` cannot be written to.
