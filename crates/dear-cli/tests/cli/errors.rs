@@ -164,7 +164,7 @@ fn probes_with_holes() {
 fn two_photographs_of_one_name() {
     let place = Place::new();
     folder_of(&samples("train", 1), place.real.join("again"));
-    let error = "would both make probe \"kodim02-1\"";
+    let error = "would both make probe \"kodim01-1\"";
     fails(&place, args!["probe", &place.real, "--inpainter", "null", "--out", &place.out], 2, error, "rename one");
 }
 

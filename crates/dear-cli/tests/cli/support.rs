@@ -165,3 +165,47 @@ pub(crate) fn interrupt(child: &std::process::Child) {
     let sent = Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status().unwrap();
     assert!(sent.success());
 }
+
+/// When each file whose name contains `part` was last written, sorted by name. Files that vanish meanwhile do not count.
+pub(crate) fn times(folder: &Path, part: &str) -> Vec<(String, std::time::SystemTime)> {
+    let mut found = Vec::new();
+    for entry in fs_err::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if let (true, false, Ok(data)) = (name.contains(part), name.starts_with(".dear-"), entry.metadata()) {
+            found.push((name, data.modified().unwrap()));
+        }
+    }
+    found.sort();
+    found
+}
+
+/// A small training set (six photographs, six stand-ins for generated images) and a validation set of other scenes.
+pub(crate) struct Training {
+    pub(crate) temp: tempfile::TempDir,
+    pub(crate) real: PathBuf,
+    pub(crate) fake: PathBuf,
+    pub(crate) val: PathBuf,
+}
+
+impl Training {
+    pub(crate) fn new() -> Self {
+        let temp = tempfile::tempdir().unwrap();
+        let real = folder_of(&samples("train", 6), temp.path().join("train/real"));
+        let fake = stand_ins(&samples("train", 12).split_off(6), temp.path().join("train/fake"));
+        let val = temp.path().join("held");
+        folder_of(&samples("val", 3), val.join("val/real"));
+        stand_ins(&samples("val", 6).split_off(3), val.join("val/fake"));
+        Self { temp, real, fake, val }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.temp.path().join(name)
+    }
+
+    /// `dear harden` on this set with two views, into `{name}/h.onnx`.
+    pub(crate) fn harden(&self, name: &str, more: &[OsString]) -> Vec<OsString> {
+        let out = self.path(name).join("h.onnx");
+        [args!["harden", "--real", &self.real, "--fake", &self.fake, "--views", "2", "--out", out], more.to_vec()].concat()
+    }
+}
