@@ -96,13 +96,9 @@ fn interrupted_at_each_step_and_rerun() {
         crate::support::interrupt(&child);
         talk.read_to_string(&mut said).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(130), "{step}: {said}");
-        let last: Vec<&str> = said.lines().rev().take(3).collect();
-        let expected = [
-            "hint: run the same command again: it goes on where it stopped",
-            "error: interrupted",
-            "stopping after the current item (again to end at once); what is finished is kept",
-        ];
-        assert_eq!(last, expected, "{step}: {said}");
+        assert!(said.ends_with("error: interrupted\nhint: run the same command again: it goes on where it stopped\n"), "{step}: {said}");
+        let told = "stopping after the current item (again to end at once); what is finished is kept";
+        assert_eq!(said.lines().filter(|line| *line == told).count(), 1, "{step}: {said}");
         assert_eq!(leftovers(set.temp.path()), Vec::<std::path::PathBuf>::new(), "{step}");
         let found = contents(&set.path("stopped"));
         assert!(!found.contains_key("h.onnx"), "{step}: no result of half the work");
