@@ -66,7 +66,9 @@ pub(crate) fn open_detector(path: Option<&std::path::Path>, engine: &EngineArgs)
     match path {
         Some(path) => Ok(Detector::open(path, &engine.options())?),
         None => {
-            output::note("no --detector given: using the embedded `mini`, for demonstration and tests, never to judge anyone's picture");
+            output::note(
+                "no --detector given: using the embedded `mini`, for demonstration and tests, never to judge anyone's picture",
+            );
             Ok(Detector::mini(&engine.options())?)
         }
     }

@@ -81,7 +81,9 @@ pub(crate) fn check_writable(path: &Path) -> Result<(), Error> {
 /// Make `folder` and try a file in it.
 pub(crate) fn check_folder_writable(folder: &Path) -> Result<(), Error> {
     fs_err::create_dir_all(folder)?;
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: cannot be written to: {error}", folder.display()));
+    let named = |error: io::Error| {
+        io::Error::new(error.kind(), format!("{}: cannot be written to: {error}", folder.display()))
+    };
     tempfile::Builder::new().prefix(".dear-").tempfile_in(folder).map_err(named)?;
     Ok(())
 }

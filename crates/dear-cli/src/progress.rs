@@ -41,8 +41,9 @@ impl Observer for Progress {
         match event {
             Event::Started { step, total } => {
                 if std::io::stderr().is_terminal() {
-                    let style = ProgressStyle::with_template("{msg:>24} {bar:32} {pos}/{len}  {per_sec}  {eta} left")
-                        .unwrap_or_else(|_| ProgressStyle::default_bar());
+                    let style =
+                        ProgressStyle::with_template("{msg:>24} {bar:32} {pos}/{len}  {per_sec}  {eta} left")
+                            .unwrap_or_else(|_| ProgressStyle::default_bar());
                     let new = ProgressBar::new(total).with_style(style).with_message(step.to_owned());
                     new.enable_steady_tick(Duration::from_millis(200));
                     *bar = Some(new);

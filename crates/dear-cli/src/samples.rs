@@ -31,7 +31,12 @@ pub(crate) fn all() -> Vec<Sample> {
             let row = row.ok()?;
             let path = field(&row, "path");
             let bytes = SAMPLES.get_file(&path)?.contents();
-            Some(Sample { scene: field(&row, "scene"), jpeg_quality: field(&row, "jpeg_quality").parse().ok(), path, bytes })
+            Some(Sample {
+                scene: field(&row, "scene"),
+                jpeg_quality: field(&row, "jpeg_quality").parse().ok(),
+                path,
+                bytes,
+            })
         })
         .collect()
 }

@@ -19,6 +19,7 @@
 //!
 //! `clean`, or no text, changes nothing.
 
+mod arguments;
 mod error;
 mod paper;
 mod parse;

@@ -97,7 +97,9 @@ pub enum DatasetError {
         generated: usize,
     },
     /// A file under no label folder.
-    #[error("{path}: no folder above it says its label, expected one of real, fake, 0_real, 1_fake, nature, ai")]
+    #[error(
+        "{path}: no folder above it says its label, expected one of real, fake, 0_real, 1_fake, nature, ai"
+    )]
     Unlabelled {
         /// The file, relative to the root.
         path: String,
@@ -139,12 +141,26 @@ impl DatasetError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::NotAFolder { .. } => "check the path; a dataset holds real/ and fake/ (or 0_real/ and 1_fake/, nature/ and ai/)".into(),
-            Self::Empty { .. } => "the folder is searched recursively; hidden files and documents do not count".into(),
-            Self::EmptyClass { .. } => "put images of the missing class into its folder, or use `dear scan`, which needs no labels".into(),
-            Self::Unlabelled { .. } => "pass the folder that holds real/ and fake/ (one split, or the root of all splits)".into(),
-            Self::Ambiguous { .. } => "rename one of the two folders, or pass the lower one as the root".into(),
-            Self::NoSplit { .. } => "name one of the folders found with --split, or pass the split's folder itself".into(),
+            Self::NotAFolder { .. } => {
+                "check the path; a dataset holds real/ and fake/ (or 0_real/ and 1_fake/, nature/ and ai/)"
+                    .into()
+            }
+            Self::Empty { .. } => {
+                "the folder is searched recursively; hidden files and documents do not count".into()
+            }
+            Self::EmptyClass { .. } => {
+                "put images of the missing class into its folder, or use `dear scan`, which needs no labels"
+                    .into()
+            }
+            Self::Unlabelled { .. } => {
+                "pass the folder that holds real/ and fake/ (one split, or the root of all splits)".into()
+            }
+            Self::Ambiguous { .. } => {
+                "rename one of the two folders, or pass the lower one as the root".into()
+            }
+            Self::NoSplit { .. } => {
+                "name one of the folders found with --split, or pass the split's folder itself".into()
+            }
             Self::Manifest { .. } => "a scene manifest is CSV with the columns path and scene".into(),
             Self::Io(_) => return None,
         })
@@ -181,7 +197,8 @@ pub fn open(root: &Path, split: Option<&str>) -> Result<Dataset, DatasetError> {
             .collect();
         let key = path_text(relative);
         let (label, subset) = label_and_subset(&key, &folders)?;
-        let group = scenes.as_ref().and_then(|scenes| scenes.get(&key)).cloned().unwrap_or_else(|| key.clone());
+        let group =
+            scenes.as_ref().and_then(|scenes| scenes.get(&key)).cloned().unwrap_or_else(|| key.clone());
         samples.push(Sample { path, key, label, subset, group });
     }
     samples.sort_by(|a, b| a.key.cmp(&b.key));
@@ -212,7 +229,9 @@ pub fn list_images(folder: &Path) -> Result<Listing, DatasetError> {
     let mut listing = Listing::default();
     let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
     // A hidden folder (.git, .ipynb_checkpoints) or __MACOSX is passed over whole, but not the given folder itself.
-    for entry in walk.filter_entry(|entry| entry.depth() == 0 || !entry.file_type().is_dir() || !is_foreign_name(entry.path())) {
+    for entry in walk.filter_entry(|entry| {
+        entry.depth() == 0 || !entry.file_type().is_dir() || !is_foreign_name(entry.path())
+    }) {
         let entry = entry.map_err(|error| {
             let text = error.to_string();
             std::io::Error::new(error.into_io_error().map_or(std::io::ErrorKind::Other, |e| e.kind()), text)
@@ -235,7 +254,11 @@ pub fn list_images(folder: &Path) -> Result<Listing, DatasetError> {
 /// A path as text for results. Names that are not UTF-8 lose their odd bytes here; records carry those beside it.
 pub fn path_text(path: &Path) -> String {
     let text = path.to_string_lossy();
-    if std::path::MAIN_SEPARATOR == '/' { text.into_owned() } else { text.replace(std::path::MAIN_SEPARATOR, "/") }
+    if std::path::MAIN_SEPARATOR == '/' {
+        text.into_owned()
+    } else {
+        text.replace(std::path::MAIN_SEPARATOR, "/")
+    }
 }
 
 /// File name up to its *first* dot: the reference's stem (`a.b.png` -> `a`), by which probes and pairs are named.
@@ -269,7 +292,11 @@ fn split_folder(root: &Path, asked: Option<&str>) -> Result<Option<String>, Data
             return Ok(Some(asked.to_owned()));
         }
         let found = if folders.is_empty() { "no folder".to_owned() } else { folders.join(", ") };
-        return Err(DatasetError::NoSplit { path: root.display().to_string(), split: asked.to_owned(), found });
+        return Err(DatasetError::NoSplit {
+            path: root.display().to_string(),
+            split: asked.to_owned(),
+            found,
+        });
     }
     if folders.iter().any(|name| Label::of_folder(name).is_some()) {
         return Ok(None);
@@ -284,7 +311,11 @@ fn label_and_subset(key: &str, folders: &[String]) -> Result<(Label, String), Da
         return Err(DatasetError::Unlabelled { path: key.to_owned() });
     };
     if let Some(&(at, _)) = labelled.iter().find(|(_, other)| *other != label) {
-        return Err(DatasetError::Ambiguous { path: key.to_owned(), first: folders[at].clone(), second: folders[nearest].clone() });
+        return Err(DatasetError::Ambiguous {
+            path: key.to_owned(),
+            first: folders[at].clone(),
+            second: folders[nearest].clone(),
+        });
     }
     let below = &folders[nearest + 1..];
     let above = &folders[..nearest];
@@ -332,9 +363,11 @@ fn is_foreign_name(path: &Path) -> bool {
 
 fn is_document(path: &Path) -> bool {
     const DOCUMENTS: [&str; 17] = [
-        "txt", "csv", "tsv", "json", "jsonl", "md", "html", "xml", "yaml", "yml", "toml", "parquet", "onnx", "py", "log", "zip", "db",
+        "txt", "csv", "tsv", "json", "jsonl", "md", "html", "xml", "yaml", "yml", "toml", "parquet", "onnx",
+        "py", "log", "zip", "db",
     ];
-    path.extension().is_some_and(|extension| DOCUMENTS.iter().any(|document| extension.eq_ignore_ascii_case(document)))
+    path.extension()
+        .is_some_and(|extension| DOCUMENTS.iter().any(|document| extension.eq_ignore_ascii_case(document)))
 }
 
 #[cfg(test)]
@@ -379,11 +412,20 @@ mod tests {
     #[test]
     fn hidden_and_foreign_files_are_skipped_and_counted() {
         let folder = tree(&[
-            "real/.DS_Store", "real/._x.jpg", "real/a.jpg", "fake/Thumbs.db", "fake/b.jpg", "fake/notes.txt",
-            "fake/.ipynb_checkpoints/c.jpg", "__MACOSX/real/d.jpg",
+            "real/.DS_Store",
+            "real/._x.jpg",
+            "real/a.jpg",
+            "fake/Thumbs.db",
+            "fake/b.jpg",
+            "fake/notes.txt",
+            "fake/.ipynb_checkpoints/c.jpg",
+            "__MACOSX/real/d.jpg",
         ]);
         let dataset = open(folder.path(), None).unwrap();
-        assert_eq!(dataset.samples.iter().map(|s| s.key.as_str()).collect::<Vec<_>>(), ["fake/b.jpg", "real/a.jpg"]);
+        assert_eq!(
+            dataset.samples.iter().map(|s| s.key.as_str()).collect::<Vec<_>>(),
+            ["fake/b.jpg", "real/a.jpg"]
+        );
         assert_eq!(dataset.skipped, 4);
     }
 
@@ -427,7 +469,8 @@ mod tests {
 
     #[test]
     fn stem_ends_at_the_first_dot() {
-        for (name, expected) in [("a.b.png", "a"), ("x", "x"), (".hidden.png", ".hidden"), ("d/é.jpg", "é")] {
+        for (name, expected) in [("a.b.png", "a"), ("x", "x"), (".hidden.png", ".hidden"), ("d/é.jpg", "é")]
+        {
             assert_eq!(stem(Path::new(name)), expected);
         }
     }

@@ -102,8 +102,12 @@ impl Error {
     pub fn category(&self) -> Category {
         match self {
             Self::Interrupted => Category::Interrupted,
-            Self::Detector(DetectorError::Runtime(_)) | Self::Generator(GeneratorError::Runtime(_)) => Category::Environment,
-            Self::Io(error) | Self::Dataset(DatasetError::Io(error)) if error.kind() != std::io::ErrorKind::NotFound => {
+            Self::Detector(DetectorError::Runtime(_)) | Self::Generator(GeneratorError::Runtime(_)) => {
+                Category::Environment
+            }
+            Self::Io(error) | Self::Dataset(DatasetError::Io(error))
+                if error.kind() != std::io::ErrorKind::NotFound =>
+            {
                 Category::Environment
             }
             _ => Category::Input,
@@ -116,9 +120,15 @@ fn io_hint(error: &std::io::Error) -> Option<String> {
     Some(
         match error.kind() {
             ErrorKind::NotFound => "check the path",
-            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "choose a folder that you may write to",
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "free some space and run the same command again",
-            ErrorKind::NotADirectory | ErrorKind::AlreadyExists => "a file stands where a folder is needed: choose another output path",
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+                "choose a folder that you may write to"
+            }
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                "free some space and run the same command again"
+            }
+            ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
+                "a file stands where a folder is needed: choose another output path"
+            }
             _ => return None,
         }
         .to_owned(),

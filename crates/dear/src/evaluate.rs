@@ -207,8 +207,11 @@ pub fn evaluate(
     observer: &dyn Observer,
 ) -> Result<(Evaluation, Vec<ImageRecord>), Error> {
     options.bootstrap.check()?;
-    let Some(first) = detectors.first() else { return Err(Error::Options("no detector given, expected at least one".to_owned())) };
-    let clean: Chain = "clean".parse().map_err(|error: dear_image::ChainError| Error::Options(error.to_string()))?;
+    let Some(first) = detectors.first() else {
+        return Err(Error::Options("no detector given, expected at least one".to_owned()));
+    };
+    let clean: Chain =
+        "clean".parse().map_err(|error: dear_image::ChainError| Error::Options(error.to_string()))?;
     let mut all_chains = vec![clean];
     for chain in chains {
         if !all_chains.contains(chain) {
@@ -247,17 +250,35 @@ pub fn evaluate(
         let mut scores: Vec<Vec<f64>> = Vec::new();
         for (system, head) in &systems {
             let rows = &rows[detectors[system.detector].backbone_sha256()][c];
-            scores.push(rows.iter().map(|row| if row.error.is_none() { head.logit(&row.pooled) } else { f64::NAN }).collect());
+            scores.push(
+                rows.iter()
+                    .map(|row| if row.error.is_none() { head.logit(&row.pooled) } else { f64::NAN })
+                    .collect(),
+            );
         }
         for ((system, _), scores) in systems.iter().zip(&scores) {
             for (subset, kind) in subsets(dataset) {
-                tables.push(table(dataset, scores, groups.as_deref(), chain, &system.name, subset, kind, options)?);
+                tables.push(table(
+                    dataset,
+                    scores,
+                    groups.as_deref(),
+                    chain,
+                    &system.name,
+                    subset,
+                    kind,
+                    options,
+                )?);
             }
         }
         for (after, (system, _)) in systems.iter().enumerate().filter(|(_, (system, _))| system.hardened) {
             for (before, (other, _)) in systems.iter().enumerate().filter(|&(i, _)| i != after) {
-                let difference =
-                    paired_difference(&labels(dataset), &scores[before], &scores[after], groups.as_deref(), &options.bootstrap)?;
+                let difference = paired_difference(
+                    &labels(dataset),
+                    &scores[before],
+                    &scores[after],
+                    groups.as_deref(),
+                    &options.bootstrap,
+                )?;
                 comparisons.push(Comparison {
                     chain: chain.clone(),
                     before: other.name.clone(),
@@ -268,7 +289,13 @@ pub fn evaluate(
         }
         let first_rows = &rows[first.backbone_sha256()][c];
         for (i, (sample, row)) in dataset.samples.iter().zip(first_rows).enumerate() {
-            let logits = || systems.iter().zip(&scores).map(|((system, _), scores)| (system.name.clone(), scores[i])).collect();
+            let logits = || {
+                systems
+                    .iter()
+                    .zip(&scores)
+                    .map(|((system, _), scores)| (system.name.clone(), scores[i]))
+                    .collect()
+            };
             records.push(ImageRecord {
                 path: sample.key.clone(),
                 sha256: row.sha256.clone(),
@@ -291,7 +318,9 @@ pub fn evaluate(
             fake: dataset.count(Label::Generated) as u64,
             skipped: dataset.skipped,
             scenes_known: dataset.scenes_known,
-            scenes: groups.as_ref().map(|groups| groups.iter().collect::<std::collections::BTreeSet<_>>().len() as u64),
+            scenes: groups
+                .as_ref()
+                .map(|groups| groups.iter().collect::<std::collections::BTreeSet<_>>().len() as u64),
         },
         detectors: detectors.iter().map(detector_record).collect(),
         engine: first.info().clone(),
@@ -309,7 +338,9 @@ pub fn evaluate(
 impl Evaluation {
     /// The table of a chain, system and subset.
     pub fn table(&self, chain: &str, system: &str, subset: &str) -> Option<&Table> {
-        self.tables.iter().find(|table| table.chain == chain && table.system == system && table.subset == subset)
+        self.tables
+            .iter()
+            .find(|table| table.chain == chain && table.system == system && table.subset == subset)
     }
 }
 
@@ -330,7 +361,10 @@ fn systems(detectors: &[Detector]) -> Vec<(System, Head)> {
             if systems.iter().any(same) {
                 return;
             }
-            let taken = systems.iter().filter(|(system, _)| system.name == name || system.name.starts_with(&format!("{name} #"))).count();
+            let taken = systems
+                .iter()
+                .filter(|(system, _)| system.name == name || system.name.starts_with(&format!("{name} #")))
+                .count();
             let name = if taken == 0 { name } else { format!("{name} #{}", taken + 1) };
             systems.push((System { name, detector: index, note, hardened }, head.clone()));
         };
@@ -338,8 +372,14 @@ fn systems(detectors: &[Detector]) -> Vec<(System, Head)> {
             let head = Head { weight: named.weight.clone(), bias: named.bias };
             add(named.name.clone(), named.note.clone().unwrap_or_default(), &head, false);
         }
-        let note = if hardened { "new head on the channels that the gate kept" } else { "the detector as given" };
-        add(if hardened { "hardened".to_owned() } else { metadata.name.clone() }, note.to_owned(), detector.head(), hardened);
+        let note =
+            if hardened { "new head on the channels that the gate kept" } else { "the detector as given" };
+        add(
+            if hardened { "hardened".to_owned() } else { metadata.name.clone() },
+            note.to_owned(),
+            detector.head(),
+            hardened,
+        );
     }
     systems
 }
@@ -363,8 +403,12 @@ fn detector_record(detector: &Detector) -> DetectorRecord {
 
 fn subsets(dataset: &Dataset) -> Vec<(&str, SubsetKind)> {
     let names = |label: Label| -> Vec<&str> {
-        let mut names: Vec<&str> =
-            dataset.samples.iter().filter(|sample| sample.label == label).map(|sample| sample.subset.as_str()).collect();
+        let mut names: Vec<&str> = dataset
+            .samples
+            .iter()
+            .filter(|sample| sample.label == label)
+            .map(|sample| sample.subset.as_str())
+            .collect();
         names.sort_unstable();
         names.dedup();
         names
@@ -425,32 +469,43 @@ fn group_ids(dataset: &Dataset) -> Vec<u64> {
     dataset.samples.iter().map(|sample| ids[sample.group.as_str()]).collect()
 }
 
+impl Comparison {
+    /// The difference of a metric.
+    pub fn difference(&self, metric: &str) -> Option<&Interval> {
+        self.differences.iter().find(|interval| interval.metric == metric)
+    }
+}
+
+/// `better` or `worse` only where the paired interval excludes zero, else `not shown`.
+pub fn verdict(difference: &Interval) -> &'static str {
+    match (difference.excludes_zero(), difference.value > Some(0.0)) {
+        (true, true) => "better",
+        (true, false) => "worse",
+        (false, _) => "not shown",
+    }
+}
+
 /// What was gained and what was paid, and whether pruning had a part in it: never more than the intervals carry.
 fn words(evaluation: &Evaluation) -> Vec<String> {
     let mut words = Vec::new();
     let Some(hardened) = evaluation.systems.iter().find(|system| system.hardened) else { return words };
     words.extend(pruning_in_sum(evaluation, &hardened.name));
-    let base = evaluation.systems.iter().find(|system| system.name == "base" || (!system.hardened && system.detector == hardened.detector));
+    let base = evaluation
+        .systems
+        .iter()
+        .find(|system| system.name == "base" || (!system.hardened && system.detector == hardened.detector));
     for chain in &evaluation.chains {
-        let value = |system: &str, metric: &str| evaluation.table(chain, system, "all").and_then(|t| t.metric(metric)?.value);
+        let value = |system: &str, metric: &str| {
+            evaluation.table(chain, system, "all").and_then(|t| t.metric(metric)?.value)
+        };
         if let Some(base) = base {
             let pair = |metric| Some((value(&base.name, metric)?, value(&hardened.name, metric)?));
             if let (Some(f), Some(r), Some(auc)) = (pair("f_acc"), pair("r_acc"), pair("auc")) {
                 words.push(format!(
-                    "{}: the detector finds {:.1} % of the generated images instead of {:.1} %, and leaves {:.1} % of the real \
+                    "{}: hardened, the detector finds {:.1} % of the generated images instead of {:.1} %, and leaves {:.1} % of the real \
                      ones alone instead of {:.1} %; AUC {:.3} instead of {:.3}.",
                     capital(chain), 100.0 * f.1, 100.0 * f.0, 100.0 * r.1, 100.0 * r.0, auc.1, auc.0
                 ));
-            }
-        }
-        for (before, question) in [
-            ("base + bias", "against only moving the threshold"),
-            ("refit, no pruning", "against a new head without pruning"),
-            ("refit, random gate", "against pruning as many channels at random"),
-        ] {
-            let found = evaluation.comparisons.iter().find(|c| &c.chain == chain && c.before == before && c.after == hardened.name);
-            if let Some(comparison) = found {
-                words.push(format!("{}, {question}: {}.", capital(chain), outcome(comparison)));
             }
         }
     }
@@ -460,50 +515,30 @@ fn words(evaluation: &Evaluation) -> Vec<String> {
 /// Whether pruning had a part in it, over all chains, in one sentence a control.
 fn pruning_in_sum(evaluation: &Evaluation, hardened: &str) -> Vec<String> {
     let mut lines = Vec::new();
-    for (before, name) in [("refit, no pruning", "a new head without pruning"), ("refit, random gate", "pruning as many channels at random")] {
+    for (before, name) in [
+        ("refit, no pruning", "a new head without pruning"),
+        ("refit, random gate", "pruning as many channels at random"),
+    ] {
         let found: Vec<&Interval> = evaluation
             .comparisons
             .iter()
             .filter(|comparison| comparison.before == before && comparison.after == hardened)
-            .filter_map(|comparison| comparison.differences.iter().find(|interval| interval.metric == "balanced_accuracy"))
+            .filter_map(|comparison| comparison.difference("balanced_accuracy"))
             .collect();
         if found.is_empty() {
             continue;
         }
-        let better = found.iter().filter(|d| d.excludes_zero() && d.value > Some(0.0)).count();
-        let worse = found.iter().filter(|d| d.excludes_zero() && d.value < Some(0.0)).count();
-        let verdict = match (better, worse) {
-            (0, 0) => "not shown to differ",
-            (_, 0) => "better",
-            (0, _) => "worse",
-            _ => "better here and worse there",
-        };
+        let count = |word: &str| found.iter().filter(|difference| verdict(difference) == word).count();
         lines.push(format!(
-            "Does pruning help? In balanced accuracy the gate by RAD is {verdict}, against {name}: better under {better}, worse under \
-             {worse} of {} conditions, no difference shown under the rest.",
-            found.len()
+            "Did pruning by RAD help? Against {name}, balanced accuracy is better under {} of {} conditions, worse under {}, and \
+             no difference is shown under {}.",
+            count("better"),
+            found.len(),
+            count("worse"),
+            count("not shown")
         ));
     }
     lines
-}
-
-/// Balanced accuracy and the true positive rate at 5 % false alarms, each with its interval and what may be said of it.
-fn outcome(comparison: &Comparison) -> String {
-    let say = |metric: &str, name: &str| -> Option<String> {
-        let interval = comparison.differences.iter().find(|interval| interval.metric == metric)?;
-        let (value, low, high) = (100.0 * interval.value?, 100.0 * interval.low?, 100.0 * interval.high?);
-        let verdict = match (interval.excludes_zero(), value > 0.0) {
-            (true, true) => "better",
-            (true, false) => "worse",
-            (false, _) => "no difference shown",
-        };
-        Some(format!("{name} {value:+.1} points [{low:+.1}, {high:+.1}], {verdict}"))
-    };
-    [say("balanced_accuracy", "balanced accuracy"), say("tpr_at_5_fpr", "TPR at 5 % FPR")]
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>()
-        .join("; ")
 }
 
 fn capital(chain: &str) -> String {
@@ -511,5 +546,82 @@ fn capital(chain: &str) -> String {
         "clean" => "Clean images".to_owned(),
         "paper" => "Post-processed as in the paper".to_owned(),
         other => format!("After {other}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::Sample;
+
+    fn dataset(samples: &[(&str, Label, &str, &str)]) -> Dataset {
+        let samples = samples.iter().map(|&(key, label, subset, group)| Sample {
+            path: key.into(),
+            key: key.to_owned(),
+            label,
+            subset: subset.to_owned(),
+            group: group.to_owned(),
+        });
+        Dataset { root: "data".into(), samples: samples.collect(), skipped: 0, scenes_known: true }
+    }
+
+    fn small() -> Dataset {
+        dataset(&[
+            ("f/1", Label::Generated, "sd", "a"),
+            ("f/2", Label::Generated, "sd", "b"),
+            ("f/3", Label::Generated, "flux", "b"),
+            ("r/1", Label::Real, "kodak", "a"),
+            ("r/2", Label::Real, "phone", "c"),
+        ])
+    }
+
+    #[test]
+    fn a_generator_is_judged_against_all_real_images_and_a_real_set_alone() {
+        let dataset = small();
+        // flux and phone are wrong; sd 2 was refused.
+        let scores = [1.0, f64::NAN, -1.0, -2.0, 0.5];
+        let options = EvaluateOptions::default();
+        let of = |subset: &str, kind| {
+            table(&dataset, &scores, None, "clean", "mini", subset, kind, &options).unwrap()
+        };
+        let values = |table: &Table| ["r_acc", "f_acc"].map(|metric| table.metric(metric).unwrap().value);
+
+        let all = of("all", SubsetKind::All);
+        assert_eq!((all.real, all.fake, all.refused_real, all.refused_fake), (2, 2, 0, 1));
+        assert_eq!(values(&all), [Some(0.5), Some(0.5)]);
+        let sd = of("sd", SubsetKind::Generator);
+        assert_eq!((sd.real, sd.fake, sd.refused_fake), (2, 1, 1));
+        assert_eq!(values(&sd), [Some(0.5), Some(1.0)]);
+        let phone = of("phone", SubsetKind::RealSet);
+        assert_eq!((phone.real, phone.fake), (1, 0));
+        assert_eq!(values(&phone), [Some(0.0), None], "one class: accuracy of the other is unknown, not 0");
+        assert_eq!(phone.metric("auc").unwrap().value, None);
+    }
+
+    #[test]
+    fn scenes_become_group_ids_and_subsets_are_listed_once() {
+        assert_eq!(group_ids(&small()), [0, 1, 1, 0, 2]);
+        let dataset = small();
+        let names: Vec<&str> = subsets(&dataset).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["all", "flux", "sd", "kodak", "phone"]);
+    }
+
+    #[test]
+    fn better_is_said_only_where_the_interval_excludes_zero() {
+        let difference = |value: f64, low: f64, high: f64| Interval {
+            metric: "balanced_accuracy".to_owned(),
+            value: Some(value),
+            undefined: None,
+            low: Some(low),
+            high: Some(high),
+            degenerate: false,
+            resolvable: true,
+            undefined_resamples: 0,
+        };
+        assert_eq!(verdict(&difference(0.1, 0.01, 0.2)), "better");
+        assert_eq!(verdict(&difference(-0.1, -0.2, -0.01)), "worse");
+        assert_eq!(verdict(&difference(0.1, -0.01, 0.2)), "not shown");
+        assert_eq!(verdict(&difference(0.1, 0.0, 0.2)), "not shown");
+        assert_eq!(verdict(&Interval { degenerate: true, ..difference(0.1, 0.1, 0.1) }), "not shown");
     }
 }

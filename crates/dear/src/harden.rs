@@ -67,7 +67,13 @@ pub struct Counts {
 
 impl Counts {
     /// Count what took part, and list the images that could not.
-    pub fn of(main: &[Row], val: &[Row], probes: &[Row], null: Option<&[Row]>, recipe: &Recipe) -> (Self, Vec<Refused>) {
+    pub fn of(
+        main: &[Row],
+        val: &[Row],
+        probes: &[Row],
+        null: Option<&[Row]>,
+        recipe: &Recipe,
+    ) -> (Self, Vec<Refused>) {
         let refused: Vec<Refused> = [main, val, probes].into_iter().flat_map(refused_rows).collect();
         let counts = Self {
             real: images(main, Label::Real),
@@ -106,7 +112,12 @@ pub struct Hardened {
 ///
 /// # Errors
 /// The first step that fails; finished work stays in `inputs.work`.
-pub fn harden(detector: &Detector, inputs: &Inputs, recipe: &Recipe, observer: &dyn Observer) -> Result<Hardened, Error> {
+pub fn harden(
+    detector: &Detector,
+    inputs: &Inputs,
+    recipe: &Recipe,
+    observer: &dyn Observer,
+) -> Result<Hardened, Error> {
     recipe.check()?;
     let store = Store::new(&inputs.work.join("features"));
     let mut refused = Vec::new();
@@ -116,7 +127,9 @@ pub fn harden(detector: &Detector, inputs: &Inputs, recipe: &Recipe, observer: &
 
     let probe_rows = probe_views(detector, &store, &pairs, recipe, "dissecting probes", observer)?;
     let null_rows = match &null_pairs {
-        Some(pairs) => Some(probe_views(detector, &store, pairs, recipe, "dissecting null probes", observer)?),
+        Some(pairs) => {
+            Some(probe_views(detector, &store, pairs, recipe, "dissecting null probes", observer)?)
+        }
         None => None,
     };
     let rad = dissect(&probe_rows, null_rows.as_deref(), recipe)?;
@@ -141,7 +154,9 @@ pub fn harden(detector: &Detector, inputs: &Inputs, recipe: &Recipe, observer: &
 pub fn dissect(probes: &[Row], null: Option<&[Row]>, recipe: &Recipe) -> Result<Rad, Error> {
     let moments = |rows: &[Row]| -> Vec<RegionMoments> {
         let scored = rows.iter().filter(|row| row.error.is_none());
-        scored.map(|row| row.moments.clone().unwrap_or_else(|| RegionMoments::absent(row.pooled.len()))).collect()
+        scored
+            .map(|row| row.moments.clone().unwrap_or_else(|| RegionMoments::absent(row.pooled.len())))
+            .collect()
     };
     let null = null.map(moments);
     Ok(rad(&moments(probes), null.as_deref(), &recipe.rad)?)
@@ -191,8 +206,12 @@ pub fn refine(
         if observer.cancelled() {
             return Err(Error::Interrupted);
         }
-        let training =
-            Training { main: main.samples(), probes: probes.as_ref().map(Matrix::samples), validation: val.samples(), gate };
+        let training = Training {
+            main: main.samples(),
+            probes: probes.as_ref().map(Matrix::samples),
+            validation: val.samples(),
+            gate,
+        };
         let trained = head::train(&training, &recipe.head)?;
         observer.event(Event::Advanced { by: 1 });
         Ok(trained)
@@ -214,9 +233,17 @@ pub fn refine(
     let pruned = gate.pruned();
     let baselines = vec![
         named("base", "the detector as it was".to_owned(), base),
-        named("base + bias", format!("the detector with {:+.4} added to its logit, fitted on validation views", shift.shift), biased),
+        named(
+            "base + bias",
+            format!("the detector with {:+.4} added to its logit, fitted on validation views", shift.shift),
+            biased,
+        ),
         named("refit, no pruning", "new head on all channels, same data".to_owned(), refit.head),
-        named("refit, random gate", format!("new head with {pruned} channels pruned at random, same data"), random.head),
+        named(
+            "refit, random gate",
+            format!("new head with {pruned} channels pruned at random, same data"),
+            random.head,
+        ),
     ];
     Ok(Refinement { head: hardened.head, report: hardened.report, baselines })
 }
@@ -233,10 +260,12 @@ pub fn assemble(
     recipe: &Recipe,
     counts: &Counts,
 ) -> Result<Vec<u8>, Error> {
-    let json = |value: Result<Value, serde_json::Error>| value.map_err(|error| Error::Options(error.to_string()));
+    let json =
+        |value: Result<Value, serde_json::Error>| value.map_err(|error| Error::Options(error.to_string()));
     let head = json!({"training": json(serde_json::to_value(&refinement.report))?, "counts": json(serde_json::to_value(counts))?});
     let recipe_value = json(serde_json::to_value(recipe))?;
-    let rad_value: RadRecord = serde_json::from_value(json(serde_json::to_value(rad))?).map_err(|error| Error::Options(error.to_string()))?;
+    let rad_value: RadRecord = serde_json::from_value(json(serde_json::to_value(rad))?)
+        .map_err(|error| Error::Options(error.to_string()))?;
     let model = detector.with_head(&refinement.head, |metadata| {
         metadata.name = format!("{}-hardened", metadata.name);
         metadata.head = head;
@@ -299,12 +328,16 @@ pub fn split_images(inputs: &Inputs, recipe: &Recipe) -> Result<Split, Error> {
         let take = ((stems.len() as f64 * recipe.holdout).round() as usize).max(1);
         held_out.extend(stems.into_iter().take(take).map(|(_, stem)| stem.clone()));
     }
-    let (val, train): (Vec<Source>, Vec<Source>) = all.into_iter().partition(|source| held_out.contains(&dataset::stem(&source.path)));
+    let (val, train): (Vec<Source>, Vec<Source>) =
+        all.into_iter().partition(|source| held_out.contains(&dataset::stem(&source.path)));
     for (name, part) in [("training", &train), ("validation", &val)] {
         for label in [Label::Real, Label::Generated] {
             if !part.iter().any(|source| source.label == label) {
                 return Err(Error::Images {
-                    message: format!("no {label:?} image is left for {name} after the hold-out, expected at least one").to_lowercase(),
+                    message: format!(
+                        "no {label:?} image is left for {name} after the hold-out, expected at least one"
+                    )
+                    .to_lowercase(),
                     hint: "give more images, or a validation set with --val".to_owned(),
                 });
             }
@@ -365,12 +398,17 @@ fn gather_probes(
     refused: &mut Vec<Refused>,
     observer: &dyn Observer,
 ) -> Result<Gathered, Error> {
-    let photographs: Vec<PathBuf> =
-        split.train.iter().filter(|source| source.label == Label::Real).map(|source| source.path.clone()).collect();
+    let photographs: Vec<PathBuf> = split
+        .train
+        .iter()
+        .filter(|source| source.label == Label::Real)
+        .map(|source| source.path.clone())
+        .collect();
     let mut held_out = 0;
     let mut keep = |pairs: Vec<ProbePair>| -> Vec<ProbePair> {
         let before = pairs.len();
-        let kept: Vec<ProbePair> = pairs.into_iter().filter(|pair| !split.held_out.contains(&pair.stem)).collect();
+        let kept: Vec<ProbePair> =
+            pairs.into_iter().filter(|pair| !split.held_out.contains(&pair.stem)).collect();
         held_out += (before - kept.len()) as u64;
         kept
     };
@@ -379,7 +417,8 @@ fn gather_probes(
         None => {
             let generator = Generator::embedded_x4(&inputs.engine)?;
             let folder = inputs.work.join("probes");
-            let (made, cannot) = probe::make(&photographs, &Resynthesis(&generator), &recipe.probe, &folder, observer)?;
+            let (made, cannot) =
+                probe::make(&photographs, &Resynthesis(&generator), &recipe.probe, &folder, observer)?;
             refused.extend(cannot);
             only_made(&folder, &made)
         }
@@ -470,4 +509,78 @@ fn paths(rows: &[Row]) -> u64 {
 fn paths_where(rows: &[Row], wanted: impl Fn(&Row) -> bool) -> u64 {
     let usable = rows.iter().filter(|row| row.error.is_none() && wanted(row));
     usable.map(|row| row.path.as_str()).collect::<BTreeSet<_>>().len() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inputs(files: &[String]) -> (tempfile::TempDir, Inputs) {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::write(path, b"x").unwrap();
+        }
+        let inputs = Inputs {
+            real: folder.path().join("real"),
+            fake: folder.path().join("fake"),
+            val: None,
+            probes: None,
+            null_probes: None,
+            work: folder.path().join("work"),
+            engine: EngineOptions::default(),
+        };
+        (folder, inputs)
+    }
+
+    fn keys(sources: &[Source]) -> BTreeSet<String> {
+        sources.iter().map(|source| source.key.clone()).collect()
+    }
+
+    #[test]
+    fn the_hold_out_is_a_seeded_fifth_and_keeps_counterparts_together() {
+        // 20 pairs of one stem, 10 real images alone, 5 generated ones alone.
+        let mut files: Vec<String> =
+            (0..20).flat_map(|i| [format!("real/p{i}.jpg"), format!("fake/p{i}.png")]).collect();
+        files.extend((0..10).map(|i| format!("real/r{i}.jpg")));
+        files.extend((0..5).map(|i| format!("fake/f{i}.jpg")));
+        let (_folder, inputs) = inputs(&files);
+        let split = split_images(&inputs, &Recipe::default()).unwrap();
+        assert_eq!(split.val.len(), 2 * 4 + 2 + 1, "a fifth of each kind, pairs counted as one");
+        assert_eq!(split.train.len() + split.val.len(), files.len());
+        let stems = |sources: &[Source]| -> BTreeSet<String> {
+            sources.iter().map(|source| dataset::stem(&source.path)).collect()
+        };
+        assert!(stems(&split.train).is_disjoint(&stems(&split.val)), "a pair was torn apart");
+        assert_eq!(stems(&split.val), split.held_out);
+        assert_eq!(keys(&split.val), keys(&split_images(&inputs, &Recipe::default()).unwrap().val));
+        let other = split_images(&inputs, &Recipe { seed: 1, ..Recipe::default() }).unwrap();
+        assert_ne!(keys(&split.val), keys(&other.val), "the seed decides");
+    }
+
+    #[test]
+    fn too_few_images_to_hold_any_out_is_an_error_with_a_remedy() {
+        let (_folder, inputs) = inputs(&["real/a.jpg".into(), "fake/b.jpg".into(), "fake/c.jpg".into()]);
+        let error = split_images(&inputs, &Recipe::default()).unwrap_err();
+        assert!(error.to_string().contains("no real image is left for training"), "{error}");
+        assert!(error.hint().unwrap().contains("--val"));
+    }
+
+    #[test]
+    fn a_given_validation_set_leaves_all_images_for_training() {
+        let files = [
+            "real/a.jpg",
+            "fake/b.jpg",
+            "data/val/real/c.jpg",
+            "data/val/fake/d.jpg",
+            "data/test/real/e.jpg",
+        ];
+        let (folder, mut inputs) = inputs(&files.map(str::to_owned));
+        inputs.val = Some(folder.path().join("data"));
+        let split = split_images(&inputs, &Recipe::default()).unwrap();
+        assert_eq!(keys(&split.train), ["fake/b.jpg", "real/a.jpg"].map(str::to_owned).into());
+        assert_eq!(keys(&split.val), ["fake/d.jpg", "real/c.jpg"].map(str::to_owned).into());
+        assert!(split.held_out.is_empty());
+    }
 }

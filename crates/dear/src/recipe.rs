@@ -74,7 +74,10 @@ impl Recipe {
             return Err(Error::Recipe(format!("views is {}, expected 1 to 1000", self.views)));
         }
         if !(self.holdout > 0.0 && self.holdout < 1.0) {
-            return Err(Error::Recipe(format!("holdout is {}, expected a share between 0 and 1", self.holdout)));
+            return Err(Error::Recipe(format!(
+                "holdout is {}, expected a share between 0 and 1",
+                self.holdout
+            )));
         }
         self.probe.mask.check().map_err(Error::Recipe)?;
         self.rad.check()?;
@@ -90,7 +93,10 @@ impl Recipe {
 
 /// The parser's message with its line, without the picture of it.
 fn one_line(text: &str, error: &toml::de::Error) -> String {
-    let line = error.span().and_then(|span| text.get(..span.start)).map_or(1, |before| before.matches('\n').count() + 1);
+    let line = error
+        .span()
+        .and_then(|span| text.get(..span.start))
+        .map_or(1, |before| before.matches('\n').count() + 1);
     format!("line {line}: {}", error.message().replace('\n', ", "))
 }
 

@@ -7,7 +7,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde::{Deserialize, Serialize};
 
 use crate::bootstrap::Interval;
-use crate::evaluate::{Evaluation, SubsetKind, Table};
+use crate::evaluate::{Evaluation, SubsetKind, Table, verdict};
 
 /// An image shown with its heat maps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -99,12 +99,54 @@ fn findings(evaluation: &Evaluation) -> Markup {
                 p { "No hardened detector is among those judged, so nothing is compared; the tables follow." }
             } @else {
                 ul.words { @for line in &evaluation.words { li { (line) } } }
+                (differences(evaluation))
                 p.note {
                     "\u{201c}Better\u{201d} and \u{201c}worse\u{201d} are said only where the paired 95 % interval excludes zero. "
                     "The intervals are not corrected for the number of comparisons."
                 }
             }
         }
+    }
+}
+
+/// Hardened minus each other system, on the same images.
+fn differences(evaluation: &Evaluation) -> Markup {
+    const METRICS: [(&str, &str); 2] =
+        [("balanced_accuracy", "balanced accuracy"), ("tpr_at_5_fpr", "TPR @ 5 % FPR")];
+    html! {
+        div.scroll tabindex="0" role="region" aria-label="paired differences" {
+            table {
+                caption { "Hardened minus each other system, in points, on the same images" }
+                thead { tr {
+                    th scope="col" { "condition" } th.left scope="col" { "against" }
+                    @for (_, name) in METRICS { th scope="col" { (name) } th.left scope="col" { "verdict" } }
+                } }
+                tbody {
+                    @for comparison in &evaluation.comparisons {
+                        tr {
+                            th scope="row" { (comparison.chain) }
+                            td.left { (comparison.before) }
+                            @for (metric, _) in METRICS {
+                                @if let Some(difference) = comparison.difference(metric) {
+                                    @let word = verdict(difference);
+                                    td { (points(difference)) }
+                                    td.left.better[word == "better"].worse[word == "worse"] { (word) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn points(difference: &Interval) -> Markup {
+    match (difference.value, difference.low, difference.high) {
+        (Some(value), Some(low), Some(high)) => html! {
+            (format!("{:+.1}", 100.0 * value)) " " span.interval { "[" (format!("{:+.1}, {:+.1}", 100.0 * low, 100.0 * high)) "]" }
+        },
+        _ => html! { "–" },
     }
 }
 
@@ -124,7 +166,7 @@ fn asymmetry(evaluation: &Evaluation) -> Markup {
     }
 }
 
-const COLUMNS: [(&str, &str); 8] = [
+const COLUMNS: [(&str, &str); 7] = [
     ("r_acc", "R.Acc"),
     ("f_acc", "F.Acc"),
     ("asymmetry", "asymmetry"),
@@ -132,7 +174,6 @@ const COLUMNS: [(&str, &str); 8] = [
     ("auc", "AUC"),
     ("ap", "AP"),
     ("tpr_at_5_fpr", "TPR @ 5 % FPR"),
-    ("tpr_at_1_fpr", "TPR @ 1 % FPR"),
 ];
 
 fn systems(evaluation: &Evaluation) -> Markup {
@@ -215,7 +256,7 @@ fn cell(interval: Option<&Interval>, metric: &str) -> Markup {
     html! {
         (text(value))
         @if let (Some(low), Some(high)) = (interval.low, interval.high) {
-            br; span.interval { (text(low)) "–" (text(high)) @if interval.degenerate { "*" } }
+            br; span.interval { "[" (text(low)) ", " (text(high)) "]" @if interval.degenerate { "*" } }
         }
         @if !interval.resolvable { br; span.interval title="fewer real images than one false alarm at this rate needs" { "n too small" } }
     }
@@ -258,7 +299,7 @@ fn examples(examples: &[Example]) -> Markup {
                             }
                             figcaption {
                                 b { (example.label) } " · " (example.path) br;
-                                "before " (verdict(example.before)) " · after " (verdict(example.after))
+                                "before " (said(example.before)) " · after " (said(example.after))
                             }
                         }
                     }
@@ -268,8 +309,14 @@ fn examples(examples: &[Example]) -> Markup {
     }
 }
 
-fn verdict(logit: f64) -> Markup {
-    let (class, word) = if logit > 0.0 { ("fake", "generated") } else if logit < 0.0 { ("real", "real") } else { ("", "neither") };
+fn said(logit: f64) -> Markup {
+    let (class, word) = if logit > 0.0 {
+        ("fake", "generated")
+    } else if logit < 0.0 {
+        ("real", "real")
+    } else {
+        ("", "neither")
+    };
     html! { b class=(class) { (word) } " (" (format!("{logit:+.2}")) ")" }
 }
 

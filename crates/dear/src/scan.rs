@@ -110,7 +110,10 @@ pub fn gather(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, u64), Error> {
             files.push(path.clone());
         } else {
             return Err(Error::Images {
-                message: format!("{}: does not exist, expected an image or a folder of images", path.display()),
+                message: format!(
+                    "{}: does not exist, expected an image or a folder of images",
+                    path.display()
+                ),
                 hint: "check the path".to_owned(),
             });
         }
@@ -173,7 +176,12 @@ pub fn score_file(detector: &Detector, path: &Path, options: &DecodeOptions) -> 
         Err(error) => return Err(error.into()),
     };
     if !logit.is_finite() {
-        refuse(&mut record, "non_finite", format!("the detector's logit is {logit}, expected a finite number"), None);
+        refuse(
+            &mut record,
+            "non_finite",
+            format!("the detector's logit is {logit}, expected a finite number"),
+            None,
+        );
         return Ok(record);
     }
     record.logit = Some(logit);

@@ -10,7 +10,10 @@ use std::sync::Arc;
 use arrow_array::builder::{FixedSizeListBuilder, Float32Builder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, UInt8Type, UInt32Type};
-use arrow_array::{Array, ArrayRef, FixedSizeListArray, Float32Array, Float64Array, RecordBatch, StringArray, UInt8Array, UInt32Array};
+use arrow_array::{
+    Array, ArrayRef, FixedSizeListArray, Float32Array, Float64Array, RecordBatch, StringArray, UInt8Array,
+    UInt32Array,
+};
 use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -122,8 +125,11 @@ fn schema(channels: usize) -> Schema {
 }
 
 fn encode(rows: &[Row], channels: usize, key: &str) -> Result<Vec<u8>, Failure> {
-    let text = |get: fn(&Row) -> &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(rows.iter().map(get))) };
-    let maybe_text = |get: fn(&Row) -> Option<&str>| -> ArrayRef { Arc::new(rows.iter().map(get).collect::<StringArray>()) };
+    let text =
+        |get: fn(&Row) -> &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(rows.iter().map(get))) };
+    let maybe_text = |get: fn(&Row) -> Option<&str>| -> ArrayRef {
+        Arc::new(rows.iter().map(get).collect::<StringArray>())
+    };
     let number = |get: fn(&RegionMoments) -> f64| -> ArrayRef {
         Arc::new(rows.iter().map(|row| row.moments.as_ref().map(get)).collect::<Float64Array>())
     };
@@ -135,7 +141,9 @@ fn encode(rows: &[Row], channels: usize, key: &str) -> Result<Vec<u8>, Failure> 
                     builder.values().append_slice(values);
                     builder.append(true);
                 }
-                Some(values) => return Err(format!("a row of {} channels, expected {channels}", values.len()).into()),
+                Some(values) => {
+                    return Err(format!("a row of {} channels, expected {channels}", values.len()).into());
+                }
                 None => {
                     builder.values().append_nulls(channels);
                     builder.append(false);
@@ -180,7 +188,9 @@ fn encode(rows: &[Row], channels: usize, key: &str) -> Result<Vec<u8>, Failure> 
 fn decode(bytes: Vec<u8>, key: &str) -> Result<Option<Vec<Row>>, Failure> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes))?;
     let metadata = builder.metadata().file_metadata().key_value_metadata();
-    let found = metadata.and_then(|pairs| pairs.iter().find(|pair| pair.key == KEY)).and_then(|pair| pair.value.as_deref());
+    let found = metadata
+        .and_then(|pairs| pairs.iter().find(|pair| pair.key == KEY))
+        .and_then(|pair| pair.value.as_deref());
     if found != Some(key) {
         return Ok(None);
     }
@@ -188,7 +198,9 @@ fn decode(bytes: Vec<u8>, key: &str) -> Result<Option<Vec<Row>>, Failure> {
     for batch in builder.build()? {
         let batch = batch?;
         let column = |name: &str| batch.column_by_name(name).ok_or_else(|| format!("no column {name}"));
-        let text = |name: &str| -> Result<&StringArray, Failure> { Ok(column(name)?.as_string_opt::<i32>().ok_or("not text")?) };
+        let text = |name: &str| -> Result<&StringArray, Failure> {
+            Ok(column(name)?.as_string_opt::<i32>().ok_or("not text")?)
+        };
         let lists = |name: &str| -> Result<&FixedSizeListArray, Failure> {
             Ok(column(name)?.as_fixed_size_list_opt().ok_or("not a list")?)
         };
@@ -202,7 +214,9 @@ fn decode(bytes: Vec<u8>, key: &str) -> Result<Option<Vec<Row>>, Failure> {
         let pooled = lists("pooled")?;
         let moments = (lists("mu_in")?, lists("mu_bg")?, lists("sq_in")?, lists("sq_bg")?);
         for i in 0..batch.num_rows() {
-            let vector = |list: &FixedSizeListArray| -> Vec<f32> { list.value(i).as_primitive::<Float32Type>().values().to_vec() };
+            let vector = |list: &FixedSizeListArray| -> Vec<f32> {
+                list.value(i).as_primitive::<Float32Type>().values().to_vec()
+            };
             rows.push(Row {
                 path: path.value(i).to_owned(),
                 sha256: sha256.value(i).to_owned(),
@@ -210,7 +224,9 @@ fn decode(bytes: Vec<u8>, key: &str) -> Result<Option<Vec<Row>>, Failure> {
                 subset: subset.value(i).to_owned(),
                 view: view.value(i),
                 chain: chain.value(i).to_owned(),
-                error: error_kind.is_valid(i).then(|| (error_kind.value(i).to_owned(), error.value(i).to_owned())),
+                error: error_kind
+                    .is_valid(i)
+                    .then(|| (error_kind.value(i).to_owned(), error.value(i).to_owned())),
                 mask_share: share.is_valid(i).then(|| share.value(i)),
                 pooled: if pooled.is_valid(i) { vector(pooled) } else { Vec::new() },
                 moments: w_in.is_valid(i).then(|| RegionMoments {
@@ -257,7 +273,8 @@ mod tests {
             }),
             ..row.clone()
         };
-        let refused = Row { error: Some(("truncated".into(), "ends early".into())), pooled: Vec::new(), ..row.clone() };
+        let refused =
+            Row { error: Some(("truncated".into(), "ends early".into())), pooled: Vec::new(), ..row.clone() };
         vec![row, probe, refused]
     }
 

@@ -3,7 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use dear_image::{AugmentOptions, AugmentRole, Chain, DecodeOptions, Draw, Image, Mask, augment, decode, decode_mask};
+use dear_image::{
+    AugmentOptions, AugmentRole, Chain, DecodeOptions, Draw, Image, Mask, augment, decode, decode_mask,
+};
 use rayon::prelude::*;
 use serde_json::json;
 
@@ -59,7 +61,12 @@ pub fn augmented(
             return Err(Error::Interrupted);
         }
         let contents: Vec<Content> = shard.par_iter().map(Content::read).collect();
-        let key = shard_key(detector, shard, &contents, json!([name, options.seed, options.views, options.augment]));
+        let key = shard_key(
+            detector,
+            shard,
+            &contents,
+            json!([name, options.seed, options.views, options.augment]),
+        );
         let shard_rows = match store.read(name, &key)? {
             Some(found) => found,
             None => {
@@ -107,7 +114,14 @@ pub fn whole(
         let contents: Vec<Content> = shard.par_iter().map(Content::read).collect();
         let keys: Vec<String> = chains
             .iter()
-            .map(|chain| shard_key(detector, shard, &contents, json!(["whole", if chain.is_clean() { 0 } else { seed }, chain.to_string()])))
+            .map(|chain| {
+                shard_key(
+                    detector,
+                    shard,
+                    &contents,
+                    json!(["whole", if chain.is_clean() { 0 } else { seed }, chain.to_string()]),
+                )
+            })
             .collect();
         let mut found = Vec::with_capacity(chains.len());
         for key in &keys {
@@ -165,7 +179,11 @@ fn whole_row(
 
 /// An image that the detector cannot take is that image's error; any other failure of the engine ends the run.
 fn too_small(error: DetectorError) -> Result<(String, String), Error> {
-    if matches!(error, DetectorError::TooSmall { .. }) { Ok(("size".to_owned(), error.to_string())) } else { Err(error.into()) }
+    if matches!(error, DetectorError::TooSmall { .. }) {
+        Ok(("size".to_owned(), error.to_string()))
+    } else {
+        Err(error.into())
+    }
 }
 
 fn empty_row(source: &Source, content: &Content) -> Row {
@@ -241,7 +259,8 @@ fn augmented_shard(
             // A probe's label is 1 if any of its mask survived the crop, else 0 (method section 4).
             row.label = if mask.count_inside() > 0 { Label::Generated } else { Label::Real };
             if mask.count_inside() > 0 {
-                let soft: Vec<f32> = mask.data().iter().map(|&value| f32::from(u8::from(value > 127))).collect();
+                let soft: Vec<f32> =
+                    mask.data().iter().map(|&value| f32::from(u8::from(value > 127))).collect();
                 let from = (mask.height() as usize, mask.width() as usize);
                 row.moments = Some(region_moments(map, channels, &resize_mask(&soft, from, (h, w))));
             }
@@ -284,18 +303,28 @@ impl Content {
         if mask.size() != image.size() {
             let (w, h) = mask.size();
             let (iw, ih) = image.size();
-            return Err(("mask".to_owned(), format!("{}: {w} x {h}, expected the image's {iw} x {ih}", path.display())));
+            return Err((
+                "mask".to_owned(),
+                format!("{}: {w} x {h}, expected the image's {iw} x {ih}", path.display()),
+            ));
         }
         Ok((image, Some(mask)))
     }
 }
 
 /// Everything that decides a shard's rows, as JSON.
-fn shard_key(detector: &Detector, shard: &[Source], contents: &[Content], options: serde_json::Value) -> String {
+fn shard_key(
+    detector: &Detector,
+    shard: &[Source],
+    contents: &[Content],
+    options: serde_json::Value,
+) -> String {
     let images: Vec<_> = shard
         .iter()
         .zip(contents)
-        .map(|(source, content)| json!([source.key, source.label, source.subset, content.sha256, content.mask_sha256]))
+        .map(|(source, content)| {
+            json!([source.key, source.label, source.subset, content.sha256, content.mask_sha256])
+        })
         .collect();
     json!({
         "schema": 1,

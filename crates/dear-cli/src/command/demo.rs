@@ -65,7 +65,8 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let chains = CHAINS.iter().map(|text| parse_chain(text)).collect::<Result<Vec<Chain>, Error>>()?;
     let store = Store::new(&args.out.join("work/features"));
     let options = EvaluateOptions::default();
-    let (evaluation, records) = evaluate(std::slice::from_ref(&after), &dataset, &chains, &store, &options, &progress)?;
+    let (evaluation, records) =
+        evaluate(std::slice::from_ref(&after), &dataset, &chains, &store, &options, &progress)?;
 
     let examples = examples(&base, &after, &dataset, &chains[0], options.seed)?;
     let extras = Extras {
@@ -123,7 +124,8 @@ fn make_dataset(out: &Path, generator: &Generator, observer: &dyn Observer) -> R
 }
 
 fn counterpart(sample: &Sample, generator: &Generator) -> Result<Vec<u8>, Error> {
-    let unusable = |error: &dyn std::fmt::Display| Error::Options(format!("embedded {}: {error}", sample.path));
+    let unusable =
+        |error: &dyn std::fmt::Display| Error::Options(format!("embedded {}: {error}", sample.path));
     let real = decode(sample.bytes, &DecodeOptions::default()).map_err(|error| unusable(&error))?.image;
     let scale = generator.scale();
     let small = resize(&real, real.width() / scale, real.height() / scale, Kernel::Bicubic);
@@ -136,18 +138,30 @@ fn counterpart(sample: &Sample, generator: &Generator) -> Result<Vec<u8>, Error>
 
 /// Six test images of six scenes, half of them generated, as scored under `chain`, with the evidence before and after on
 /// one scale.
-fn examples(before: &Detector, after: &Detector, dataset: &Dataset, chain: &Chain, seed: u64) -> Result<Vec<Example>, Error> {
+fn examples(
+    before: &Detector,
+    after: &Detector,
+    dataset: &Dataset,
+    chain: &Chain,
+    seed: u64,
+) -> Result<Vec<Example>, Error> {
     let mut scenes: Vec<&str> = dataset.samples.iter().map(|sample| sample.group.as_str()).collect();
     scenes.sort_unstable();
     scenes.dedup();
     let mut shown: Vec<(&str, Label, Image, Evidence, Evidence)> = Vec::new();
     for (i, scene) in scenes.iter().take(6).enumerate() {
         let label = if i % 2 == 0 { Label::Generated } else { Label::Real };
-        let Some(sample) = dataset.samples.iter().find(|sample| sample.group == *scene && sample.label == label) else { continue };
+        let Some(sample) =
+            dataset.samples.iter().find(|sample| sample.group == *scene && sample.label == label)
+        else {
+            continue;
+        };
         let bytes = fs_err::read(&sample.path)?;
-        let decoded = decode(&bytes, &DecodeOptions::default()).map_err(|error| Error::Options(error.to_string()))?;
-        let applied =
-            chain.apply(&decoded.image, seed, sha256_hex(&bytes).as_bytes()).map_err(|error| Error::Options(error.to_string()))?;
+        let decoded =
+            decode(&bytes, &DecodeOptions::default()).map_err(|error| Error::Options(error.to_string()))?;
+        let applied = chain
+            .apply(&decoded.image, seed, sha256_hex(&bytes).as_bytes())
+            .map_err(|error| Error::Options(error.to_string()))?;
         let (old, new) = (before.evidence(&applied.image)?, after.evidence(&applied.image)?);
         shown.push((&sample.key, label, applied.image, old, new));
     }

@@ -60,7 +60,9 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let progress = Progress::default();
     let rows = probe_views(&detector, &store, &pairs, &recipe, "dissecting probes", &progress)?;
     let null_rows = match &null_pairs {
-        Some(pairs) => Some(probe_views(&detector, &store, pairs, &recipe, "dissecting null probes", &progress)?),
+        Some(pairs) => {
+            Some(probe_views(&detector, &store, pairs, &recipe, "dissecting null probes", &progress)?)
+        }
         None => None,
     };
     let rad = dissect(&rows, null_rows.as_deref(), &recipe)?;

@@ -17,15 +17,24 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let options = args.engine.options();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    output::line(format_args!("dear {} on {} {}, {cores} cores", env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH))?;
+    output::line(format_args!(
+        "dear {} on {} {}, {cores} cores",
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::OS,
+        std::env::consts::ARCH
+    ))?;
     output::line(format_args!("decoders   {}", dear_image::CODECS))?;
 
     output::line("engines")?;
-    let picture = Image::from_fn(256, 256, |x, y| [(x * 7 % 256) as u8, (y * 5 % 256) as u8, ((x * y) % 256) as u8]);
+    let picture =
+        Image::from_fn(256, 256, |x, y| [(x * 7 % 256) as u8, (y * 5 % 256) as u8, ((x * y) % 256) as u8]);
     let builtin = Detector::mini(&EngineOptions { engine: EngineChoice::Builtin, ..options.clone() })?;
     let reference = builtin.score(&picture)?;
     let info = builtin.info();
-    output::line(format_args!("  builtin      {} {}, {} threads: works (self-test logit {reference:+.6})", info.name, info.version, info.threads))?;
+    output::line(format_args!(
+        "  builtin      {} {}, {} threads: works (self-test logit {reference:+.6})",
+        info.name, info.version, info.threads
+    ))?;
     let mut missing = Vec::new();
     let found = discover(options.library.as_deref());
     if found.is_empty() {
@@ -34,8 +43,16 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     }
     for library in &found {
         match &library.version {
-            Ok(version) => output::line(format_args!("  onnxruntime  {version} at {} ({})", library.path.display(), library.origin.as_str()))?,
-            Err(error) => output::line(format_args!("  onnxruntime  unusable at {} ({}): {error}", library.path.display(), library.origin.as_str()))?,
+            Ok(version) => output::line(format_args!(
+                "  onnxruntime  {version} at {} ({})",
+                library.path.display(),
+                library.origin.as_str()
+            ))?,
+            Err(error) => output::line(format_args!(
+                "  onnxruntime  unusable at {} ({}): {error}",
+                library.path.display(),
+                library.origin.as_str()
+            ))?,
         }
     }
     if found.iter().any(|library| library.version.is_ok()) {
@@ -44,7 +61,9 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
                 let logit = detector.score(&picture)?;
                 let difference = (logit - reference).abs();
                 let word = if difference <= 1e-4 { "agrees" } else { "DISAGREES" };
-                output::line(format_args!("  self-test    ONNX Runtime {word} with builtin: |difference| {difference:.1e} (at most 1e-4 allowed)"))?;
+                output::line(format_args!(
+                    "  self-test    ONNX Runtime {word} with builtin: |difference| {difference:.1e} (at most 1e-4 allowed)"
+                ))?;
                 if difference > 1e-4 {
                     missing.push("the two engines disagree: use --engine builtin and report this".to_owned());
                 }
@@ -53,8 +72,20 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         }
     }
     let auto = Detector::mini(&options)?;
-    output::line(format_args!("  chosen       {} {} ({}), {}, {} threads", auto.info().name, auto.info().version, auto.info().provider, auto.info().precision, auto.info().threads))?;
-    output::line(format_args!("detector   {} embedded, sha256 {}; {}", auto.metadata().name, auto.sha256(), auto.metadata().card.as_deref().unwrap_or("no card")))?;
+    output::line(format_args!(
+        "  chosen       {} {} ({}), {}, {} threads",
+        auto.info().name,
+        auto.info().version,
+        auto.info().provider,
+        auto.info().precision,
+        auto.info().threads
+    ))?;
+    output::line(format_args!(
+        "detector   {} embedded, sha256 {}; {}",
+        auto.metadata().name,
+        auto.sha256(),
+        auto.metadata().card.as_deref().unwrap_or("no card")
+    ))?;
     for line in &missing {
         output::line(format_args!("missing    {line}"))?;
     }

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use dear::dataset;
 use dear::detector::Detector;
 use dear::error::Error;
-use dear::evaluate::{EvaluateOptions, Evaluation, ImageRecord, evaluate};
+use dear::evaluate::{EvaluateOptions, Evaluation, ImageRecord, evaluate, verdict};
 use dear::report::{Extras, html};
 use dear::store::Store;
 use dear_image::Chain;
@@ -62,13 +62,19 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let mut options = EvaluateOptions { seed: args.seed, ..EvaluateOptions::default() };
     options.bootstrap.seed = args.seed;
     let store = Store::new(&args.out.join("features"));
-    let (evaluation, records) = evaluate(&detectors, &dataset, &chains, &store, &options, &Progress::default())?;
-    let page = html(&evaluation, &Extras { title: "Evaluation", command: &command_line(), examples: &[], caution: None });
+    let (evaluation, records) =
+        evaluate(&detectors, &dataset, &chains, &store, &options, &Progress::default())?;
+    let page = html(
+        &evaluation,
+        &Extras { title: "Evaluation", command: &command_line(), examples: &[], caution: None },
+    );
     write_results(&args.out, &evaluation, &records)?;
     output::write(&args.out.join("report.html"), page.as_bytes())?;
     match args.format {
         Format::Text => print(&evaluation)?,
-        Format::Json => output::line(serde_json::to_string_pretty(&evaluation).map_err(|error| Error::Options(error.to_string()))?)?,
+        Format::Json => output::line(
+            serde_json::to_string_pretty(&evaluation).map_err(|error| Error::Options(error.to_string()))?,
+        )?,
     }
     output::note(format_args!("wrote {}", args.out.join("report.html").display()));
     let refused = report_refused(&records);
@@ -84,7 +90,11 @@ pub(crate) fn parse_chain(text: &str) -> Result<Chain, Error> {
 }
 
 /// `results.json` and `records.jsonl`.
-pub(crate) fn write_results(out: &Path, evaluation: &Evaluation, records: &[ImageRecord]) -> Result<(), Error> {
+pub(crate) fn write_results(
+    out: &Path,
+    evaluation: &Evaluation,
+    records: &[ImageRecord],
+) -> Result<(), Error> {
     let mut lines = String::new();
     for record in records {
         lines.push_str(&serde_json::to_string(record).map_err(|error| Error::Options(error.to_string()))?);
@@ -125,7 +135,8 @@ pub(crate) fn print(evaluation: &Evaluation) -> Result<(), Error> {
     let width = evaluation.systems.iter().map(|system| system.name.chars().count()).max().unwrap_or(0).max(6);
     for chain in &evaluation.chains {
         let first = evaluation.tables.iter().find(|table| &table.chain == chain);
-        let counts = first.map(|table| format!("{} real, {} generated", table.real, table.fake)).unwrap_or_default();
+        let counts =
+            first.map(|table| format!("{} real, {} generated", table.real, table.fake)).unwrap_or_default();
         output::line(format_args!("{chain} ({counts}; 95 % intervals below)"))?;
         let head: String = COLUMNS.iter().map(|(_, name)| format!("{name:>13}")).collect();
         output::line(format_args!("  {:<width$}{head}", "system"))?;
@@ -144,6 +155,23 @@ pub(crate) fn print(evaluation: &Evaluation) -> Result<(), Error> {
             output::line(format_args!("  {:<width$}{values}", system.name))?;
             output::line(format_args!("  {:<width$}{intervals}", ""))?;
         }
+        for comparison in evaluation.comparisons.iter().filter(|comparison| &comparison.chain == chain) {
+            let said: Vec<String> = [("balanced_accuracy", "bal.acc"), ("tpr_at_5_fpr", "TPR@5%FPR")]
+                .iter()
+                .filter_map(|(metric, name)| {
+                    let difference = comparison.difference(metric)?;
+                    let (value, low, high) = (difference.value?, difference.low?, difference.high?);
+                    let [value, low, high] = [value, low, high].map(|share| 100.0 * share);
+                    Some(format!("{name} {value:+.1} [{low:+.1}, {high:+.1}] {}", verdict(difference)))
+                })
+                .collect();
+            output::line(format_args!(
+                "  {} minus {}: {}",
+                comparison.after,
+                comparison.before,
+                said.join("; ")
+            ))?;
+        }
         output::line("")?;
     }
     for line in &evaluation.words {
@@ -159,7 +187,11 @@ pub(crate) fn report_refused(records: &[ImageRecord]) -> usize {
         .iter()
         .filter(|record| record.error.is_some() && seen.insert(&record.path))
         .filter_map(|record| {
-            Some(dear::probe::Refused { path: record.path.clone(), kind: record.error.clone()?, message: record.message.clone()? })
+            Some(dear::probe::Refused {
+                path: record.path.clone(),
+                kind: record.error.clone()?,
+                message: record.message.clone()?,
+            })
         })
         .collect();
     output::refused(&refused);

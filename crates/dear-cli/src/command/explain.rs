@@ -39,7 +39,13 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     output::line(format_args!(
         "logit {:+.4} ({}), the mean of {} x {} cells from {:+.2} to {:+.2}; full colour at ±{:.2}",
         evidence.logit,
-        if evidence.logit > 0.0 { "generated" } else if evidence.logit < 0.0 { "real" } else { "neither" },
+        if evidence.logit > 0.0 {
+            "generated"
+        } else if evidence.logit < 0.0 {
+            "real"
+        } else {
+            "neither"
+        },
         evidence.w,
         evidence.h,
         scale.min,

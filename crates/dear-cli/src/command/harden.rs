@@ -81,7 +81,9 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         hardened.rad.degenerate
     ))?;
     output::line(describe_training(&hardened.report, counts))?;
-    output::note("judge it against its baselines: dear evaluate --detector FILE --data ROOT --perturb paper --out DIR");
+    output::note(
+        "judge it against its baselines: dear evaluate --detector FILE --data ROOT --perturb paper --out DIR",
+    );
     Ok(if hardened.refused.is_empty() { Outcome::Done } else { Outcome::DoneWithFailedItems })
 }
 

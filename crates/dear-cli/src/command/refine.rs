@@ -96,7 +96,12 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let model = assemble(&detector, &gate.scores.rad, &gate.gate, &refinement, &recipe, &counts)?;
     output::write(&recipe_path(&args.out), recipe.to_toml()?.as_bytes())?;
     output::write(&args.out, &model)?;
-    output::line(format_args!("{}: {} of {} channels kept", args.out.display(), gate.gate.kept(), gate.gate.channels()))?;
+    output::line(format_args!(
+        "{}: {} of {} channels kept",
+        args.out.display(),
+        gate.gate.kept(),
+        gate.gate.channels()
+    ))?;
     output::line(describe_training(&refinement.report, &counts))?;
     Ok(if refused.is_empty() { Outcome::Done } else { Outcome::DoneWithFailedItems })
 }

@@ -39,7 +39,11 @@ enum Format {
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let (files, skipped) = gather(&args.paths)?;
     let detector = args.detector.open()?;
-    let options = DecodeOptions { max_pixels: args.max_pixels, allow_truncated: args.allow_truncated, ..DecodeOptions::default() };
+    let options = DecodeOptions {
+        max_pixels: args.max_pixels,
+        allow_truncated: args.allow_truncated,
+        ..DecodeOptions::default()
+    };
     let mut writer = Writer::new(args.format)?;
     let (mut scored, mut refused, mut truncated) = (0u64, 0u64, 0u64);
     let mut verdicts = [0u64; 3];
@@ -52,7 +56,8 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
             Status::Refused => refused += 1,
             Status::Scored | Status::ScoredWithWarning => scored += 1,
         }
-        truncated += u64::from(record.warning.as_deref().is_some_and(|warning| warning.contains("truncated")));
+        truncated +=
+            u64::from(record.warning.as_deref().is_some_and(|warning| warning.contains("truncated")));
         if let Some(verdict) = record.verdict {
             verdicts[match verdict {
                 Verdict::Generated => 0,
@@ -86,8 +91,26 @@ enum Writer {
 }
 
 const COLUMNS: [&str; 20] = [
-    "schema", "path", "path_base64", "sha256", "status", "warning", "error_kind", "error", "width", "height", "format", "logit",
-    "probability", "verdict", "threshold", "threshold_origin", "detector", "detector_sha256", "engine", "engine_detail",
+    "schema",
+    "path",
+    "path_base64",
+    "sha256",
+    "status",
+    "warning",
+    "error_kind",
+    "error",
+    "width",
+    "height",
+    "format",
+    "logit",
+    "probability",
+    "verdict",
+    "threshold",
+    "threshold_origin",
+    "detector",
+    "detector_sha256",
+    "engine",
+    "engine_detail",
 ];
 
 impl Writer {
@@ -106,7 +129,9 @@ impl Writer {
     fn write(&mut self, record: &Record) -> Result<(), Error> {
         match self {
             Self::Text => text(record),
-            Self::Jsonl => output::line(serde_json::to_string(record).map_err(|error| Error::Options(error.to_string()))?),
+            Self::Jsonl => output::line(
+                serde_json::to_string(record).map_err(|error| Error::Options(error.to_string()))?,
+            ),
             Self::Csv(writer) => {
                 writer.write_record(row(record)?).map_err(csv_error)?;
                 // A killed scan keeps every finished row.
@@ -127,7 +152,8 @@ fn text(record: &Record) -> Result<(), Error> {
                 Verdict::Real => "real",
                 Verdict::Uncertain => "uncertain",
             };
-            let warning = record.warning.as_ref().map(|warning| format!("  warning: {warning}")).unwrap_or_default();
+            let warning =
+                record.warning.as_ref().map(|warning| format!("  warning: {warning}")).unwrap_or_default();
             writeln!(out, "{word:<9} {logit:>+6.2}  {path}{warning}")
         }
         _ => Ok(()),

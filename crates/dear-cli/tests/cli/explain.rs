@@ -19,7 +19,10 @@ fn the_map_has_the_size_of_the_image_and_its_mean_is_the_logit() {
     let scanned = json_lines(&dear(args!["scan", &path, "--format", "jsonl"]).expect(0).stdout);
     let logit = scanned[0]["logit"].as_f64().unwrap();
     let word = if logit > 0.0 { "generated" } else { "real" };
-    let line = ran.stdout.strip_prefix(&format!("logit {logit:+.4} ({word}), the mean of 26 x 17 cells from ")).unwrap_or_else(|| panic!("{}", ran.stdout));
+    let line = ran
+        .stdout
+        .strip_prefix(&format!("logit {logit:+.4} ({word}), the mean of 26 x 17 cells from "))
+        .unwrap_or_else(|| panic!("{}", ran.stdout));
     let (low, rest) = line.split_once(" to ").unwrap();
     let (high, full) = rest.split_once("; full colour at ±").unwrap();
     let [low, high, full] = [low, high, full.trim_end()].map(|number| number.parse::<f64>().unwrap());
@@ -56,7 +59,10 @@ fn every_command_has_help() {
         assert!(ran.stdout.contains(&format!("Usage: dear {name}")) && ran.stderr.is_empty(), "{ran:?}");
         let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_dear"));
         let long = child.args([name, "--help"]).output().unwrap();
-        assert_eq!((long.status.code(), String::from_utf8_lossy(&long.stdout).into_owned()), (Some(0), ran.stdout));
+        assert_eq!(
+            (long.status.code(), String::from_utf8_lossy(&long.stdout).into_owned()),
+            (Some(0), ran.stdout)
+        );
     }
     assert_eq!(dear(args!["--version"]).expect(0).stdout, format!("dear {}\n", env!("CARGO_PKG_VERSION")));
 }

@@ -14,7 +14,8 @@ fn killed_and_rerun(more: &[OsString]) {
     let undisturbed = start.elapsed();
     let mut kills = 0;
     loop {
-        let mut child = command(set.harden("killed", more)).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child =
+            command(set.harden("killed", more)).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let end = Instant::now() + undisturbed.mul_f64(0.15 * f64::from(kills + 1));
         while Instant::now() < end && child.try_wait().unwrap().is_none() {
             std::thread::sleep(Duration::from_millis(2));
@@ -58,13 +59,29 @@ fn what_a_run_writes_and_says() {
     let ran = dear(set.harden("out", &args!["--seed", "3"])).expect(0);
     let lines: Vec<&str> = ran.stdout.lines().collect();
     let file = set.path("out").join("h.onnx");
-    assert!(lines[0].starts_with(&format!("{}: ", file.display())) && lines[0].contains(" channels kept (RAD over "), "{}", ran.stdout);
+    assert!(
+        lines[0].starts_with(&format!("{}: ", file.display()))
+            && lines[0].contains(" channels kept (RAD over "),
+        "{}",
+        ran.stdout
+    );
     assert!(lines[1].starts_with("head: L2 optimum, strength "), "{}", ran.stdout);
-    assert!(lines[1].ends_with("; trained on 5 real and 5 generated images, validated on 1 and 1, 2 views each"), "{}", ran.stdout);
+    assert!(
+        lines[1].ends_with("; trained on 5 real and 5 generated images, validated on 1 and 1, 2 views each"),
+        "{}",
+        ran.stdout
+    );
     assert_eq!(lines.len(), 2);
     let names: Vec<String> = contents(&set.path("out")).into_keys().collect();
     let count = |start: &str| names.iter().filter(|name| name.starts_with(start)).count();
-    let parts = ["h.onnx", "h.recipe.toml", "h.work/probes/probes.jsonl", "h.work/probes/kodim01", "h.work/features/main-", "h.work/features/probe-"];
+    let parts = [
+        "h.onnx",
+        "h.recipe.toml",
+        "h.work/probes/probes.jsonl",
+        "h.work/probes/kodim01",
+        "h.work/features/main-",
+        "h.work/features/probe-",
+    ];
     assert_eq!(parts.map(count), [1, 1, 1, 10, 2, 1], "{names:?}");
     assert_eq!(names.len(), 16, "{names:?}");
 
@@ -73,11 +90,25 @@ fn what_a_run_writes_and_says() {
     let shown = dear(set.harden("unused", &args!["--seed", "3", "--print-recipe"])).expect(0).stdout;
     assert_eq!(fs_err::read_to_string(&recipe).unwrap(), shown);
     assert!(!set.path("unused").exists(), "--print-recipe only prints");
-    let again = args!["harden", "--real", &set.real, "--fake", &set.fake, "--recipe", &recipe, "--out", set.path("again").join("h.onnx")];
+    let again = args![
+        "harden",
+        "--real",
+        &set.real,
+        "--fake",
+        &set.fake,
+        "--recipe",
+        &recipe,
+        "--out",
+        set.path("again").join("h.onnx")
+    ];
     dear(again).expect(0);
     assert_same_files(&set.path("out"), &set.path("again"), 16);
     dear(set.harden("other", &args!["--seed", "4"])).expect(0);
-    assert_ne!(contents(&set.path("out"))["h.onnx"], contents(&set.path("other"))["h.onnx"], "the seed decides");
+    assert_ne!(
+        contents(&set.path("out"))["h.onnx"],
+        contents(&set.path("other"))["h.onnx"],
+        "the seed decides"
+    );
 }
 
 #[cfg(unix)]
@@ -87,7 +118,8 @@ fn interrupted_at_each_step_and_rerun() {
     let set = Training::new();
     dear(set.harden("whole", &[])).expect(0);
     for step in ["making probes", "dissecting probes", "training views"] {
-        let mut child = command(set.harden("stopped", &[])).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            command(set.harden("stopped", &[])).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut talk = BufReader::new(child.stderr.take().unwrap());
         let mut said = String::new();
         while !said.contains(step) {
@@ -96,7 +128,12 @@ fn interrupted_at_each_step_and_rerun() {
         crate::support::interrupt(&child);
         talk.read_to_string(&mut said).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(130), "{step}: {said}");
-        assert!(said.ends_with("error: interrupted\nhint: run the same command again: it goes on where it stopped\n"), "{step}: {said}");
+        assert!(
+            said.ends_with(
+                "error: interrupted\nhint: run the same command again: it goes on where it stopped\n"
+            ),
+            "{step}: {said}"
+        );
         let told = "stopping after the current item (again to end at once); what is finished is kept";
         assert_eq!(said.lines().filter(|line| *line == told).count(), 1, "{step}: {said}");
         assert_eq!(leftovers(set.temp.path()), Vec::<std::path::PathBuf>::new(), "{step}");
@@ -113,6 +150,14 @@ fn images_that_cannot_be_read_are_refused_and_counted() {
     crate::support::truncated_jpeg(set.real.join("cut.jpg"));
     let ran = dear(set.harden("out", &args!["--val", &set.val])).expect(1);
     let refused = ran.talk("warning: ");
-    assert!(!refused.is_empty() && refused.iter().all(|line| line.contains("cut.jpg: refused (truncated)")), "{}", ran.stderr);
-    assert!(ran.stdout.contains("; trained on 6 real and 6 generated images, validated on 3 and 3,"), "{}", ran.stdout);
+    assert!(
+        !refused.is_empty() && refused.iter().all(|line| line.contains("cut.jpg: refused (truncated)")),
+        "{}",
+        ran.stderr
+    );
+    assert!(
+        ran.stdout.contains("; trained on 6 real and 6 generated images, validated on 3 and 3,"),
+        "{}",
+        ran.stdout
+    );
 }

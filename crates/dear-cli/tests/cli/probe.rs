@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::support::{args, assert_same_files, command, contents, dear, folder_of, json_lines, picture, samples, times, truncated_jpeg};
+use crate::support::{
+    args, assert_same_files, command, contents, dear, folder_of, json_lines, picture, samples, times,
+    truncated_jpeg,
+};
 
 fn make(real: &Path, inpainter: &str, out: &Path, seed: &str) -> crate::support::Ran {
     dear(args!["probe", real, "--inpainter", inpainter, "--out", out, "--seed", seed])
@@ -19,16 +22,24 @@ fn only_the_mask_is_made_anew_and_both_kinds_share_it() {
     for kind in ["resynthesis", "null"] {
         let out = temp.path().join(kind);
         let ran = make(&real, kind, &out, "5").expect(0);
-        assert!(ran.stdout.starts_with(&format!("3 {kind} probes in {}: mask ", out.display())), "{}", ran.stdout);
+        assert!(
+            ran.stdout.starts_with(&format!("3 {kind} probes in {}: mask ", out.display())),
+            "{}",
+            ran.stdout
+        );
         assert!(ran.stdout.trim_end().ends_with("; 0 images refused"), "{}", ran.stdout);
         let journal = json_lines(&fs_err::read_to_string(out.join("probes.jsonl")).unwrap());
         assert_eq!((journal.len(), contents(&out).len()), (3, 7));
         for (row, photograph) in journal.iter().zip(&photographs) {
             let stem = photograph.file_stem().unwrap().to_string_lossy().into_owned();
-            assert_eq!((row["stem"].as_str().unwrap(), row["inpainter"].as_str().unwrap(), row["seed"].as_u64()), (stem.as_str(), kind, Some(5)));
+            assert_eq!(
+                (row["stem"].as_str().unwrap(), row["inpainter"].as_str().unwrap(), row["seed"].as_u64()),
+                (stem.as_str(), kind, Some(5))
+            );
             let before = picture(photograph);
             let after = picture(&out.join(format!("{stem}_inpaint.png")));
-            let mask = dear_image::decode_mask(&fs_err::read(out.join(format!("{stem}_mask.png"))).unwrap()).unwrap();
+            let mask = dear_image::decode_mask(&fs_err::read(out.join(format!("{stem}_mask.png"))).unwrap())
+                .unwrap();
             assert!(before.size() == after.size() && before.size() == mask.size(), "{stem}");
             let (mut inside, mut changed) = (0u32, 0u32);
             for y in 0..before.height() {
@@ -54,7 +65,11 @@ fn only_the_mask_is_made_anew_and_both_kinds_share_it() {
     let other = temp.path().join("other-seed");
     make(&real, "null", &other, "6").expect(0);
     let other = contents(&other);
-    assert!(other.iter().filter(|(name, bytes)| name.ends_with("_mask.png") && null[*name] == **bytes).count() < 3, "the seed draws the masks");
+    assert!(
+        other.iter().filter(|(name, bytes)| name.ends_with("_mask.png") && null[*name] == **bytes).count()
+            < 3,
+        "the seed draws the masks"
+    );
 }
 
 #[test]
@@ -89,11 +104,14 @@ fn a_killed_run_ends_alike_and_never_vouches_for_another_seed() {
     for seed in ["0", "1"] {
         // Seed 1 overwrites what seed 0 made, and is killed at it.
         let before = if killed.exists() { times(&killed, "_mask.png") } else { Vec::new() };
-        let mut child = command(args!["probe", &real, "--inpainter", "resynthesis", "--out", &killed, "--seed", seed])
-            .stderr(std::process::Stdio::null())
-            .spawn()
-            .unwrap();
-        while child.try_wait().unwrap().is_none() && (!killed.exists() || times(&killed, "_mask.png") == before) {
+        let mut child =
+            command(args!["probe", &real, "--inpainter", "resynthesis", "--out", &killed, "--seed", seed])
+                .stderr(std::process::Stdio::null())
+                .spawn()
+                .unwrap();
+        while child.try_wait().unwrap().is_none()
+            && (!killed.exists() || times(&killed, "_mask.png") == before)
+        {
             std::thread::sleep(std::time::Duration::from_millis(2));
         }
         child.kill().unwrap();
@@ -110,7 +128,17 @@ fn photographs_that_cannot_be_read_are_refused_and_counted() {
     truncated_jpeg(real.join("cut.jpg"));
     let out = temp.path().join("out");
     let ran = make(&real, "null", &out, "0").expect(1);
-    assert!(ran.stdout.starts_with("2 null probes") && ran.stdout.trim_end().ends_with("; 1 images refused"), "{}", ran.stdout);
-    assert_eq!(ran.talk("warning: "), [format!("{}: refused (truncated): jpeg file is truncated: its data end early", real.join("cut.jpg").display())]);
+    assert!(
+        ran.stdout.starts_with("2 null probes") && ran.stdout.trim_end().ends_with("; 1 images refused"),
+        "{}",
+        ran.stdout
+    );
+    assert_eq!(
+        ran.talk("warning: "),
+        [format!(
+            "{}: refused (truncated): jpeg file is truncated: its data end early",
+            real.join("cut.jpg").display()
+        )]
+    );
     assert_eq!(contents(&out).len(), 5);
 }

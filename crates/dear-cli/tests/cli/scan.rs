@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::support::{HUGE_PNG, Ran, args, command, dear, folder_of, json_lines, sample, samples, truncated_jpeg};
+use crate::support::{
+    HUGE_PNG, Ran, args, command, dear, folder_of, json_lines, sample, samples, truncated_jpeg,
+};
 
-const NOTE: &str =
-    "no --detector given: using the embedded `mini`, for demonstration and tests, never to judge anyone's picture";
+const NOTE: &str = "no --detector given: using the embedded `mini`, for demonstration and tests, never to judge anyone's picture";
 
 /// Ten photographs and four files that only look like some.
 fn mixed(folder: PathBuf) -> PathBuf {
@@ -24,7 +25,11 @@ const REFUSED: [(&str, &str, &str); 4] = [
     ("cut.jpg", "truncated", "jpeg file is truncated: its data end early"),
     ("letter.jpg", "not_an_image", "not an image (plain text)"),
     ("nothing.png", "empty", "empty file"),
-    ("wall.png", "too_large", "png of 60000 x 60000 = 3600.0 megapixels exceeds the limit of 200.0 megapixels"),
+    (
+        "wall.png",
+        "too_large",
+        "png of 60000 x 60000 = 3600.0 megapixels exceeds the limit of 200.0 megapixels",
+    ),
 ];
 
 fn scan(path: &Path, format: &str) -> Ran {
@@ -37,13 +42,18 @@ fn name(record: &Value) -> String {
 
 /// File name to logit of the scored records.
 fn logits(ran: &Ran) -> BTreeMap<String, f64> {
-    json_lines(&ran.stdout).iter().filter_map(|record| Some((name(record), record["logit"].as_f64()?))).collect()
+    json_lines(&ran.stdout)
+        .iter()
+        .filter_map(|record| Some((name(record), record["logit"].as_f64()?)))
+        .collect()
 }
 
 fn rows(text: &str) -> Vec<BTreeMap<String, String>> {
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let header = reader.headers().unwrap().clone();
-    let row = |row: csv::StringRecord| header.iter().zip(&row).map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+    let row = |row: csv::StringRecord| {
+        header.iter().zip(&row).map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    };
     reader.records().map(|record| row(record.unwrap())).collect()
 }
 
@@ -72,7 +82,11 @@ fn ten_photographs_and_four_impostors_as_text() {
     let talk: Vec<&str> = ran.stderr.lines().collect();
     assert_eq!(talk[0], NOTE);
     assert!(talk[1].starts_with("14 files: 10 scored ("), "{}", talk[1]);
-    assert!(talk[1].contains("uncertain at logit 0 [default (logit 0)]), 4 refused; builtin "), "{}", talk[1]);
+    assert!(
+        talk[1].contains("uncertain at logit 0 [default (logit 0)]), 4 refused; builtin "),
+        "{}",
+        talk[1]
+    );
     assert_eq!(talk.len(), 2, "{}", ran.stderr);
 }
 
@@ -92,13 +106,19 @@ fn every_json_record_has_the_documented_keys_and_what_is_unknown_is_null() {
         assert_eq!(record["schema"], 1);
         assert_eq!(record["engine"]["name"], "builtin");
         assert_eq!(record["sha256"].as_str().unwrap().len(), 64);
-        assert!(record["probability"].is_null() && record["path_base64"].is_null() && record["warning"].is_null());
+        assert!(
+            record["probability"].is_null() && record["path_base64"].is_null() && record["warning"].is_null()
+        );
         if record["status"] == "scored" {
-            let digits = record["logit"].to_string().trim_start_matches(['-', '0', '.']).replace('.', "").len();
+            let digits =
+                record["logit"].to_string().trim_start_matches(['-', '0', '.']).replace('.', "").len();
             assert!(digits >= 9, "{}", record["logit"]);
             assert_eq!((record["width"].as_u64(), record["height"].as_u64()), (Some(256), Some(256)));
             assert!(record["error"].is_null());
-            assert_eq!(record["verdict"], if record["logit"].as_f64().unwrap() > 0.0 { "generated" } else { "real" });
+            assert_eq!(
+                record["verdict"],
+                if record["logit"].as_f64().unwrap() > 0.0 { "generated" } else { "real" }
+            );
         } else {
             assert_eq!(record["status"], "refused");
             assert_eq!(keys(&record["error"]), "hint kind message");
@@ -110,7 +130,10 @@ fn every_json_record_has_the_documented_keys_and_what_is_unknown_is_null() {
     let refused: Vec<_> = records.iter().filter(|record| record["status"] == "refused").collect();
     assert_eq!(refused.len(), 4);
     for (record, (file, kind, message)) in refused.into_iter().zip(REFUSED) {
-        assert_eq!((name(record).as_str(), &record["error"]["kind"], &record["error"]["message"]), (file, &kind.into(), &message.into()));
+        assert_eq!(
+            (name(record).as_str(), &record["error"]["kind"], &record["error"]["message"]),
+            (file, &kind.into(), &message.into())
+        );
     }
 }
 
@@ -127,32 +150,71 @@ fn csv_says_what_jsonl_says() {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        for key in ["path", "path_base64", "sha256", "status", "warning", "width", "height", "format", "logit", "probability", "verdict"] {
+        for key in [
+            "path",
+            "path_base64",
+            "sha256",
+            "status",
+            "warning",
+            "width",
+            "height",
+            "format",
+            "logit",
+            "probability",
+            "verdict",
+        ] {
             assert_eq!(row[key], text(&record[key]), "{key}");
         }
-        assert_eq!((&row["error_kind"], &row["error"]), (&text(&record["error"]["kind"]), &text(&record["error"]["message"])));
-        assert_eq!((&row["detector"], &row["detector_sha256"]), (&text(&record["detector"]["name"]), &text(&record["detector"]["sha256"])));
+        assert_eq!(
+            (&row["error_kind"], &row["error"]),
+            (&text(&record["error"]["kind"]), &text(&record["error"]["message"]))
+        );
+        assert_eq!(
+            (&row["detector"], &row["detector_sha256"]),
+            (&text(&record["detector"]["name"]), &text(&record["detector"]["sha256"]))
+        );
         assert_eq!(row["threshold"].parse::<f64>().unwrap(), record["threshold"].as_f64().unwrap());
     }
 }
 
 #[test]
 fn names_come_back_as_they_are() {
-    let names = ["comma, name.png", "quote \"q\".png", "two\nlines.png", "=cmd|'!A0.png", "é ü 漢.png", " blank .png", "\u{1b}[31mred.png"];
+    let names = [
+        "comma, name.png",
+        "quote \"q\".png",
+        "two\nlines.png",
+        "=cmd|'!A0.png",
+        "é ü 漢.png",
+        " blank .png",
+        "\u{1b}[31mred.png",
+    ];
     let temp = tempfile::tempdir().unwrap();
     let photograph = fs_err::read(sample(false)).unwrap();
     for name in names {
         fs_err::write(temp.path().join(name), &photograph).unwrap();
     }
-    let expected: std::collections::BTreeSet<String> = names.iter().map(|name| temp.path().join(name).display().to_string()).collect();
+    let expected: std::collections::BTreeSet<String> =
+        names.iter().map(|name| temp.path().join(name).display().to_string()).collect();
     let records = json_lines(&scan(temp.path(), "jsonl").expect(0).stdout);
-    assert_eq!(records.iter().map(|record| record["path"].as_str().unwrap().to_owned()).collect::<std::collections::BTreeSet<_>>(), expected);
+    assert_eq!(
+        records
+            .iter()
+            .map(|record| record["path"].as_str().unwrap().to_owned())
+            .collect::<std::collections::BTreeSet<_>>(),
+        expected
+    );
     let rows = rows(&scan(temp.path(), "csv").expect(0).stdout);
-    assert_eq!(rows.iter().map(|row| row["path"].clone()).collect::<std::collections::BTreeSet<_>>(), expected);
+    assert_eq!(
+        rows.iter().map(|row| row["path"].clone()).collect::<std::collections::BTreeSet<_>>(),
+        expected
+    );
     // For people: one line a file, and no name steers the terminal.
     let text = scan(temp.path(), "text").expect(0).stdout;
     assert_eq!(text.lines().count(), names.len(), "{text}");
-    assert!(text.contains("two\\nlines.png") && text.contains("\\u{1b}[31mred.png") && !text.contains('\u{1b}'), "{text}");
+    assert!(
+        text.contains("two\\nlines.png") && text.contains("\\u{1b}[31mred.png") && !text.contains('\u{1b}'),
+        "{text}"
+    );
 }
 
 #[cfg(unix)]
@@ -177,7 +239,14 @@ fn bytes_that_are_no_text_come_back_in_base64() {
 fn the_extension_is_not_the_format() {
     let temp = tempfile::tempdir().unwrap();
     let (jpeg, png) = (fs_err::read(sample(true)).unwrap(), fs_err::read(sample(false)).unwrap());
-    let files = [("a.jpg", &jpeg, "jpeg"), ("b.png", &jpeg, "jpeg"), ("c", &jpeg, "jpeg"), ("d.png", &png, "png"), ("E.JPG", &png, "png"), ("f.g.tiff", &png, "png")];
+    let files = [
+        ("a.jpg", &jpeg, "jpeg"),
+        ("b.png", &jpeg, "jpeg"),
+        ("c", &jpeg, "jpeg"),
+        ("d.png", &png, "png"),
+        ("E.JPG", &png, "png"),
+        ("f.g.tiff", &png, "png"),
+    ];
     for (name, bytes, _) in files {
         fs_err::write(temp.path().join(name), bytes).unwrap();
     }
@@ -189,7 +258,11 @@ fn the_extension_is_not_the_format() {
         assert_eq!(record["format"], format, "{record}");
     }
     assert!(logits["a.jpg"] == logits["b.png"] && logits["a.jpg"] == logits["c"]);
-    assert!(logits["d.png"] == logits["E.JPG"] && logits["d.png"] == logits["f.g.tiff"] && logits["a.jpg"] != logits["d.png"]);
+    assert!(
+        logits["d.png"] == logits["E.JPG"]
+            && logits["d.png"] == logits["f.g.tiff"]
+            && logits["a.jpg"] != logits["d.png"]
+    );
 }
 
 #[test]
@@ -203,7 +276,11 @@ fn a_truncated_file_is_scored_where_allowed_and_never_silently() {
     assert!(records[0]["logit"].is_f64() && records[0]["error"].is_null());
     assert!(ran.stderr.contains("1 files: 1 scored") && ran.stderr.contains("0 refused"), "{}", ran.stderr);
     let text = dear(args!["scan", temp.path(), "--allow-truncated"]).expect(1);
-    assert!(text.stdout.contains("cut.jpg  warning: ") && text.stdout.lines().count() == 1, "{}", text.stdout);
+    assert!(
+        text.stdout.contains("cut.jpg  warning: ") && text.stdout.lines().count() == 1,
+        "{}",
+        text.stdout
+    );
 }
 
 #[test]
@@ -217,7 +294,11 @@ fn files_that_are_no_images_by_name_are_passed_over_and_counted() {
     folder_of(&samples("test", 1), temp.path().join("__MACOSX"));
     let ran = scan(temp.path(), "jsonl").expect(0);
     assert_eq!(logits(&ran).into_keys().collect::<Vec<_>>(), ["kodim03-1.png", "kodim03-2.png"]);
-    assert!(ran.stderr.contains("2 files: 2 scored") && ran.stderr.contains(", 5 other files passed over;"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("2 files: 2 scored") && ran.stderr.contains(", 5 other files passed over;"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]

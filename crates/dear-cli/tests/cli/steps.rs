@@ -9,9 +9,14 @@ fn in_parts(set: &Training, probes: &Path, recipe: &Path, more: &[std::ffi::OsSt
     let [rad, gate, out] = ["rad.json", "gate.json", "refined.onnx"].map(|name| set.path("parts").join(name));
     let ran = dear(args!["dissect", "--probes", probes, "--recipe", recipe, "--out", &rad]).expect(0);
     assert!(ran.stdout.contains(" channels scored over "), "{}", ran.stdout);
-    let ran = dear(args!["prune", "--rad", &rad, "--out", &gate, "--prune-top", "0.3", "--prune-bottom", "0.1"]).expect(0);
+    let ran =
+        dear(args!["prune", "--rad", &rad, "--out", &gate, "--prune-top", "0.3", "--prune-bottom", "0.1"])
+            .expect(0);
     assert!(ran.stdout.contains(" channels kept: ") && ran.stderr.is_empty(), "{ran:?}");
-    let refine = args!["refine", "--gate", &gate, "--real", &set.real, "--fake", &set.fake, "--probes", probes, "--recipe", recipe, "--out", &out];
+    let refine = args![
+        "refine", "--gate", &gate, "--real", &set.real, "--fake", &set.fake, "--probes", probes, "--recipe",
+        recipe, "--out", &out
+    ];
     dear([refine, more.to_vec()].concat()).expect(0);
     assert_eq!(fs_err::read(recipe).unwrap(), fs_err::read(set.path("parts/refined.recipe.toml")).unwrap());
     fs_err::read(&out).unwrap()
@@ -40,19 +45,28 @@ fn given_probes_of_held_out_photographs_are_left_out_and_counted_alike() {
     let [rad, gate, out] = ["rad.json", "gate.json", "refined.onnx"].map(|name| set.path(name));
     dear(args!["dissect", "--probes", &probes, "--views", "2", "--out", &rad]).expect(0);
     dear(args!["prune", "--rad", &rad, "--out", &gate]).expect(0);
-    dear(args!["refine", "--gate", &gate, "--real", &set.real, "--fake", &set.fake, "--probes", &probes, "--views", "2", "--out", &out]).expect(0);
+    dear(args![
+        "refine", "--gate", &gate, "--real", &set.real, "--fake", &set.fake, "--probes", &probes, "--views",
+        "2", "--out", &out
+    ])
+    .expect(0);
     // Dissect knows of no hold-out, so the scores may differ; what was left out is counted by both.
     for file in [set.path("whole").join("h.onnx"), out] {
         let bytes = fs_err::read(&file).unwrap();
         let text = String::from_utf8_lossy(&bytes);
-        assert!(text.contains("\"probes_held_out\":1") && text.contains("\"probes\":5"), "{}", file.display());
+        assert!(
+            text.contains("\"probes_held_out\":1") && text.contains("\"probes\":5"),
+            "{}",
+            file.display()
+        );
     }
 }
 
 #[test]
 fn a_gate_of_another_backbone_is_refused() {
     let set = Training::new();
-    let [probes, rad, gate, out] = ["probes", "rad.json", "gate.json", "refined.onnx"].map(|name| set.path(name));
+    let [probes, rad, gate, out] =
+        ["probes", "rad.json", "gate.json", "refined.onnx"].map(|name| set.path(name));
     dear(args!["probe", &set.real, "--inpainter", "null", "--out", &probes]).expect(0);
     dear(args!["dissect", "--probes", &probes, "--views", "1", "--out", &rad]).expect(0);
     dear(args!["prune", "--rad", &rad, "--out", &gate]).expect(0);
@@ -60,8 +74,10 @@ fn a_gate_of_another_backbone_is_refused() {
     assert_eq!(file["backbone_sha256"].as_str().unwrap().len(), 64);
     file["backbone_sha256"] = "0123456789abcdef".into();
     fs_err::write(&gate, file.to_string()).unwrap();
-    let ran = dear(args!["refine", "--gate", &gate, "--real", &set.real, "--fake", &set.fake, "--out", &out]).expect(2);
-    let error = format!("{}: made for the backbone of mini (0123456789ab), expected that of mini (", gate.display());
+    let ran = dear(args!["refine", "--gate", &gate, "--real", &set.real, "--fake", &set.fake, "--out", &out])
+        .expect(2);
+    let error =
+        format!("{}: made for the backbone of mini (0123456789ab), expected that of mini (", gate.display());
     assert!(ran.talk("error: ")[0].starts_with(&error), "{}", ran.stderr);
     assert_eq!(ran.talk("hint: "), ["dissect and prune with the same --detector"]);
     assert!(!out.exists() && !set.path("refined.recipe.toml").exists() && !set.path("refined.work").exists());

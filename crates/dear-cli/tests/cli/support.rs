@@ -63,7 +63,8 @@ pub(crate) fn dear(args: Vec<OsString>) -> Ran {
 /// The first `n` sample photographs of a split, sorted by name: PNG and JPEG of 256 x 256 pixels.
 pub(crate) fn samples(split: &str, n: usize) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples").join(split).join("real/kodak");
-    let mut paths: Vec<PathBuf> = fs_err::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<PathBuf> =
+        fs_err::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     assert!(paths.len() >= n, "{} photographs in {}", paths.len(), folder.display());
     paths.truncate(n);
@@ -72,7 +73,10 @@ pub(crate) fn samples(split: &str, n: usize) -> Vec<PathBuf> {
 
 /// One sample photograph that is a JPEG (or is not).
 pub(crate) fn sample(jpeg: bool) -> PathBuf {
-    samples("test", 10).into_iter().find(|path| (path.extension() == Some(OsStr::new("jpg"))) == jpeg).unwrap()
+    samples("test", 10)
+        .into_iter()
+        .find(|path| (path.extension() == Some(OsStr::new("jpg"))) == jpeg)
+        .unwrap()
 }
 
 /// Copy files into a folder, which is made; returns the folder.
@@ -90,7 +94,9 @@ pub(crate) fn stand_ins(files: &[PathBuf], folder: PathBuf) -> PathBuf {
     fs_err::create_dir_all(&folder).unwrap();
     for file in files {
         let image = picture(file);
-        let coarse = dear_image::Image::from_fn(image.width(), image.height(), |x, y| image.pixel(x / 2 * 2, y / 2 * 2));
+        let coarse = dear_image::Image::from_fn(image.width(), image.height(), |x, y| {
+            image.pixel(x / 2 * 2, y / 2 * 2)
+        });
         let name = format!("made-{}.png", file.file_stem().unwrap().to_string_lossy());
         fs_err::write(folder.join(name), dear_image::encode_png(&coarse).unwrap()).unwrap();
     }
@@ -149,7 +155,8 @@ pub(crate) fn leftovers(folder: &Path) -> Vec<PathBuf> {
 pub(crate) fn assert_same_files(a: &Path, b: &Path, at_least: usize) {
     let (a, b) = (contents(a), contents(b));
     assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
-    let different: Vec<&String> = a.iter().filter(|(name, bytes)| b[*name] != **bytes).map(|(name, _)| name).collect();
+    let different: Vec<&String> =
+        a.iter().filter(|(name, bytes)| b[*name] != **bytes).map(|(name, _)| name).collect();
     assert!(different.is_empty(), "differ: {different:?}");
     assert!(a.len() >= at_least, "only {} files: {:?}", a.len(), a.keys());
 }
@@ -206,6 +213,10 @@ impl Training {
     /// `dear harden` on this set with two views, into `{name}/h.onnx`.
     pub(crate) fn harden(&self, name: &str, more: &[OsString]) -> Vec<OsString> {
         let out = self.path(name).join("h.onnx");
-        [args!["harden", "--real", &self.real, "--fake", &self.fake, "--views", "2", "--out", out], more.to_vec()].concat()
+        [
+            args!["harden", "--real", &self.real, "--fake", &self.fake, "--views", "2", "--out", out],
+            more.to_vec(),
+        ]
+        .concat()
     }
 }

@@ -92,6 +92,10 @@ fn draws_depend_on_the_key_alone() {
     assert_eq!(of(&chain, 1, b"a"), of(&chain, 1, b"a"));
     assert_ne!(of(&chain, 1, b"a").drawn, of(&chain, 2, b"a").drawn);
     assert_ne!(of(&chain, 1, b"a").drawn, of(&chain, 1, b"b").drawn);
+    // The same step in another place draws another number.
+    let twice = Chain::parse("brightness(0.5..1.5) | brightness(0.5..1.5)").unwrap();
+    let drawn = of(&twice, 1, b"a").drawn;
+    assert_ne!(drawn[0], drawn[1]);
     // Another first step leaves the second one's draw as it was.
     let other = Chain::parse("grayscale | jpeg(10..90)").unwrap();
     assert_eq!(of(&chain, 1, b"a").drawn[1], of(&other, 1, b"a").drawn[1]);

@@ -312,7 +312,7 @@ impl GeneratorMetadata {
 fn parse<T: DeserializeOwned>(text: &str, kind: Option<&str>) -> Result<T, ImportError> {
     let value: Value = serde_json::from_str(text).map_err(|error| refused(format!("not JSON: {error}")))?;
     let found = value.get("schema").unwrap_or(&Value::Null);
-    if *found != Value::from(SCHEMA) {
+    if found.as_u64() != Some(SCHEMA) {
         return Err(refused(format!("schema is {found}, expected {SCHEMA}")));
     }
     let found = value.get("kind").and_then(Value::as_str);

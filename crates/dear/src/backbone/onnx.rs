@@ -90,7 +90,7 @@ impl<'f> OnnxModel<'f> {
         }
         let graph = read_fields(file, graph.body.clone())?;
         let mut model = Self { file, fields, graph, inputs: vec![], outputs: vec![], initializers: vec![] };
-        model.refuse_external_data()?;
+        model.check_structure()?;
         model.initializers = model.read_initializers()?;
         let held = |port: &Port| model.initializers.iter().any(|tensor| tensor.name == port.name);
         // Before IR version 4 initializers were listed as inputs too.
@@ -238,33 +238,40 @@ impl<'f> OnnxModel<'f> {
         fields.map(|field| TensorView::read(self.file, field)).collect()
     }
 
-    /// Walks through everything that may hold a tensor: initializers, attributes, sub-graphs and functions.
-    fn refuse_external_data(&self) -> Result<(), ImportError> {
+    /// Walks through every message of the file. Checks its fields, so that no reader that follows meets broken ones,
+    /// and refuses tensors that are kept elsewhere.
+    fn check_structure(&self) -> Result<(), ImportError> {
         let mut open = vec![(Kind::Model, 0..self.file.len(), 0)];
         while let Some((kind, range, depth)) = open.pop() {
             if depth > MAX_DEPTH {
-                return Err(corrupt(range.start, "sub-graphs are nested too deep"));
+                return Err(corrupt(range.start, "messages are nested too deep"));
+            } else if open.len() > MAX_FIELDS {
+                return Err(corrupt(range.start, "a message has too many fields"));
             }
-            let mut tensor = (String::new(), false);
+            if kind == Kind::Varints {
+                read_varints(self.file, range, |_| {})?;
+                continue;
+            }
+            let mut name = String::new();
+            let mut external = false;
             for field in wire::fields(self.file, range) {
                 let field = field.map_err(|error| wire_error(self.file, error))?;
-                if kind == Kind::Tensor {
-                    match field.number {
-                        tensor::NAME => {
-                            tensor.0 = String::from_utf8_lossy(&self.file[field.body]).into_owned()
-                        }
-                        tensor::EXTERNAL_DATA => tensor.1 = true,
-                        tensor::DATA_LOCATION => tensor.1 |= self.number(&field)? == 1,
-                        _ => {}
+                match (kind, field.number) {
+                    (Kind::Tensor, tensor::NAME) => {
+                        name = String::from_utf8_lossy(&self.file[field.body.clone()]).into_owned();
                     }
-                } else if let Some(child) = kind.child(field.number)
+                    (Kind::Tensor, tensor::EXTERNAL_DATA) => external = true,
+                    (Kind::Tensor, tensor::DATA_LOCATION) => external |= number(self.file, &field)? == 1,
+                    _ => {}
+                }
+                if let Some(child) = kind.child(field.number)
                     && field.wire == Wire::Length
                 {
                     open.push((child, field.body, depth + 1));
                 }
             }
-            if tensor.1 {
-                return Err(ImportError::new(Problem::ExternalData { tensor: tensor.0 }));
+            if external {
+                return Err(ImportError::new(Problem::ExternalData { tensor: name }));
             }
         }
         Ok(())
@@ -273,10 +280,6 @@ impl<'f> OnnxModel<'f> {
     fn decode<M: Message + Default>(&self, field: &Field) -> Result<M, ImportError> {
         M::decode(&self.file[field.body.clone()])
             .map_err(|_| corrupt(field.whole.start, "a field does not decode"))
-    }
-
-    fn number(&self, field: &Field) -> Result<u64, ImportError> {
-        number(self.file, field)
     }
 }
 
@@ -308,36 +311,72 @@ const FLOAT16: i32 = 10;
 const DOUBLE: i32 = 11;
 const BFLOAT16: i32 = 16;
 
-/// Deeper than any model; the standard's own operators nest two or three levels.
-const MAX_DEPTH: usize = 32;
+/// Deeper than any model: a sub-graph takes three levels, and two sub-graphs in each other are rare.
+const MAX_DEPTH: usize = 48;
 /// Enough for any graph; bounds memory for files that consist of empty fields.
 const MAX_FIELDS: usize = 1 << 20;
 
-/// Messages on the way to tensors.
+/// The messages of ONNX, and numbers packed into one field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Model,
+    Training,
     Graph,
     Function,
     Node,
     Attribute,
     Sparse,
     Tensor,
+    ValueInfo,
+    Type,
+    TypeOfTensor,
+    TypeOfElements,
+    TypeOfMap,
+    Shape,
+    /// Messages of numbers and strings only.
+    Leaf,
+    Varints,
 }
 
 impl Kind {
+    /// What the field of this number is, if it holds fields or numbers in turn.
     fn child(self, number: u32) -> Option<Self> {
         Some(match (self, number) {
             (Self::Model, 7) => Self::Graph,
+            (Self::Model, 20) => Self::Training,
             (Self::Model, 25) => Self::Function,
-            (Self::Graph, 1) | (Self::Function, 7) => Self::Node,
+            (Self::Model, 8 | 14) => Self::Leaf,
+            (Self::Training, 1 | 2) => Self::Graph,
+            (Self::Training, 3 | 4) => Self::Leaf,
+            (Self::Graph, 1) => Self::Node,
             (Self::Graph, 5) => Self::Tensor,
             (Self::Graph, 15) => Self::Sparse,
-            (Self::Node, 5) | (Self::Function, 11) => Self::Attribute,
+            (Self::Graph, 11..=13) => Self::ValueInfo,
+            (Self::Graph, 16) => Self::Leaf,
+            (Self::Function, 7) => Self::Node,
+            (Self::Function, 11) => Self::Attribute,
+            (Self::Function, 12) => Self::ValueInfo,
+            (Self::Function, 9 | 14) => Self::Leaf,
+            (Self::Node, 5) => Self::Attribute,
+            (Self::Node, 9) => Self::Leaf,
             (Self::Attribute, 5 | 10) => Self::Tensor,
             (Self::Attribute, 6 | 11) => Self::Graph,
             (Self::Attribute, 22 | 23) => Self::Sparse,
+            (Self::Attribute, 14 | 15) => Self::Type,
+            (Self::Attribute, 8) => Self::Varints,
             (Self::Sparse, 1 | 2) => Self::Tensor,
+            (Self::Sparse, 3) => Self::Varints,
+            (Self::Tensor, 1 | 5 | 7 | 11) => Self::Varints,
+            (Self::Tensor, 13 | 16) => Self::Leaf,
+            (Self::ValueInfo, 2) => Self::Type,
+            (Self::ValueInfo, 4) => Self::Leaf,
+            (Self::Type, 1 | 8) => Self::TypeOfTensor,
+            (Self::Type, 4 | 9) => Self::TypeOfElements,
+            (Self::Type, 5) => Self::TypeOfMap,
+            (Self::TypeOfTensor, 2) => Self::Shape,
+            (Self::TypeOfElements, 1) => Self::Type,
+            (Self::TypeOfMap, 2) => Self::Type,
+            (Self::Shape, 1) => Self::Leaf,
             _ => return None,
         })
     }
@@ -373,13 +412,7 @@ impl TensorView {
                 (tensor::DATA_TYPE, Wire::Varint) => view.data_type = number(file, &part)? as i32,
                 (tensor::DIMS, Wire::Varint) => view.shape.push(number(file, &part)?),
                 (tensor::DIMS, Wire::Length) => {
-                    let mut rest = part.body;
-                    while !rest.is_empty() {
-                        let (side, next) =
-                            wire::read_varint(file, rest.clone()).map_err(|error| wire_error(file, error))?;
-                        view.shape.push(side);
-                        rest.start = next;
-                    }
+                    read_varints(file, part.body, |side| view.shape.push(side))?;
                 }
                 (tensor::RAW_DATA, Wire::Length) => view.raw = Some(part.body),
                 (tensor::FLOAT_DATA | tensor::DOUBLE_DATA, _) => view.listed.push(part.body),
@@ -551,6 +584,17 @@ fn number(file: &[u8], field: &Field) -> Result<u64, ImportError> {
     }
 }
 
+/// Numbers that fill a field one after another.
+fn read_varints(file: &[u8], mut range: Range<usize>, mut take: impl FnMut(u64)) -> Result<(), ImportError> {
+    while !range.is_empty() {
+        let (value, next) =
+            wire::read_varint(file, range.clone()).map_err(|error| wire_error(file, error))?;
+        take(value);
+        range.start = next;
+    }
+    Ok(())
+}
+
 fn wire_error(file: &[u8], error: WireError) -> ImportError {
     ImportError::new(match error {
         WireError::Corrupt { at, reason } => Problem::Corrupt { at, reason },
@@ -570,3 +614,6 @@ fn missing(file: &[u8], reason: &'static str) -> ImportError {
 fn corrupt(at: usize, reason: &'static str) -> ImportError {
     ImportError::new(Problem::Corrupt { at, reason })
 }
+
+#[cfg(test)]
+mod tests;

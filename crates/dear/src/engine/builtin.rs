@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rten::{Model, ModelOptions, RunOptions, ThreadPool, Value, ValueView};
 use rten_tensor::prelude::*;
 
-use super::{EngineInfo, Input, Output, RuntimeError, Session, check_input};
+use super::{EngineInfo, Input, Output, RuntimeError, Session, check_input, check_model};
 
 /// The version of rten that is compiled in; a test compares it with the lock file.
 pub const VERSION: &str = "0.27.0";
@@ -21,6 +21,7 @@ pub struct Builtin {
 impl Builtin {
     /// Prepares a model for a thread pool of its own. `fallback` goes to [`EngineInfo::fallback`].
     pub fn load(model: &[u8], threads: usize, fallback: Option<String>) -> Result<Self, RuntimeError> {
+        check_model(&engine(), model)?;
         let failed = |reason| RuntimeError::Model { engine: engine(), reason };
         let mut options = ModelOptions::with_all_ops();
         options.prepack_weights(true);
@@ -56,15 +57,9 @@ impl Builtin {
 impl Session for Builtin {
     fn run(&self, input: Input<'_>, outputs: &[&str]) -> Result<Vec<Output>, RuntimeError> {
         check_input(input)?;
-        let (name, shape, _) = input;
         let computed = catch_unwind(AssertUnwindSafe(|| self.compute(input, outputs)));
-        computed.unwrap_or_else(|_| Err("it panicked".to_owned())).map_err(|reason| RuntimeError::Run {
-            engine: engine(),
-            input: name.to_owned(),
-            shape,
-            outputs: outputs.join(", "),
-            reason,
-        })
+        let computed = computed.unwrap_or_else(|_| Err("it panicked".to_owned()));
+        computed.map_err(|reason| RuntimeError::run(engine(), input, outputs, reason))
     }
 
     fn info(&self) -> &EngineInfo {
@@ -81,4 +76,13 @@ fn to_output(value: Value, name: &str) -> Result<Output, String> {
 
 fn engine() -> String {
     format!("builtin (rten {VERSION})")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_recorded_version_is_the_one_in_the_lock_file() {
+        let lock = include_str!("../../../../Cargo.lock").replace('\r', "");
+        assert!(lock.contains(&format!("name = \"rten\"\nversion = \"{}\"", super::VERSION)));
+    }
 }

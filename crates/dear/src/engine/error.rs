@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::Input;
+
 /// An engine that is absent, refuses a model, or fails on an input.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -69,22 +71,33 @@ pub enum RuntimeError {
         found: usize,
     },
     /// The engine failed while computing.
-    #[error("{engine} failed on input \"{input}\" {shape:?} for {outputs}: {reason}")]
-    Run {
-        /// `builtin` or `onnxruntime`, and version.
-        engine: String,
-        /// The input's name.
-        input: String,
-        /// Its shape.
-        shape: [usize; 4],
-        /// The outputs that were asked for.
-        outputs: String,
-        /// What the engine says.
-        reason: String,
-    },
+    #[error(transparent)]
+    Run(Box<RunFailure>),
+}
+
+/// A computation that failed, with all that a bug report needs.
+#[derive(Debug, Error)]
+#[error("{engine} failed on input \"{input}\" {shape:?} for {outputs}: {reason}")]
+pub struct RunFailure {
+    /// `builtin` or `onnxruntime`, and version.
+    pub engine: String,
+    /// The input's name.
+    pub input: String,
+    /// Its shape.
+    pub shape: [usize; 4],
+    /// The outputs that were asked for.
+    pub outputs: String,
+    /// What the engine says.
+    pub reason: String,
 }
 
 impl RuntimeError {
+    pub(super) fn run(engine: String, input: Input<'_>, outputs: &[&str], reason: String) -> Self {
+        let (name, shape, _) = input;
+        let (input, outputs) = (name.to_owned(), outputs.join(", "));
+        Self::Run(Box::new(RunFailure { engine, input, shape, outputs, reason }))
+    }
+
     /// A stable word for the kind of failure: `library_not_found`, `library_unusable`, `library_too_old`,
     /// `library_conflict`, `threads`, `model`, `input` or `run`.
     pub fn kind(&self) -> &'static str {
@@ -96,7 +109,7 @@ impl RuntimeError {
             Self::Threads { .. } => "threads",
             Self::Model { .. } => "model",
             Self::Input { .. } => "input",
-            Self::Run { .. } => "run",
+            Self::Run(_) => "run",
         }
     }
 

@@ -303,7 +303,7 @@ mod tests {
             }
             _ => panic!("a text file was taken for a library"),
         }
-        let error = search.require().err().expect("nothing usable");
+        let error = search.require().expect_err("nothing usable");
         assert_eq!(error.kind(), "library_unusable");
     }
 
@@ -314,7 +314,7 @@ mod tests {
             return;
         }
         assert!(matches!(search.choose(), Ok(Chosen::Nothing { passed_over: None })));
-        let error = search.require().err().expect("nothing found");
+        let error = search.require().expect_err("nothing found");
         assert_eq!(error.kind(), "library_not_found");
         assert!(error.to_string().contains("/nowhere/cache"), "{error}");
     }

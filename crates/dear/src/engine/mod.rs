@@ -19,9 +19,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use error::RuntimeError;
+pub use error::{RunFailure, RuntimeError};
 pub use library::{Found, Origin, discover};
 
+use crate::backbone::{ImportError, OnnxModel};
 use library::{Chosen, Search};
 
 /// Which engine is asked for.
@@ -127,6 +128,16 @@ pub fn load(model: &[u8], options: &EngineOptions) -> Result<Box<dyn Session>, R
         Chosen::Library(library) => Box::new(onnxruntime::OnnxRuntime::load(model, &library, threads)?),
         Chosen::Nothing { passed_over } => Box::new(builtin::Builtin::load(model, threads, passed_over)?),
     })
+}
+
+/// Looks through the file before an engine does: rten 0.27 does not return from some broken files, and ONNX Runtime
+/// opens any other file that a model names.
+fn check_model(engine: &str, model: &[u8]) -> Result<(), RuntimeError> {
+    let refused = |error: ImportError| RuntimeError::Model {
+        engine: engine.to_owned(),
+        reason: error.problem().to_string(),
+    };
+    OnnxModel::parse(model).map(|_| ()).map_err(refused)
 }
 
 /// Refuses an input whose shape and data disagree, or that holds nothing.

@@ -7,7 +7,7 @@ use ort::session::{OutputSelector, RunOptions};
 use ort::value::TensorRef;
 
 use super::runtime::Loaded;
-use super::{EngineInfo, Input, Output, RuntimeError, Session, check_input};
+use super::{EngineInfo, Input, Output, RuntimeError, Session, check_input, check_model};
 
 /// A model in ONNX Runtime. Calls from several threads take turns: `threads` work on one image, not on many.
 pub struct OnnxRuntime {
@@ -26,6 +26,7 @@ impl OnnxRuntime {
             threads,
             fallback: None,
         };
+        check_model(&engine(&info), model)?;
         let session = open(model, library, threads)
             .map_err(|error| RuntimeError::Model { engine: engine(&info), reason: one_line(&error) })?;
         Ok(Self { session: Mutex::new(session), info })
@@ -52,14 +53,8 @@ impl OnnxRuntime {
 impl Session for OnnxRuntime {
     fn run(&self, input: Input<'_>, outputs: &[&str]) -> Result<Vec<Output>, RuntimeError> {
         check_input(input)?;
-        let (name, shape, _) = input;
-        self.compute(input, outputs).map_err(|error| RuntimeError::Run {
-            engine: engine(&self.info),
-            input: name.to_owned(),
-            shape,
-            outputs: outputs.join(", "),
-            reason: one_line(&error),
-        })
+        let computed = self.compute(input, outputs);
+        computed.map_err(|error| RuntimeError::run(engine(&self.info), input, outputs, one_line(&error)))
     }
 
     fn info(&self) -> &EngineInfo {

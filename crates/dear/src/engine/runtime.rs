@@ -97,3 +97,52 @@ fn read_version(file: &Path) -> Result<String, String> {
 fn cause(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    /// A shared library with these items, built by the compiler that builds this test.
+    fn build(folder: &Path, source: &str) -> PathBuf {
+        let (input, output) = (folder.join("fake.rs"), folder.join("libonnxruntime.so.1.16.3"));
+        fs_err::write(&input, source).expect("source");
+        let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+        let command =
+            |rustc| Command::new(rustc).args(["--crate-type=cdylib", "-o"]).arg(&output).arg(&input).status();
+        assert!(command(rustc).expect("rustc runs").success());
+        output
+    }
+
+    #[test]
+    fn an_old_library_is_refused_with_path_and_both_versions() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = build(
+            folder.path(),
+            r#"
+            #[repr(C)] pub struct Base { get_api: extern "C" fn(u32) -> usize, version: extern "C" fn() -> *const u8 }
+            extern "C" fn get_api(_: u32) -> usize { 0 }
+            extern "C" fn version() -> *const u8 { b"1.16.3\0".as_ptr() }
+            static BASE: Base = Base { get_api, version };
+            #[unsafe(no_mangle)] pub extern "C" fn OrtGetApiBase() -> *const Base { &BASE }
+            "#,
+        );
+        let error = version(&path).expect_err("older than 1.17");
+        assert_eq!(error.kind(), "library_too_old");
+        let expected = format!("{}: ONNX Runtime 1.16.3 is too old, expected 1.17 or newer", path.display());
+        assert_eq!(error.to_string(), expected);
+        assert!(error.hint().is_some_and(|hint| hint.contains("--upgrade")));
+    }
+
+    #[test]
+    fn another_library_is_refused() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = build(folder.path(), "#[unsafe(no_mangle)] pub extern \"C\" fn other() {}");
+        let error = version(&path).expect_err("not ONNX Runtime");
+        let expected = format!(
+            "{}: not a usable ONNX Runtime library: it does not export OrtGetApiBase",
+            path.display()
+        );
+        assert_eq!((error.kind(), error.to_string()), ("library_unusable", expected));
+    }
+}

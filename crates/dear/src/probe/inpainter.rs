@@ -87,7 +87,8 @@ fn through_reduction(
     let Some((left, top, right, bottom)) = bounds(mask) else { return Ok(image.clone()) };
     let left = left.saturating_sub(CONTEXT);
     let top = top.saturating_sub(CONTEXT);
-    let (width, height) = ((right + CONTEXT).min(image.width()) - left, (bottom + CONTEXT).min(image.height()) - top);
+    let (width, height) =
+        ((right + CONTEXT).min(image.width()) - left, (bottom + CONTEXT).min(image.height()) - top);
     let padded = Image::from_fn(width.next_multiple_of(factor), height.next_multiple_of(factor), |x, y| {
         image.pixel((left + x).min(image.width() - 1), (top + y).min(image.height() - 1))
     });
@@ -123,12 +124,16 @@ mod tests {
 
     #[test]
     fn null_resamples_the_window_and_leaves_the_rest() {
-        let image = Image::from_fn(150, 131, |x, y| [((x * 37 + y * 11) % 256) as u8, (x % 256) as u8, (y % 256) as u8]);
+        let image = Image::from_fn(150, 131, |x, y| {
+            [((x * 37 + y * 11) % 256) as u8, (x % 256) as u8, (y % 256) as u8]
+        });
         let mask = Mask::from_fn(150, 131, |x, y| x >= 120 && y >= 100);
         let out = Null { factor: 4 }.inpaint(&image, &mask).unwrap();
         assert_eq!((out.width(), out.height()), (150, 131));
         assert_eq!(out.pixel(10, 10), image.pixel(10, 10));
-        let changed = (100..131).flat_map(|y| (120..150).map(move |x| (x, y))).filter(|&(x, y)| out.pixel(x, y) != image.pixel(x, y));
+        let changed = (100..131)
+            .flat_map(|y| (120..150).map(move |x| (x, y)))
+            .filter(|&(x, y)| out.pixel(x, y) != image.pixel(x, y));
         assert!(changed.count() > 900, "reduction by 4 must change nearly every masked pixel");
     }
 

@@ -107,7 +107,8 @@ pub fn make(
         let stem = stem(path);
         let source_sha256 = sha256_hex(&bytes);
         let key = key(&source_sha256, inpainter, options);
-        let (image_file, mask_file) = (out.join(format!("{stem}_inpaint.png")), out.join(format!("{stem}_mask.png")));
+        let (image_file, mask_file) =
+            (out.join(format!("{stem}_inpaint.png")), out.join(format!("{stem}_mask.png")));
         let row = known.remove(&stem);
         let is_stale = row.as_ref().is_some_and(|row| row.key != key);
         let finished = row.filter(|row| row.key == key && image_file.is_file() && mask_file.is_file());
@@ -129,9 +130,20 @@ pub fn make(
                     let mask = mask::rectangle(image.width(), image.height(), &options.mask, &mut draw);
                     let probe = compose::sharp(&image, &inpainter.inpaint(&image, &mask)?, &mask);
                     let inside = mask.data().iter().filter(|&&value| value > 127).count();
-                    let changed = image.data().chunks_exact(3).zip(probe.data().chunks_exact(3)).filter(|(a, b)| a != b).count();
-                    let encoded = |result: Result<Vec<u8>, dear_image::EncodeError>| result.map_err(|error| Error::Options(error.to_string()));
-                    write_atomic(&mask_file, &encoded(encode_png_gray(mask.width(), mask.height(), mask.data()))?).map_err(Error::Io)?;
+                    let changed = image
+                        .data()
+                        .chunks_exact(3)
+                        .zip(probe.data().chunks_exact(3))
+                        .filter(|(a, b)| a != b)
+                        .count();
+                    let encoded = |result: Result<Vec<u8>, dear_image::EncodeError>| {
+                        result.map_err(|error| Error::Options(error.to_string()))
+                    };
+                    write_atomic(
+                        &mask_file,
+                        &encoded(encode_png_gray(mask.width(), mask.height(), mask.data()))?,
+                    )
+                    .map_err(Error::Io)?;
                     write_atomic(&image_file, &encoded(encode_png(&probe))?).map_err(Error::Io)?;
                     made.push(Made {
                         schema: 1,
@@ -161,7 +173,9 @@ pub fn make(
     if made.is_empty() {
         return Err(Error::Probes {
             message: format!("{}: no probe could be made, {} images refused", out.display(), refused.len()),
-            hint: refused.first().map_or_else(String::new, |first| format!("the first: {}: {}", first.path, first.message)),
+            hint: refused
+                .first()
+                .map_or_else(String::new, |first| format!("the first: {}: {}", first.path, first.message)),
         });
     }
     write_journal(&journal, made.iter())?;
@@ -169,7 +183,8 @@ pub fn make(
 }
 
 fn key(source_sha256: &str, inpainter: &dyn Inpainter, options: &ProbeOptions) -> String {
-    let parts = serde_json::json!([1, source_sha256, inpainter.kind(), inpainter.describe(), "sharp", options]);
+    let parts =
+        serde_json::json!([1, source_sha256, inpainter.kind(), inpainter.describe(), "sharp", options]);
     sha256_hex(parts.to_string().as_bytes())
 }
 
@@ -178,7 +193,12 @@ fn refuse_colliding_stems(images: &[PathBuf]) -> Result<(), Error> {
     for path in images {
         if let Some(other) = seen.insert(stem(path), path) {
             return Err(Error::Probes {
-                message: format!("{} and {} would both make probe {:?}", other.display(), path.display(), stem(path)),
+                message: format!(
+                    "{} and {} would both make probe {:?}",
+                    other.display(),
+                    path.display(),
+                    stem(path)
+                ),
                 hint: "rename one; a probe's name is its image's name up to the first dot".to_owned(),
             });
         }
@@ -189,7 +209,10 @@ fn refuse_colliding_stems(images: &[PathBuf]) -> Result<(), Error> {
 /// Rows of an earlier run; a missing or unreadable journal only means that probes are made again.
 fn read_journal(path: &Path) -> HashMap<String, Made> {
     let text = fs_err::read_to_string(path).unwrap_or_default();
-    text.lines().filter_map(|line| serde_json::from_str::<Made>(line).ok()).map(|row| (row.stem.clone(), row)).collect()
+    text.lines()
+        .filter_map(|line| serde_json::from_str::<Made>(line).ok())
+        .map(|row| (row.stem.clone(), row))
+        .collect()
 }
 
 fn write_journal<'a>(path: &Path, rows: impl Iterator<Item = &'a Made>) -> Result<(), Error> {

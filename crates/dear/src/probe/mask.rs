@@ -69,8 +69,10 @@ mod tests {
         for seed in 0..400 {
             let mut draw = Draw::keyed(seed, &[b"mask"]);
             let mask = rectangle(120, 80, &options, &mut draw);
-            let inside: Vec<(u32, u32)> =
-                (0..80).flat_map(|y| (0..120).map(move |x| (x, y))).filter(|&(x, y)| mask.is_inside(x, y)).collect();
+            let inside: Vec<(u32, u32)> = (0..80)
+                .flat_map(|y| (0..120).map(move |x| (x, y)))
+                .filter(|&(x, y)| mask.is_inside(x, y))
+                .collect();
             let x0 = inside.iter().map(|p| p.0).min().unwrap();
             let x1 = inside.iter().map(|p| p.0).max().unwrap();
             let y0 = inside.iter().map(|p| p.1).min().unwrap();

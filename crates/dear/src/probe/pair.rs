@@ -35,7 +35,11 @@ pub fn list(images: &Path, masks: Option<&Path>) -> Result<Vec<ProbePair>, Error
     }
     if let Some(stem) = found_masks.keys().find(|stem| !found_images.contains_key(*stem)) {
         return Err(bad(
-            format!("{}: mask {stem:?} has no {stem}_inpaint.png in {}", mask_folder.display(), images.display()),
+            format!(
+                "{}: mask {stem:?} has no {stem}_inpaint.png in {}",
+                mask_folder.display(),
+                images.display()
+            ),
             "remove the mask, or make the probe again",
         ));
     }
@@ -83,7 +87,9 @@ mod tests {
             fs_err::create_dir_all(path.parent().unwrap()).unwrap();
             fs_err::write(path, b"x").unwrap();
         };
-        for name in ["one/a_inpaint.png", "one/a_mask.png", "one/b_inpaint.png", "one/b_mask.png", "one/other.png"] {
+        for name in
+            ["one/a_inpaint.png", "one/a_mask.png", "one/b_inpaint.png", "one/b_mask.png", "one/other.png"]
+        {
             touch(name);
         }
         let one = list(&folder.path().join("one"), None).unwrap();
