@@ -201,7 +201,7 @@ fn several_detectors_share_their_base_and_each_stands_in_every_table() {
             .as_array()
             .unwrap()
             .iter()
-            .any(|line| line.as_str().unwrap().starts_with("Does pruning help?"))
+            .any(|line| line.as_str().unwrap().starts_with("Did pruning by RAD help?"))
     );
 
     let (_, one) = judge("one", &files[1..2]);
