@@ -97,7 +97,7 @@ impl RecipeArgs {
             Some(path) => {
                 let text = fs_err::read_to_string(path)?;
                 Recipe::from_toml(&text).map_err(|error| match error {
-                    Error::Options(message) => Error::Options(format!("{}: {message}", path.display())),
+                    Error::Recipe(message) => Error::Recipe(format!("{}: {message}", path.display())),
                     other => other,
                 })?
             }

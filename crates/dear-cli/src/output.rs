@@ -18,16 +18,22 @@ pub(crate) fn note(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// `text` on one line: a file's name may hold line breaks, or codes that steer a terminal.
+pub(crate) fn one_line(text: impl Display) -> String {
+    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.to_string().chars().map(escaped).collect()
+}
+
 /// Something the user should know.
 pub(crate) fn warning(text: impl Display) {
-    note(format_args!("warning: {text}"));
+    note(format_args!("warning: {}", one_line(text)));
 }
 
 /// An error and what to do about it.
 pub(crate) fn error(error: &Error) {
-    note(format_args!("error: {error}"));
+    note(format_args!("error: {}", one_line(error)));
     if let Some(hint) = error.hint() {
-        note(format_args!("hint: {hint}"));
+        note(format_args!("hint: {}", one_line(hint)));
     }
 }
 
@@ -57,8 +63,10 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 /// Read a JSON file that this program wrote.
 pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path, what: &str) -> Result<T, Error> {
     let text = fs_err::read_to_string(path)?;
-    serde_json::from_str(&text)
-        .map_err(|error| Error::Options(format!("{}: not {what}: {error}", path.display())))
+    serde_json::from_str(&text).map_err(|error| Error::Images {
+        message: format!("{}: not {what}: {error}", path.display()),
+        hint: format!("give {what}"),
+    })
 }
 
 /// Refuse early, before long work, where the folder of `path` cannot be written to.

@@ -264,7 +264,8 @@ pub fn path_text(path: &Path) -> String {
 /// File name up to its *first* dot: the reference's stem (`a.b.png` -> `a`), by which probes and pairs are named.
 pub fn stem(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let end = name.get(1..).and_then(|rest| rest.find('.')).map_or(name.len(), |at| at + 1);
+    // A leading dot belongs to a hidden name.
+    let end = name.char_indices().skip(1).find(|&(_, c)| c == '.').map_or(name.len(), |(at, _)| at);
     name[..end].to_owned()
 }
 

@@ -412,7 +412,10 @@ pub fn to_tensor(images: &[impl Borrow<Image>]) -> Result<([usize; 4], Vec<f32>)
 pub(crate) fn read_model(path: &Path) -> Result<Vec<u8>, ImportError> {
     fs_err::read(path).map_err(|error| {
         // fs_err names the path, and so does our error: once is enough.
-        let plain = std::io::Error::from(error.kind());
+        let plain = match error.kind() {
+            std::io::ErrorKind::NotFound => std::io::Error::new(error.kind(), "no such file"),
+            kind => std::io::Error::from(kind),
+        };
         ImportError::new(Problem::Unreadable(plain)).named(path.display())
     })
 }

@@ -59,6 +59,9 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
+    /// A recipe with an unknown or ill-typed option, or one outside its range.
+    #[error("{0}")]
+    Recipe(String),
     /// An option outside its range, or a file of options or results that does not parse.
     #[error("{0}")]
     Options(String),
@@ -88,6 +91,9 @@ impl Error {
             Self::Gate(error) => error.hint(),
             Self::Train(error) => error.hint(),
             Self::Probes { hint, .. } | Self::Images { hint, .. } => Some(hint.clone()),
+            Self::Recipe(_) => {
+                Some("the same command with --print-recipe, and without --recipe, shows every option and its default".to_owned())
+            }
             Self::Bias(_) | Self::Bootstrap(_) | Self::Options(_) => None,
         }
     }

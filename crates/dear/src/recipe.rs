@@ -50,10 +50,9 @@ impl Recipe {
     /// Read a recipe; what it does not name keeps its default, what it names must exist.
     ///
     /// # Errors
-    /// [`Error::Options`] with the parser's line and column, or the option that is out of range.
+    /// [`Error::Recipe`] with the line, or the option that is out of range.
     pub fn from_toml(text: &str) -> Result<Self, Error> {
-        let recipe: Self =
-            toml::from_str(text).map_err(|error| Error::Options(format!("recipe: {error}")))?;
+        let recipe: Self = toml::from_str(text).map_err(|error| Error::Recipe(one_line(text, &error)))?;
         recipe.check()?;
         Ok(recipe)
     }
@@ -61,9 +60,9 @@ impl Recipe {
     /// The resolved recipe, every option named.
     ///
     /// # Errors
-    /// [`Error::Options`] if an option cannot be written as TOML (a number that is not finite).
+    /// [`Error::Recipe`] if an option cannot be written as TOML (a number that is not finite).
     pub fn to_toml(&self) -> Result<String, Error> {
-        toml::to_string(self).map_err(|error| Error::Options(format!("recipe: {error}")))
+        toml::to_string(self).map_err(|error| Error::Recipe(format!("recipe: {error}")))
     }
 
     /// Refuse values outside their range.
@@ -72,24 +71,33 @@ impl Recipe {
     /// The first option out of range.
     pub fn check(&self) -> Result<(), Error> {
         if !(1..=1000).contains(&self.views) {
-            return Err(Error::Options(format!("views is {}, expected 1 to 1000", self.views)));
+            return Err(Error::Recipe(format!("views is {}, expected 1 to 1000", self.views)));
         }
         if !(self.holdout > 0.0 && self.holdout < 1.0) {
-            return Err(Error::Options(format!(
+            return Err(Error::Recipe(format!(
                 "holdout is {}, expected a share between 0 and 1",
                 self.holdout
             )));
         }
-        self.probe.mask.check().map_err(Error::Options)?;
+        self.probe.mask.check().map_err(Error::Recipe)?;
         self.rad.check()?;
         self.gate.check()?;
-        self.augment.check().map_err(|error| Error::Options(error.to_string()))?;
+        self.augment.check().map_err(|error| Error::Recipe(error.to_string()))?;
         match &self.head {
             Solver::L2(options) => options.check()?,
             Solver::Adam(options) => options.check()?,
         }
         Ok(())
     }
+}
+
+/// The parser's message with its line, without the picture of it.
+fn one_line(text: &str, error: &toml::de::Error) -> String {
+    let line = error
+        .span()
+        .and_then(|span| text.get(..span.start))
+        .map_or(1, |before| before.matches('\n').count() + 1);
+    format!("line {line}: {}", error.message().replace('\n', ", "))
 }
 
 #[cfg(test)]

@@ -98,7 +98,7 @@ pub struct Record {
 /// The files that `paths` name: folders are searched, files are taken as they are. Sorted within a folder.
 ///
 /// # Errors
-/// [`Error::Dataset`] for a path that is not there or a folder without any image.
+/// [`Error::Images`] for a path that is not there, [`Error::Dataset`] for a folder without any image.
 pub fn gather(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, u64), Error> {
     let (mut files, mut skipped) = (Vec::new(), 0);
     for path in paths {
@@ -109,11 +109,13 @@ pub fn gather(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, u64), Error> {
         } else if fs_err::metadata(path).is_ok() {
             files.push(path.clone());
         } else {
-            return Err(dataset::DatasetError::NotAFolder {
-                path: path.display().to_string(),
-                found: "does not exist",
-            }
-            .into());
+            return Err(Error::Images {
+                message: format!(
+                    "{}: does not exist, expected an image or a folder of images",
+                    path.display()
+                ),
+                hint: "check the path".to_owned(),
+            });
         }
     }
     Ok((files, skipped))

@@ -73,14 +73,6 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
             refused += 1;
         }
     }
-    output::line(format_args!(
-        "{} channels scored over {} probe views ({} degenerate left out): {:+.4} to {:+.4}",
-        rad.scores.len(),
-        rad.probes,
-        rad.degenerate,
-        rad.scores.iter().copied().fold(f64::INFINITY, f64::min),
-        rad.scores.iter().copied().fold(f64::NEG_INFINITY, f64::max)
-    ))?;
     let file = RadFile {
         schema: 1,
         detector: detector.metadata().name.clone(),
@@ -89,5 +81,13 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     };
     output::write(&recipe_path(&args.out), recipe.to_toml()?.as_bytes())?;
     output::write_json(&args.out, &file)?;
+    output::line(format_args!(
+        "{} channels scored over {} probe views ({} degenerate left out): {:+.4} to {:+.4}",
+        file.rad.scores.len(),
+        file.rad.probes,
+        file.rad.degenerate,
+        file.rad.scores.iter().copied().fold(f64::INFINITY, f64::min),
+        file.rad.scores.iter().copied().fold(f64::NEG_INFINITY, f64::max)
+    ))?;
     Ok(if refused == 0 { Outcome::Done } else { Outcome::DoneWithFailedItems })
 }

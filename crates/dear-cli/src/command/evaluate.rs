@@ -180,11 +180,12 @@ pub(crate) fn print(evaluation: &Evaluation) -> Result<(), Error> {
     Ok(())
 }
 
-/// Say which images were refused; returns how many.
+/// Say which images were refused, as they are or (too small after a resize) under a chain; returns how many.
 pub(crate) fn report_refused(records: &[ImageRecord]) -> usize {
+    let mut seen = std::collections::BTreeSet::new();
     let refused: Vec<dear::probe::Refused> = records
         .iter()
-        .filter(|record| record.chain == "clean")
+        .filter(|record| record.error.is_some() && seen.insert(&record.path))
         .filter_map(|record| {
             Some(dear::probe::Refused {
                 path: record.path.clone(),

@@ -38,13 +38,14 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let scores: RadFile = output::read_json(&args.rad, "a file of scores from `dear dissect`")?;
     let options = GateOptions { prune_top: args.prune_top, prune_bottom: args.prune_bottom };
     let gate = bilateral(&scores.rad.scores, &options)?;
+    let file = GateFile { options, gate, scores };
+    output::write_json(&args.out, &file)?;
     output::line(format_args!(
         "{} of {} channels kept: {} pruned at the top, {} at the bottom",
-        gate.kept(),
-        gate.channels(),
-        gate.n_top,
-        gate.n_bottom
+        file.gate.kept(),
+        file.gate.channels(),
+        file.gate.n_top,
+        file.gate.n_bottom
     ))?;
-    output::write_json(&args.out, &GateFile { options, gate, scores })?;
     Ok(Outcome::Done)
 }

@@ -75,10 +75,13 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     };
     let split = split_images(&inputs, &recipe)?;
     let progress = Progress::default();
+    let mut probes_held_out = 0;
     let probes = match &args.probes {
         Some(folder) => {
             let mut pairs = list(folder, args.masks.as_deref())?;
+            let listed = pairs.len();
             pairs.retain(|pair| !split.held_out.contains(&pair.stem));
+            probes_held_out = (listed - pairs.len()) as u64;
             Some(probe_views(&detector, &store, &pairs, &recipe, "probe views", &progress)?)
         }
         None => None,
@@ -87,7 +90,8 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let val = main_views(&detector, &store, &split.val, &recipe, "validation views", &progress)?;
     let refinement = refine(&detector, &gate.gate, &main, &val, probes.as_deref(), &recipe, &progress)?;
     let none: &[Row] = &[];
-    let (counts, refused) = Counts::of(&main, &val, probes.as_deref().unwrap_or(none), None, &recipe);
+    let (mut counts, refused) = Counts::of(&main, &val, probes.as_deref().unwrap_or(none), None, &recipe);
+    counts.probes_held_out = probes_held_out;
     output::refused(&refused);
     let model = assemble(&detector, &gate.scores.rad, &gate.gate, &refinement, &recipe, &counts)?;
     output::write(&recipe_path(&args.out), recipe.to_toml()?.as_bytes())?;

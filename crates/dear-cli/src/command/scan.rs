@@ -143,10 +143,9 @@ impl Writer {
 
 fn text(record: &Record) -> Result<(), Error> {
     let mut out = std::io::stdout().lock();
+    let path = output::one_line(&record.path);
     let result = match (&record.error, record.logit, record.verdict) {
-        (Some(error), ..) => {
-            writeln!(out, "refused          {}  {}: {}", record.path, error.kind, error.message)
-        }
+        (Some(error), ..) => writeln!(out, "refused          {path}  {}: {}", error.kind, error.message),
         (None, Some(logit), Some(verdict)) => {
             let word = match verdict {
                 Verdict::Generated => "generated",
@@ -155,7 +154,7 @@ fn text(record: &Record) -> Result<(), Error> {
             };
             let warning =
                 record.warning.as_ref().map(|warning| format!("  warning: {warning}")).unwrap_or_default();
-            writeln!(out, "{word:<9} {logit:>+6.2}  {}{warning}", record.path)
+            writeln!(out, "{word:<9} {logit:>+6.2}  {path}{warning}")
         }
         _ => Ok(()),
     };

@@ -161,7 +161,7 @@ impl ImportError {
                 "this is not a file that dear wrote: import the network first (dear import)"
             }
             Problem::NonFinite { .. } => "the weights are damaged: export or train the network again",
-            Problem::Unreadable(_) => return None,
+            Problem::Unreadable(_) => "check the path",
         };
         Some(hint.to_owned())
     }
@@ -199,7 +199,7 @@ impl LooksLike {
             Self::LfsPointer => Some("fetch the file itself: git lfs pull"),
             Self::Picture => Some("the detector comes first, then the images"),
             Self::Hdf5 => Some("export the network to ONNX first"),
-            Self::Unknown => None,
+            Self::Unknown => Some("give a detector that dear wrote (.onnx)"),
         }
     }
 }

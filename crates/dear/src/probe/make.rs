@@ -92,17 +92,30 @@ pub fn make(
     let mut unsaved = 0;
     for path in images {
         if observer.cancelled() {
-            write_journal(&journal, &made)?;
+            write_journal(&journal, made.iter().chain(known.values()))?;
             return Err(Error::Interrupted);
         }
-        let bytes = fs_err::read(path).map_err(Error::Io)?;
+        let bytes = match fs_err::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                let path = path.display().to_string();
+                refused.push(Refused { path, kind: "unreadable".to_owned(), message: error.to_string() });
+                observer.event(Event::Advanced { by: 1 });
+                continue;
+            }
+        };
         let stem = stem(path);
         let source_sha256 = sha256_hex(&bytes);
         let key = key(&source_sha256, inpainter, options);
         let (image_file, mask_file) =
             (out.join(format!("{stem}_inpaint.png")), out.join(format!("{stem}_mask.png")));
-        let finished =
-            known.remove(&stem).filter(|row| row.key == key && image_file.is_file() && mask_file.is_file());
+        let row = known.remove(&stem);
+        let is_stale = row.as_ref().is_some_and(|row| row.key != key);
+        let finished = row.filter(|row| row.key == key && image_file.is_file() && mask_file.is_file());
+        if is_stale {
+            // Its files are about to be overwritten: were the run killed then, the row would vouch for the wrong pixels.
+            write_journal(&journal, made.iter().chain(known.values()))?;
+        }
         match finished {
             Some(row) => made.push(row),
             None => match decode(&bytes, &DecodeOptions::default()) {
@@ -148,7 +161,7 @@ pub fn make(
                     unsaved += 1;
                     // A kill costs at most these many probes made again.
                     if unsaved == 16 {
-                        write_journal(&journal, &made)?;
+                        write_journal(&journal, made.iter().chain(known.values()))?;
                         unsaved = 0;
                     }
                 }
@@ -165,7 +178,7 @@ pub fn make(
                 .map_or_else(String::new, |first| format!("the first: {}: {}", first.path, first.message)),
         });
     }
-    write_journal(&journal, &made)?;
+    write_journal(&journal, made.iter())?;
     Ok((made, refused))
 }
 
@@ -202,8 +215,8 @@ fn read_journal(path: &Path) -> HashMap<String, Made> {
         .collect()
 }
 
-fn write_journal(path: &Path, rows: &[Made]) -> Result<(), Error> {
-    let mut rows: Vec<&Made> = rows.iter().collect();
+fn write_journal<'a>(path: &Path, rows: impl Iterator<Item = &'a Made>) -> Result<(), Error> {
+    let mut rows: Vec<&Made> = rows.collect();
     rows.sort_by(|a, b| a.stem.cmp(&b.stem));
     let mut text = String::new();
     for row in rows {

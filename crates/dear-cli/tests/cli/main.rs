@@ -1,0 +1,11 @@
+//! The program as people run it: real files, the built binary, the built-in engine. stdout, stderr and exit codes are
+//! compared, and what is left on disk.
+
+mod errors;
+mod evaluate;
+mod explain;
+mod harden;
+mod probe;
+mod scan;
+mod steps;
+mod support;

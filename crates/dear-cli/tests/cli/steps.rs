@@ -1,0 +1,103 @@
+//! `dear dissect`, `dear prune` and `dear refine`: the parts of `dear harden`.
+
+use std::path::Path;
+
+use crate::support::{Training, args, command, dear};
+
+/// The parts, with the probes and the recipe of a hardening that was done before; the detector's bytes.
+fn in_parts(set: &Training, probes: &Path, recipe: &Path, more: &[std::ffi::OsString]) -> Vec<u8> {
+    let [rad, gate, out] = ["rad.json", "gate.json", "refined.onnx"].map(|name| set.path("parts").join(name));
+    let ran = dear(args!["dissect", "--probes", probes, "--recipe", recipe, "--out", &rad]).expect(0);
+    assert!(ran.stdout.contains(" channels scored over "), "{}", ran.stdout);
+    let ran =
+        dear(args!["prune", "--rad", &rad, "--out", &gate, "--prune-top", "0.3", "--prune-bottom", "0.1"])
+            .expect(0);
+    assert!(ran.stdout.contains(" channels kept: ") && ran.stderr.is_empty(), "{ran:?}");
+    let refine = args![
+        "refine", "--gate", &gate, "--real", &set.real, "--fake", &set.fake, "--probes", probes, "--recipe",
+        recipe, "--out", &out
+    ];
+    dear([refine, more.to_vec()].concat()).expect(0);
+    assert_eq!(fs_err::read(recipe).unwrap(), fs_err::read(set.path("parts/refined.recipe.toml")).unwrap());
+    fs_err::read(&out).unwrap()
+}
+
+#[test]
+fn the_parts_make_what_the_whole_makes() {
+    let set = Training::new();
+    let recipe = set.path("r.toml");
+    fs_err::write(&recipe, "seed = 2\n[gate]\nprune_top = 0.3\nprune_bottom = 0.1\n").unwrap();
+    for (name, more) in [("validated", args!["--val", &set.val]), ("held-out", args![])] {
+        dear(set.harden(name, &[more.clone(), args!["--recipe", &recipe]].concat())).expect(0);
+        let whole = fs_err::read(set.path(name).join("h.onnx")).unwrap();
+        let resolved = set.path(name).join("h.recipe.toml");
+        let probes = set.path(name).join("h.work/probes");
+        assert!(in_parts(&set, &probes, &resolved, &more) == whole, "{name}: the files differ");
+    }
+}
+
+#[test]
+fn given_probes_of_held_out_photographs_are_left_out_and_counted_alike() {
+    let set = Training::new();
+    let probes = set.path("probes");
+    dear(args!["probe", &set.real, "--inpainter", "null", "--out", &probes]).expect(0);
+    dear(set.harden("whole", &args!["--probes", &probes])).expect(0);
+    let [rad, gate, out] = ["rad.json", "gate.json", "refined.onnx"].map(|name| set.path(name));
+    dear(args!["dissect", "--probes", &probes, "--views", "2", "--out", &rad]).expect(0);
+    dear(args!["prune", "--rad", &rad, "--out", &gate]).expect(0);
+    dear(args![
+        "refine", "--gate", &gate, "--real", &set.real, "--fake", &set.fake, "--probes", &probes, "--views",
+        "2", "--out", &out
+    ])
+    .expect(0);
+    // Dissect knows of no hold-out, so the scores may differ; what was left out is counted by both.
+    for file in [set.path("whole").join("h.onnx"), out] {
+        let bytes = fs_err::read(&file).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(
+            text.contains("\"probes_held_out\":1") && text.contains("\"probes\":5"),
+            "{}",
+            file.display()
+        );
+    }
+}
+
+#[test]
+fn a_gate_of_another_backbone_is_refused() {
+    let set = Training::new();
+    let [probes, rad, gate, out] =
+        ["probes", "rad.json", "gate.json", "refined.onnx"].map(|name| set.path(name));
+    dear(args!["probe", &set.real, "--inpainter", "null", "--out", &probes]).expect(0);
+    dear(args!["dissect", "--probes", &probes, "--views", "1", "--out", &rad]).expect(0);
+    dear(args!["prune", "--rad", &rad, "--out", &gate]).expect(0);
+    let mut file: serde_json::Value = serde_json::from_str(&fs_err::read_to_string(&gate).unwrap()).unwrap();
+    assert_eq!(file["backbone_sha256"].as_str().unwrap().len(), 64);
+    file["backbone_sha256"] = "0123456789abcdef".into();
+    fs_err::write(&gate, file.to_string()).unwrap();
+    let ran = dear(args!["refine", "--gate", &gate, "--real", &set.real, "--fake", &set.fake, "--out", &out])
+        .expect(2);
+    let error =
+        format!("{}: made for the backbone of mini (0123456789ab), expected that of mini (", gate.display());
+    assert!(ran.talk("error: ")[0].starts_with(&error), "{}", ran.stderr);
+    assert_eq!(ran.talk("hint: "), ["dissect and prune with the same --detector"]);
+    assert!(!out.exists() && !set.path("refined.recipe.toml").exists() && !set.path("refined.work").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_closed_stdout_does_not_lose_the_file() {
+    let set = Training::new();
+    let [probes, rad, gate] = ["probes", "rad.json", "gate.json"].map(|name| set.path(name));
+    dear(args!["probe", &set.real, "--inpainter", "null", "--out", &probes]).expect(0);
+    let steps = [
+        (args!["dissect", "--probes", &probes, "--views", "1", "--out", &rad], &rad),
+        (args!["prune", "--rad", &rad, "--out", &gate], &gate),
+    ];
+    for (words, file) in steps {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let status = command(words).stdout(writer).stderr(std::process::Stdio::null()).status().unwrap();
+        assert_eq!(status.code(), Some(0));
+        assert!(file.is_file(), "{}", file.display());
+    }
+}
