@@ -15,10 +15,11 @@ static CANCEL: Cancel = Cancel::new();
 /// written whole or not at all, so neither leaves a half one.
 pub(crate) fn watch_for_interrupts() {
     let handler = || {
-        if CANCEL.cancel() {
+        if CANCEL.is_cancelled() {
             std::process::exit(130);
         }
         output::note("stopping after the current item (again to end at once); what is finished is kept");
+        CANCEL.cancel();
     };
     // Fails only if a handler is set already, as in tests that run the program twice in one process.
     let _ = ctrlc::set_handler(handler);

@@ -40,7 +40,7 @@ pub struct Sample {
     pub key: String,
     /// Real or generated.
     pub label: Label,
-    /// Folder below the label (a generator, a camera), or above it (`progan/0_real`), or `all`.
+    /// Folder below the label (a generator, a camera), or above it (`progan/0_real`), or the label's folder itself.
     pub subset: String,
     /// Images of one scene share it; resampling keeps them together. An image alone is its own group.
     pub group: String,
@@ -325,7 +325,7 @@ fn label_and_subset(key: &str, folders: &[String]) -> Result<(Label, String), Da
     } else if !above.is_empty() {
         above.join("/")
     } else {
-        "all".to_owned()
+        folders[nearest].clone()
     };
     Ok((label, subset))
 }
@@ -395,7 +395,7 @@ mod tests {
         let cases = [
             Case { file: "real/redcaps/a.b.jpg", label: Label::Real, subset: "redcaps" },
             Case { file: "fake/sd/A.JPG", label: Label::Generated, subset: "sd" },
-            Case { file: "fake/noextension", label: Label::Generated, subset: "all" },
+            Case { file: "fake/noextension", label: Label::Generated, subset: "fake" },
             Case { file: "unreal_fakes/0_real/x.jpg", label: Label::Real, subset: "unreal_fakes" },
             Case { file: "progan/cat/1_fake/x.jpg", label: Label::Generated, subset: "progan/cat" },
             Case { file: "sdv5/nature/x.jpg", label: Label::Real, subset: "sdv5" },

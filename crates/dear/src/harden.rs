@@ -74,7 +74,8 @@ impl Counts {
         null: Option<&[Row]>,
         recipe: &Recipe,
     ) -> (Self, Vec<Refused>) {
-        let refused: Vec<Refused> = [main, val, probes].into_iter().flat_map(refused_rows).collect();
+        let parts = [main, val, probes, null.unwrap_or_default()];
+        let refused: Vec<Refused> = parts.into_iter().flat_map(refused_rows).collect();
         let counts = Self {
             real: images(main, Label::Real),
             fake: images(main, Label::Generated),
@@ -120,10 +121,9 @@ pub fn harden(
 ) -> Result<Hardened, Error> {
     recipe.check()?;
     let store = Store::new(&inputs.work.join("features"));
-    let mut refused = Vec::new();
 
     let split = split_images(inputs, recipe)?;
-    let (pairs, null_pairs, probes_held_out) = gather_probes(inputs, &split, recipe, &mut refused, observer)?;
+    let (pairs, null_pairs, probes_held_out) = gather_probes(inputs, &split, recipe, observer)?;
 
     let probe_rows = probe_views(detector, &store, &pairs, recipe, "dissecting probes", observer)?;
     let null_rows = match &null_pairs {
@@ -139,9 +139,7 @@ pub fn harden(
     let val_rows = main_views(detector, &store, &split.val, recipe, "validation views", observer)?;
     let refinement = refine(detector, &gate, &main_rows, &val_rows, Some(&probe_rows), recipe, observer)?;
 
-    let (mut counts, unusable) = Counts::of(&main_rows, &val_rows, &probe_rows, null_rows.as_deref(), recipe);
-    refused.extend(unusable);
-    counts.refused = refused.len() as u64;
+    let (mut counts, refused) = Counts::of(&main_rows, &val_rows, &probe_rows, null_rows.as_deref(), recipe);
     counts.probes_held_out = probes_held_out;
     let model = assemble(detector, &rad, &gate, &refinement, recipe, &counts)?;
     Ok(Hardened { model, rad, gate, report: refinement.report, counts, refused })
@@ -395,7 +393,6 @@ fn gather_probes(
     inputs: &Inputs,
     split: &Split,
     recipe: &Recipe,
-    refused: &mut Vec<Refused>,
     observer: &dyn Observer,
 ) -> Result<Gathered, Error> {
     let photographs: Vec<PathBuf> = split
@@ -417,9 +414,9 @@ fn gather_probes(
         None => {
             let generator = Generator::embedded_x4(&inputs.engine)?;
             let folder = inputs.work.join("probes");
-            let (made, cannot) =
+            // What is refused here is refused again, and counted, where its training views are made.
+            let (made, _) =
                 probe::make(&photographs, &Resynthesis(&generator), &recipe.probe, &folder, observer)?;
-            refused.extend(cannot);
             only_made(&folder, &made)
         }
     };
@@ -463,7 +460,7 @@ fn sources(folder: &Path, label: Label, prefix: &str) -> Result<Vec<Source>, Err
             Source {
                 key: format!("{prefix}/{}", dataset::path_text(relative)),
                 label,
-                subset: subset.unwrap_or_else(|| "all".to_owned()),
+                subset: subset.unwrap_or_else(|| prefix.to_owned()),
                 mask: None,
                 path,
             }
