@@ -18,19 +18,13 @@ use crate::store::{Row, Store};
 use crate::views::{self, Source};
 
 /// How an evaluation is done.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EvaluateOptions {
     /// Seeds what chains draw.
     pub seed: u64,
     /// Intervals.
     pub bootstrap: BootstrapOptions,
-}
-
-impl Default for EvaluateOptions {
-    fn default() -> Self {
-        Self { seed: 0, bootstrap: BootstrapOptions::default() }
-    }
 }
 
 /// Everything that an evaluation found: `results.json`.

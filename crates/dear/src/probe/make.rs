@@ -13,19 +13,13 @@ use crate::files::{sha256_hex, write_atomic};
 use crate::observe::{Event, Observer};
 
 /// How probes are made.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProbeOptions {
     /// Seeds the mask of every image, together with the image's content.
     pub seed: u64,
     /// The rectangle.
     pub mask: MaskOptions,
-}
-
-impl Default for ProbeOptions {
-    fn default() -> Self {
-        Self { seed: 0, mask: MaskOptions::default() }
-    }
 }
 
 /// One line of `probes.jsonl`, the folder's manifest.
