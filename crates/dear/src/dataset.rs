@@ -40,7 +40,7 @@ pub struct Sample {
     pub key: String,
     /// Real or generated.
     pub label: Label,
-    /// Folder below the label (a generator, a camera), or above it (`progan/0_real`), or `all`.
+    /// Folder below the label (a generator, a camera), or above it (`progan/0_real`), or the label's folder itself.
     pub subset: String,
     /// Images of one scene share it; resampling keeps them together. An image alone is its own group.
     pub group: String,
@@ -264,7 +264,8 @@ pub fn path_text(path: &Path) -> String {
 /// File name up to its *first* dot: the reference's stem (`a.b.png` -> `a`), by which probes and pairs are named.
 pub fn stem(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let end = name.get(1..).and_then(|rest| rest.find('.')).map_or(name.len(), |at| at + 1);
+    // A leading dot belongs to a hidden name.
+    let end = name.char_indices().skip(1).find(|&(_, c)| c == '.').map_or(name.len(), |(at, _)| at);
     name[..end].to_owned()
 }
 
@@ -324,7 +325,7 @@ fn label_and_subset(key: &str, folders: &[String]) -> Result<(Label, String), Da
     } else if !above.is_empty() {
         above.join("/")
     } else {
-        "all".to_owned()
+        folders[nearest].clone()
     };
     Ok((label, subset))
 }
@@ -394,7 +395,7 @@ mod tests {
         let cases = [
             Case { file: "real/redcaps/a.b.jpg", label: Label::Real, subset: "redcaps" },
             Case { file: "fake/sd/A.JPG", label: Label::Generated, subset: "sd" },
-            Case { file: "fake/noextension", label: Label::Generated, subset: "all" },
+            Case { file: "fake/noextension", label: Label::Generated, subset: "fake" },
             Case { file: "unreal_fakes/0_real/x.jpg", label: Label::Real, subset: "unreal_fakes" },
             Case { file: "progan/cat/1_fake/x.jpg", label: Label::Generated, subset: "progan/cat" },
             Case { file: "sdv5/nature/x.jpg", label: Label::Real, subset: "sdv5" },

@@ -460,7 +460,7 @@ fn sources(folder: &Path, label: Label, prefix: &str) -> Result<Vec<Source>, Err
             Source {
                 key: format!("{prefix}/{}", dataset::path_text(relative)),
                 label,
-                subset: subset.unwrap_or_else(|| "all".to_owned()),
+                subset: subset.unwrap_or_else(|| prefix.to_owned()),
                 mask: None,
                 path,
             }

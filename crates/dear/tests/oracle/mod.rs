@@ -86,11 +86,11 @@ pub fn engines() -> Vec<EngineOptions> {
 
 /// ONNX Runtime, or a visible line that says that it was skipped.
 pub fn onnxruntime() -> Option<EngineOptions> {
-    if discover().iter().any(|found| found.version.is_ok()) {
+    if discover(None).iter().any(|found| found.version.is_ok()) {
         return Some(EngineOptions::onnxruntime());
     }
     let required = env::var_os("DEAR_REQUIRE_ONNXRUNTIME").is_some_and(|value| value == "1");
-    assert!(!required, "DEAR_REQUIRE_ONNXRUNTIME=1, but no usable ONNX Runtime: {:?}", discover());
+    assert!(!required, "DEAR_REQUIRE_ONNXRUNTIME=1, but no usable ONNX Runtime: {:?}", discover(None));
     skipped("no ONNX Runtime found (set DEAR_ONNXRUNTIME)");
     None
 }
