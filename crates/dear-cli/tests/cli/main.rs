@@ -1,6 +1,8 @@
 //! The program as people run it: real files, the built binary, the built-in engine. stdout, stderr and exit codes are
 //! compared, and what is left on disk.
 
+#![expect(clippy::unwrap_used, reason = "the helpers are tests too")]
+
 mod errors;
 mod evaluate;
 mod explain;

@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 /// Arguments of any string kind: `args!["scan", &folder, "--format", "jsonl"]`.
 macro_rules! args {
-    ($($arg:expr),* $(,)?) => { vec![$(::std::ffi::OsString::from(::std::convert::AsRef::<::std::ffi::OsStr>::as_ref(&$arg))),*] };
+    ($($arg:expr),* $(,)?) => { ::std::vec::Vec::<::std::ffi::OsString>::from([$(::std::ffi::OsString::from(::std::convert::AsRef::<::std::ffi::OsStr>::as_ref(&$arg))),*]) };
 }
 pub(crate) use args;
 
