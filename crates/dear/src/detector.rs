@@ -116,7 +116,15 @@ pub enum DetectorError {
         /// The missing output.
         output: &'static str,
     },
-    /// The engine's answer has another shape than the contract says, or is not finite.
+    /// The network answers this image with NaN or infinity.
+    #[error("output \"{output}\" is {value}, expected a finite number")]
+    NonFinite {
+        /// The output.
+        output: &'static str,
+        /// What came.
+        value: f32,
+    },
+    /// The engine's answer has another shape than the contract says.
     #[error("output \"{output}\" is {found}, expected {expected}")]
     Output {
         /// The output.
@@ -138,6 +146,7 @@ impl DetectorError {
             Self::TooSmall { .. } => "too_small",
             Self::MixedSizes { .. } => "mixed_sizes",
             Self::NoImages => "no_images",
+            Self::NonFinite { .. } => "non_finite",
             Self::NoOutput { .. } => "no_output",
             Self::Output { .. } => "output",
         }
@@ -357,13 +366,9 @@ impl Detector {
             });
         }
         let broken = output.data.iter().find(|value| !value.is_finite());
-        match broken.filter(|_| quantity == Quantity::Logit) {
+        match broken.filter(|_| matches!(quantity, Quantity::Logit | Quantity::Pooled)) {
             None => Ok(()),
-            Some(value) => Err(DetectorError::Output {
-                output: name,
-                found: value.to_string(),
-                expected: "a finite number".to_owned(),
-            }),
+            Some(&value) => Err(DetectorError::NonFinite { output: name, value }),
         }
     }
 }

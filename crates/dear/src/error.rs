@@ -82,7 +82,7 @@ impl Error {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Interrupted => Some("run the same command again: it goes on where it stopped".to_owned()),
+            Self::Interrupted => Some("run the same command again; finished steps are not done twice".to_owned()),
             Self::Io(error) => io_hint(error),
             Self::Dataset(error) => error.hint(),
             Self::Detector(error) => error.hint(),

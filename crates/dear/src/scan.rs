@@ -173,17 +173,12 @@ pub fn score_file(detector: &Detector, path: &Path, options: &DecodeOptions) -> 
             refuse(&mut record, "size", error.to_string(), error.hint());
             return Ok(record);
         }
+        Err(error @ DetectorError::NonFinite { .. }) => {
+            refuse(&mut record, "non_finite", error.to_string(), error.hint());
+            return Ok(record);
+        }
         Err(error) => return Err(error.into()),
     };
-    if !logit.is_finite() {
-        refuse(
-            &mut record,
-            "non_finite",
-            format!("the detector's logit is {logit}, expected a finite number"),
-            None,
-        );
-        return Ok(record);
-    }
     record.logit = Some(logit);
     record.verdict = Some(match logit.total_cmp(&record.threshold) {
         _ if logit == record.threshold => Verdict::Uncertain,

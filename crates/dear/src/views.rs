@@ -170,7 +170,7 @@ fn whole_row(
             Err(error) => row.error = Some(("chain".to_owned(), error.to_string())),
             Ok(applied) => match detector.pooled(&applied.image) {
                 Ok(pooled) => row.pooled = pooled,
-                Err(error) => row.error = Some(too_small(error)?),
+                Err(error) => row.error = Some(image_error(error)?),
             },
         },
     }
@@ -178,11 +178,11 @@ fn whole_row(
 }
 
 /// An image that the detector cannot take is that image's error; any other failure of the engine ends the run.
-fn too_small(error: DetectorError) -> Result<(String, String), Error> {
-    if matches!(error, DetectorError::TooSmall { .. }) {
-        Ok(("size".to_owned(), error.to_string()))
-    } else {
-        Err(error.into())
+fn image_error(error: DetectorError) -> Result<(String, String), Error> {
+    match error {
+        DetectorError::TooSmall { .. } => Ok(("size".to_owned(), error.to_string())),
+        DetectorError::NonFinite { .. } => Ok(("non_finite".to_owned(), error.to_string())),
+        other => Err(other.into()),
     }
 }
 

@@ -130,7 +130,7 @@ fn interrupted_at_each_step_and_rerun() {
         assert_eq!(child.wait().unwrap().code(), Some(130), "{step}: {said}");
         assert!(
             said.ends_with(
-                "error: interrupted\nhint: run the same command again: it goes on where it stopped\n"
+                "error: interrupted\nhint: run the same command again; finished steps are not done twice\n"
             ),
             "{step}: {said}"
         );
