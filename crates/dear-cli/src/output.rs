@@ -71,6 +71,10 @@ pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path, what: &str)
 
 /// Refuse early, before long work, where the folder of `path` cannot be written to.
 pub(crate) fn check_writable(path: &Path) -> Result<(), Error> {
+    if path.is_dir() {
+        let message = format!("{}: is a folder, expected a file", path.display());
+        return Err(Error::Images { message, hint: "name the file that is to be written".to_owned() });
+    }
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

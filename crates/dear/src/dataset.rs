@@ -232,10 +232,23 @@ pub fn list_images(folder: &Path) -> Result<Listing, DatasetError> {
     for entry in walk.filter_entry(|entry| {
         entry.depth() == 0 || !entry.file_type().is_dir() || !is_foreign_name(entry.path())
     }) {
-        let entry = entry.map_err(|error| {
-            let text = error.to_string();
-            std::io::Error::new(error.into_io_error().map_or(std::io::ErrorKind::Other, |e| e.kind()), text)
-        })?;
+        let entry = match entry {
+            Ok(entry) => entry,
+            // A dangling link, or a folder that may not be read: it becomes one refused item, not the end of the run.
+            Err(error) if error.depth() > 0 && error.loop_ancestor().is_none() => {
+                listing.paths.extend(error.path().filter(|path| !is_foreign_name(path)).map(Path::to_owned));
+                continue;
+            }
+            // A link to a folder above holds nothing new.
+            Err(error) if error.depth() > 0 => {
+                listing.skipped += 1;
+                continue;
+            }
+            Err(error) => {
+                let kind = error.io_error().map_or(std::io::ErrorKind::Other, std::io::Error::kind);
+                return Err(std::io::Error::new(kind, error.to_string()).into());
+            }
+        };
         if !entry.file_type().is_file() {
             continue;
         }
@@ -428,6 +441,18 @@ mod tests {
             ["fake/b.jpg", "real/a.jpg"]
         );
         assert_eq!(dataset.skipped, 4);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_dangling_link_is_an_item_and_a_loop_is_passed_over() {
+        let folder = tree(&["a.jpg"]);
+        std::os::unix::fs::symlink("nowhere.jpg", folder.path().join("b.jpg")).unwrap();
+        std::os::unix::fs::symlink(folder.path(), folder.path().join("loop")).unwrap();
+        let listing = list_images(folder.path()).unwrap();
+        let names: Vec<_> = listing.paths.iter().map(|path| path.file_name().unwrap().to_owned()).collect();
+        assert_eq!(names, ["a.jpg", "b.jpg"]);
+        assert_eq!(listing.skipped, 1);
     }
 
     #[test]

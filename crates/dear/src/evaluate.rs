@@ -65,6 +65,8 @@ pub struct Data {
     pub fake: u64,
     /// Other files passed over.
     pub skipped: u64,
+    /// Images whose very bytes also stand in the other class: their labels cannot both be right.
+    pub in_both_classes: u64,
     /// Whether intervals resample scenes.
     pub scenes_known: bool,
     /// Number of scenes, where they are known.
@@ -107,6 +109,8 @@ pub struct System {
     pub note: String,
     /// Whether the method's claim is about this one.
     pub hardened: bool,
+    /// For a hardened one, the systems that are its controls: role in its file (`base`, `base + bias`, ...) to name.
+    pub controls: BTreeMap<String, String>,
 }
 
 /// Metrics of one system on one subset under one chain.
@@ -177,14 +181,14 @@ pub struct ImageRecord {
     pub subset: String,
     /// Chain.
     pub chain: String,
-    /// `scored` or `refused`.
+    /// `scored`, or `refused` where any detector refused it.
     pub status: String,
     /// Kind of error, null if scored.
     pub error: Option<String>,
     /// The error in words, null if scored.
     pub message: Option<String>,
-    /// Logit of each system; null for a refused image.
-    pub logits: Option<BTreeMap<String, f64>>,
+    /// Logit of each system; null for a system that refused the image.
+    pub logits: BTreeMap<String, Option<f64>>,
 }
 
 /// Judge `detectors` on `dataset` under each chain (a clean pass is always first). Returns the evaluation and a record
@@ -281,28 +285,28 @@ pub fn evaluate(
                 });
             }
         }
-        let first_rows = &rows[first.backbone_sha256()][c];
-        for (i, (sample, row)) in dataset.samples.iter().zip(first_rows).enumerate() {
-            let logits = || {
-                systems
-                    .iter()
-                    .zip(&scores)
-                    .map(|((system, _), scores)| (system.name.clone(), scores[i]))
-                    .collect()
-            };
+        for (i, sample) in dataset.samples.iter().enumerate() {
+            let of_image: Vec<&Row> = rows.values().map(|by_chain| &by_chain[c][i]).collect();
+            let error = of_image.iter().find_map(|row| row.error.as_ref());
+            let named = systems.iter().zip(&scores);
             records.push(ImageRecord {
                 path: sample.key.clone(),
-                sha256: row.sha256.clone(),
+                sha256: of_image.first().map(|row| row.sha256.clone()).unwrap_or_default(),
                 label: sample.label,
                 subset: sample.subset.clone(),
                 chain: chain.clone(),
-                status: if row.error.is_none() { "scored" } else { "refused" }.to_owned(),
-                error: row.error.as_ref().map(|(kind, _)| kind.clone()),
-                message: row.error.as_ref().map(|(_, message)| message.clone()),
-                logits: row.error.is_none().then(logits),
+                status: if error.is_none() { "scored" } else { "refused" }.to_owned(),
+                error: error.map(|(kind, _)| kind.clone()),
+                message: error.map(|(_, message)| message.clone()),
+                logits: named
+                    .map(|((system, _), scores)| {
+                        (system.name.clone(), Some(scores[i]).filter(|logit| logit.is_finite()))
+                    })
+                    .collect(),
             });
         }
     }
+    let in_both_classes = in_both_classes(&rows[first.backbone_sha256()][0]);
     let mut evaluation = Evaluation {
         schema: 1,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -311,6 +315,7 @@ pub fn evaluate(
             real: dataset.count(Label::Real) as u64,
             fake: dataset.count(Label::Generated) as u64,
             skipped: dataset.skipped,
+            in_both_classes,
             scenes_known: dataset.scenes_known,
             scenes: groups
                 .as_ref()
@@ -348,32 +353,40 @@ fn systems(detectors: &[Detector]) -> Vec<(System, Head)> {
     for (index, detector) in detectors.iter().enumerate() {
         let metadata = detector.metadata();
         let hardened = !metadata.heads.is_empty();
-        let mut add = |name: String, note: String, head: &Head, hardened: bool| {
-            let same = |(system, other): &(System, Head)| {
-                other == head && detectors[system.detector].backbone_sha256() == detector.backbone_sha256()
+        let mut add = |name: &str,
+                       note: String,
+                       head: Head,
+                       hardened: bool,
+                       controls: BTreeMap<String, String>|
+         -> String {
+            let same = |(system, other): &&(System, Head)| {
+                *other == head && detectors[system.detector].backbone_sha256() == detector.backbone_sha256()
             };
-            if systems.iter().any(same) {
-                return;
+            if let Some((system, _)) = systems.iter().find(same) {
+                return system.name.clone();
             }
+            let numbered = format!("{name} #");
             let taken = systems
                 .iter()
-                .filter(|(system, _)| system.name == name || system.name.starts_with(&format!("{name} #")))
+                .filter(|(system, _)| system.name == name || system.name.starts_with(&numbered))
                 .count();
-            let name = if taken == 0 { name } else { format!("{name} #{}", taken + 1) };
-            systems.push((System { name, detector: index, note, hardened }, head.clone()));
+            let name = if taken == 0 { name.to_owned() } else { format!("{numbered}{}", taken + 1) };
+            systems.push((System { name: name.clone(), detector: index, note, hardened, controls }, head));
+            name
         };
+        let mut controls = BTreeMap::new();
         for named in &metadata.heads {
             let head = Head { weight: named.weight.clone(), bias: named.bias };
-            add(named.name.clone(), named.note.clone().unwrap_or_default(), &head, false);
+            let shown =
+                add(&named.name, named.note.clone().unwrap_or_default(), head, false, BTreeMap::new());
+            controls.insert(named.name.clone(), shown);
         }
-        let note =
-            if hardened { "new head on the channels that the gate kept" } else { "the detector as given" };
-        add(
-            if hardened { "hardened".to_owned() } else { metadata.name.clone() },
-            note.to_owned(),
-            detector.head(),
-            hardened,
-        );
+        let (name, note) = if hardened {
+            ("hardened", "new head on the channels that the gate kept")
+        } else {
+            (metadata.name.as_str(), "the detector as given")
+        };
+        add(name, note.to_owned(), detector.head().clone(), hardened, controls);
     }
     systems
 }
@@ -454,6 +467,14 @@ fn labels(dataset: &Dataset) -> Vec<u8> {
     dataset.samples.iter().map(|sample| sample.label.as_u8()).collect()
 }
 
+fn in_both_classes(rows: &[Row]) -> u64 {
+    let mut labels: BTreeMap<&str, [u64; 2]> = BTreeMap::new();
+    for row in rows.iter().filter(|row| !row.sha256.is_empty()) {
+        labels.entry(&row.sha256).or_default()[usize::from(row.label.as_u8())] += 1;
+    }
+    labels.values().filter(|counts| counts[0] > 0 && counts[1] > 0).map(|counts| counts[0] + counts[1]).sum()
+}
+
 fn group_ids(dataset: &Dataset) -> Vec<u64> {
     let mut ids: BTreeMap<&str, u64> = BTreeMap::new();
     for sample in &dataset.samples {
@@ -479,60 +500,63 @@ pub fn verdict(difference: &Interval) -> &'static str {
     }
 }
 
-/// What was gained and what was paid, and whether pruning had a part in it: never more than the intervals carry.
+/// Whether hardening, and pruning in particular, helped, over all chains; then what was gained and what was paid under
+/// each: never more than the intervals carry.
 fn words(evaluation: &Evaluation) -> Vec<String> {
     let mut words = Vec::new();
-    let Some(hardened) = evaluation.systems.iter().find(|system| system.hardened) else { return words };
-    words.extend(pruning_in_sum(evaluation, &hardened.name));
-    let base = evaluation
-        .systems
-        .iter()
-        .find(|system| system.name == "base" || (!system.hardened && system.detector == hardened.detector));
-    for chain in &evaluation.chains {
-        let value = |system: &str, metric: &str| {
-            evaluation.table(chain, system, "all").and_then(|t| t.metric(metric)?.value)
-        };
-        if let Some(base) = base {
-            let pair = |metric| Some((value(&base.name, metric)?, value(&hardened.name, metric)?));
+    if evaluation.data.in_both_classes > 0 {
+        words.push(format!(
+            "Warning: {} images stand in both classes, byte for byte. No number here can be trusted until that is mended.",
+            evaluation.data.in_both_classes
+        ));
+    }
+    let several = evaluation.systems.iter().filter(|system| system.hardened).count() > 1;
+    for hardened in evaluation.systems.iter().filter(|system| system.hardened) {
+        let name = if several { format!("{}: ", hardened.name) } else { String::new() };
+        for (control, question, against) in [
+            ("base", "Did hardening help?", "the detector as it was"),
+            ("base + bias", "Did hardening help?", "only moving its threshold"),
+            ("refit, no pruning", "Did pruning by RAD help?", "a new head without pruning"),
+            ("refit, random gate", "Did pruning by RAD help?", "pruning as many channels at random"),
+        ] {
+            let Some(before) = hardened.controls.get(control) else { continue };
+            let found: Vec<&Interval> = evaluation
+                .comparisons
+                .iter()
+                .filter(|comparison| &comparison.before == before && comparison.after == hardened.name)
+                .filter_map(|comparison| comparison.difference("balanced_accuracy"))
+                .collect();
+            let count = |word: &str| found.iter().filter(|difference| verdict(difference) == word).count();
+            words.push(format!(
+                "{name}{question} Against {against}, balanced accuracy is better under {} of {} conditions, worse under {}, \
+                 and no difference is shown under {}.",
+                count("better"),
+                found.len(),
+                count("worse"),
+                count("not shown")
+            ));
+        }
+        let Some(base) = hardened.controls.get("base") else { continue };
+        for chain in &evaluation.chains {
+            let value =
+                |system: &str, metric: &str| evaluation.table(chain, system, "all")?.metric(metric)?.value;
+            let pair = |metric| Some((value(base, metric)?, value(&hardened.name, metric)?));
             if let (Some(f), Some(r), Some(auc)) = (pair("f_acc"), pair("r_acc"), pair("auc")) {
                 words.push(format!(
-                    "{}: hardened, the detector finds {:.1} % of the generated images instead of {:.1} %, and leaves {:.1} % of the real \
-                     ones alone instead of {:.1} %; AUC {:.3} instead of {:.3}.",
-                    capital(chain), 100.0 * f.1, 100.0 * f.0, 100.0 * r.1, 100.0 * r.0, auc.1, auc.0
+                    "{name}{}: hardened, the detector finds {:.1} % of the generated images instead of {:.1} %, and leaves \
+                     {:.1} % of the real ones alone instead of {:.1} %; AUC {:.3} instead of {:.3}.",
+                    capital(chain),
+                    100.0 * f.1,
+                    100.0 * f.0,
+                    100.0 * r.1,
+                    100.0 * r.0,
+                    auc.1,
+                    auc.0
                 ));
             }
         }
     }
     words
-}
-
-/// Whether pruning had a part in it, over all chains, in one sentence a control.
-fn pruning_in_sum(evaluation: &Evaluation, hardened: &str) -> Vec<String> {
-    let mut lines = Vec::new();
-    for (before, name) in [
-        ("refit, no pruning", "a new head without pruning"),
-        ("refit, random gate", "pruning as many channels at random"),
-    ] {
-        let found: Vec<&Interval> = evaluation
-            .comparisons
-            .iter()
-            .filter(|comparison| comparison.before == before && comparison.after == hardened)
-            .filter_map(|comparison| comparison.difference("balanced_accuracy"))
-            .collect();
-        if found.is_empty() {
-            continue;
-        }
-        let count = |word: &str| found.iter().filter(|difference| verdict(difference) == word).count();
-        lines.push(format!(
-            "Did pruning by RAD help? Against {name}, balanced accuracy is better under {} of {} conditions, worse under {}, and \
-             no difference is shown under {}.",
-            count("better"),
-            found.len(),
-            count("worse"),
-            count("not shown")
-        ));
-    }
-    lines
 }
 
 fn capital(chain: &str) -> String {

@@ -7,7 +7,7 @@ use dear_image::{AugmentRole, Draw};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::backbone::metadata::{GateRecord, NamedHead, RadRecord};
+use crate::backbone::metadata::{GateRecord, NamedHead, RadRecord, Threshold};
 use crate::dataset::{self, Label};
 use crate::detector::{Detector, DetectorError};
 use crate::engine::EngineOptions;
@@ -17,7 +17,7 @@ use crate::generator::Generator;
 use crate::head::bias::fit_bias;
 use crate::head::{self, Head, Report, Samples, Training};
 use crate::observe::{Event, Observer};
-use crate::probe::{self, Null, ProbePair, Refused, Resynthesis};
+use crate::probe::{self, InpainterKind, Null, ProbePair, Refused, Resynthesis};
 use crate::rad::{Rad, RegionMoments, rad};
 use crate::recipe::Recipe;
 use crate::store::{Row, Store};
@@ -272,6 +272,7 @@ pub fn assemble(
         metadata.heads = refinement.baselines.clone();
         metadata.recipe = Some(recipe_value);
         metadata.calibration = None;
+        metadata.threshold = Threshold::default();
         metadata.source.extra.insert("hardened_from_sha256".to_owned(), json!(detector.sha256()));
     });
     Ok(model.map_err(DetectorError::from)?)
@@ -297,16 +298,29 @@ pub fn split_images(inputs: &Inputs, recipe: &Recipe) -> Result<Split, Error> {
     let real = sources(&inputs.real, Label::Real, "real")?;
     let fake = sources(&inputs.fake, Label::Generated, "fake")?;
     if let Some(root) = &inputs.val {
-        let split = root.join("val").is_dir().then_some("val");
-        let val = dataset::open(root, split)?;
-        let val = val.samples.into_iter().map(|sample| Source {
-            path: sample.path,
-            key: sample.key,
-            label: sample.label,
-            subset: sample.subset,
-            mask: None,
-        });
-        return Ok(Split { train: [real, fake].concat(), val: val.collect(), held_out: BTreeSet::new() });
+        let split = ["val", "validation"].into_iter().find(|split| root.join(split).is_dir());
+        // Never fall back to another split: what is chosen on the test images is not tested by them.
+        if split.is_none()
+            && ["train", "test", "test_processed"].iter().any(|split| root.join(split).is_dir())
+        {
+            return Err(Error::Images {
+                message: format!("{}: holds splits, but neither val nor validation", root.display()),
+                hint: "pass the folder of the validation split itself".to_owned(),
+            });
+        }
+        let val: Vec<Source> = dataset::open(root, split)?
+            .samples
+            .into_iter()
+            .map(|sample| Source {
+                path: sample.path,
+                key: sample.key,
+                label: sample.label,
+                subset: sample.subset,
+                mask: None,
+            })
+            .collect();
+        let held_out = val.iter().map(|source| dataset::stem(&source.path)).collect();
+        return Ok(Split { train: [real, fake].concat(), val, held_out });
     }
     let all = [real, fake].concat();
     let mut classes: BTreeMap<String, (bool, bool)> = BTreeMap::new();
@@ -410,7 +424,7 @@ fn gather_probes(
         kept
     };
     let pairs = match &inputs.probes {
-        Some((images, masks)) => keep(probe::list(images, masks.as_deref())?),
+        Some((images, masks)) => keep(probe::list(images, masks.as_deref(), InpainterKind::Resynthesis)?),
         None => {
             let generator = Generator::embedded_x4(&inputs.engine)?;
             let folder = inputs.work.join("probes");
@@ -421,7 +435,7 @@ fn gather_probes(
         }
     };
     let null = match &inputs.null_probes {
-        Some(folder) => Some(keep(probe::list(folder, None)?)),
+        Some(folder) => Some(keep(probe::list(folder, None, InpainterKind::Null)?)),
         None if recipe.rad.subtract_null => {
             let folder = inputs.work.join("null-probes");
             let (made, _) = probe::make(&photographs, &Null { factor: 4 }, &recipe.probe, &folder, observer)?;
@@ -578,6 +592,14 @@ mod tests {
         let split = split_images(&inputs, &Recipe::default()).unwrap();
         assert_eq!(keys(&split.train), ["fake/b.jpg", "real/a.jpg"].map(str::to_owned).into());
         assert_eq!(keys(&split.val), ["fake/d.jpg", "real/c.jpg"].map(str::to_owned).into());
-        assert!(split.held_out.is_empty());
+        assert_eq!(
+            split.held_out,
+            ["c", "d"].map(str::to_owned).into(),
+            "probes of validation images are not used"
+        );
+        fs_err::create_dir_all(folder.path().join("other/test/real")).unwrap();
+        inputs.val = Some(folder.path().join("other"));
+        let error = split_images(&inputs, &Recipe::default()).unwrap_err();
+        assert!(error.to_string().contains("neither val nor validation"), "{error}");
     }
 }

@@ -31,4 +31,5 @@ pub mod recipe;
 pub mod report;
 pub mod scan;
 pub mod store;
+mod tile;
 pub mod views;

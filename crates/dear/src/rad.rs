@@ -104,6 +104,16 @@ pub enum Degenerate {
     Keep,
 }
 
+impl Degenerate {
+    /// What was done with them, for sentences.
+    pub fn done(self) -> &'static str {
+        match self {
+            Self::Drop => "left out",
+            Self::Keep => "kept",
+        }
+    }
+}
+
 /// How the probes' discrepancies are averaged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -7,7 +7,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde::{Deserialize, Serialize};
 
 use crate::bootstrap::Interval;
-use crate::evaluate::{Evaluation, SubsetKind, Table, verdict};
+use crate::evaluate::{Evaluation, SubsetKind, System, Table, verdict};
 
 /// An image shown with its heat maps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ pub fn base64_png(bytes: &[u8]) -> String {
 }
 
 /// What the page tells besides the evaluation.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize)]
 pub struct Extras<'a> {
     /// Heading.
     pub title: &'a str,
@@ -194,10 +194,16 @@ fn systems(evaluation: &Evaluation) -> Markup {
 }
 
 fn subsets(evaluation: &Evaluation) -> Markup {
+    // The detectors as they are: given as such, or the base of a hardened one. The other controls would crowd the page.
+    let is_base = |system: &System| {
+        let of = |other: &System| other.controls.get("base") == Some(&system.name);
+        let given = evaluation.detectors[system.detector].rad.is_none();
+        given || evaluation.systems.iter().any(of)
+    };
     let shown: Vec<&str> = evaluation
         .systems
         .iter()
-        .filter(|system| system.hardened || system.name == "base" || evaluation.systems.len() == 1)
+        .filter(|system| system.hardened || is_base(system))
         .map(|system| system.name.as_str())
         .collect();
     html! {
@@ -270,7 +276,7 @@ fn spectrum(evaluation: &Evaluation) -> Markup {
                     h2 id="rad" { "RAD spectrum of " (detector.name) }
                     p {
                         "Score of each of the " (rad.scores.len()) " channels over " (rad.probes) " probe views ("
-                        (rad.degenerate) " degenerate left out), highest first. High: the channel fires on generated pixels. "
+                        (rad.degenerate) " degenerate " (rad.options.degenerate.done()) "), highest first. High: the channel fires on generated pixels. "
                         (detector.pruned.len()) " channels at the shaded ends were pruned."
                     }
                     (charts::spectrum(rad, &detector.pruned))

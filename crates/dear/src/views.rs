@@ -19,6 +19,8 @@ use crate::store::{Row, Store};
 
 /// Images in a shard of the store: a kill costs at most the work on these.
 const SHARD: usize = 32;
+/// To be raised whenever decoding, augmentation or a chain gives other pixels: stored features are then made anew.
+const PIXELS_REVISION: u32 = 1;
 /// Views that go through the backbone at once; bounds memory.
 const BATCH: usize = 16;
 
@@ -330,7 +332,7 @@ fn shard_key(
         "schema": 1,
         "backbone": detector.backbone_sha256(),
         "engine": detector.info(),
-        "pixels": env!("CARGO_PKG_VERSION"),
+        "pixels": PIXELS_REVISION,
         "options": options,
         "images": images,
     })

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use dear::dataset::{self, Dataset, Label};
 use dear::detector::{Detector, Evidence};
 use dear::error::Error;
-use dear::evaluate::{EvaluateOptions, Evaluation, evaluate};
+use dear::evaluate::{EvaluateOptions, evaluate};
 use dear::explain::{Scale, overlay};
 use dear::files::sha256_hex;
 use dear::generator::Generator;
@@ -69,28 +69,20 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         evaluate(std::slice::from_ref(&after), &dataset, &chains, &store, &options, &progress)?;
 
     let examples = examples(&base, &after, &dataset, &chains[0], options.seed)?;
+    let command = command_line();
     let extras = Extras {
         title: "dear demo: a detector diagnosed, pruned, refitted and judged",
-        command: &command_line(),
+        command: &command,
         examples: &examples,
         caution: Some(CAUTION),
     };
     let page = html(&evaluation, &extras);
-    write_results(&args.out, &evaluation, &records)?;
-    add_examples(&args.out, &evaluation, &examples)?;
+    write_results(&args.out, &evaluation, &extras, &records)?;
     output::write(&args.out.join("report.html"), page.as_bytes())?;
     print(&evaluation)?;
     output::note(CAUTION);
     output::note(format_args!("open {}", args.out.join("report.html").display()));
     Ok(Outcome::Done)
-}
-
-/// `results.json` holds what the page shows: the evaluation and the examples.
-fn add_examples(out: &Path, evaluation: &Evaluation, examples: &[Example]) -> Result<(), Error> {
-    let json = |error: serde_json::Error| Error::Options(error.to_string());
-    let mut document = serde_json::to_value(evaluation).map_err(json)?;
-    document["examples"] = serde_json::to_value(examples).map_err(json)?;
-    output::write_json(&out.join("results.json"), &document)
 }
 
 /// Unpack the photographs and make a generated counterpart of each: reduced by four and made again by the network, saved

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use dear::error::Error;
 use dear::harden::{dissect, probe_views};
-use dear::probe::list;
+use dear::probe::{InpainterKind, list};
 use dear::rad::Rad;
 use dear::store::Store;
 use serde::{Deserialize, Serialize};
@@ -53,8 +53,9 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         return Ok(Outcome::Done);
     }
     output::check_writable(&args.out)?;
-    let pairs = list(&args.probes, args.masks.as_deref())?;
-    let null_pairs = args.null_probes.as_deref().map(|folder| list(folder, None)).transpose()?;
+    let pairs = list(&args.probes, args.masks.as_deref(), InpainterKind::Resynthesis)?;
+    let null_pairs =
+        args.null_probes.as_deref().map(|folder| list(folder, None, InpainterKind::Null)).transpose()?;
     let detector = args.detector.open()?;
     let store = Store::new(&args.work.unwrap_or_else(|| work_folder(&args.out)).join("features"));
     let progress = Progress::default();
@@ -82,10 +83,11 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     output::write(&recipe_path(&args.out), recipe.to_toml()?.as_bytes())?;
     output::write_json(&args.out, &file)?;
     output::line(format_args!(
-        "{} channels scored over {} probe views ({} degenerate left out): {:+.4} to {:+.4}",
+        "{} channels scored over {} probe views ({} degenerate {}): {:+.4} to {:+.4}",
         file.rad.scores.len(),
         file.rad.probes,
         file.rad.degenerate,
+        file.rad.options.degenerate.done(),
         file.rad.scores.iter().copied().fold(f64::INFINITY, f64::min),
         file.rad.scores.iter().copied().fold(f64::NEG_INFINITY, f64::max)
     ))?;

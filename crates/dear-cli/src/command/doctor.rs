@@ -36,6 +36,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         info.name, info.version, info.threads
     ))?;
     let mut missing = Vec::new();
+    let mut broken = false;
     let found = discover(options.library.as_deref());
     if found.is_empty() {
         output::line("  onnxruntime  not found")?;
@@ -65,10 +66,14 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
                     "  self-test    ONNX Runtime {word} with builtin: |difference| {difference:.1e} (at most 1e-4 allowed)"
                 ))?;
                 if difference > 1e-4 {
+                    broken = true;
                     missing.push("the two engines disagree: use --engine builtin and report this".to_owned());
                 }
             }
-            Err(error) => missing.push(format!("ONNX Runtime was found and does not run: {error}")),
+            Err(error) => {
+                broken = true;
+                missing.push(format!("ONNX Runtime was found and does not run: {error}"));
+            }
         }
     }
     let auto = Detector::mini(&options)?;
@@ -89,5 +94,5 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     for line in &missing {
         output::line(format_args!("missing    {line}"))?;
     }
-    Ok(Outcome::Done)
+    Ok(if broken { Outcome::DoneWithFailedItems } else { Outcome::Done })
 }

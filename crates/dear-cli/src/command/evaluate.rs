@@ -64,17 +64,19 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let store = Store::new(&args.out.join("features"));
     let (evaluation, records) =
         evaluate(&detectors, &dataset, &chains, &store, &options, &Progress::default())?;
-    let page = html(
-        &evaluation,
-        &Extras { title: "Evaluation", command: &command_line(), examples: &[], caution: None },
-    );
-    write_results(&args.out, &evaluation, &records)?;
+    let command = command_line();
+    let extras = Extras { title: "Evaluation", command: &command, examples: &[], caution: None };
+    let page = html(&evaluation, &extras);
+    write_results(&args.out, &evaluation, &extras, &records)?;
     output::write(&args.out.join("report.html"), page.as_bytes())?;
     match args.format {
         Format::Text => print(&evaluation)?,
-        Format::Json => output::line(
-            serde_json::to_string_pretty(&evaluation).map_err(|error| Error::Options(error.to_string()))?,
-        )?,
+        Format::Json => {
+            let results = Results { evaluation: &evaluation, page: &extras };
+            let text =
+                serde_json::to_string_pretty(&results).map_err(|error| Error::Options(error.to_string()))?;
+            output::line(text)?;
+        }
     }
     output::note(format_args!("wrote {}", args.out.join("report.html").display()));
     let refused = report_refused(&records);
@@ -89,32 +91,43 @@ pub(crate) fn parse_chain(text: &str) -> Result<Chain, Error> {
     })
 }
 
-/// `results.json` and `records.jsonl`.
+/// `results.json`, with everything that the page shows, and `records.jsonl`.
 pub(crate) fn write_results(
     out: &Path,
     evaluation: &Evaluation,
+    extras: &Extras,
     records: &[ImageRecord],
 ) -> Result<(), Error> {
+    let json = |error: serde_json::Error| Error::Options(error.to_string());
     let mut lines = String::new();
     for record in records {
-        lines.push_str(&serde_json::to_string(record).map_err(|error| Error::Options(error.to_string()))?);
+        lines.push_str(&serde_json::to_string(record).map_err(json)?);
         lines.push('\n');
     }
     output::write(&out.join("records.jsonl"), lines.as_bytes())?;
-    output::write_json(&out.join("results.json"), evaluation)
+    output::write_json(&out.join("results.json"), &Results { evaluation, page: extras })
+}
+
+/// The document `results.json`.
+#[derive(serde::Serialize)]
+struct Results<'a> {
+    #[serde(flatten)]
+    evaluation: &'a Evaluation,
+    page: &'a Extras<'a>,
 }
 
 /// The command as typed, for the record.
 pub(crate) fn command_line() -> String {
-    let words = std::env::args().enumerate().map(|(i, word)| {
-        if i == 0 {
-            "dear".to_owned()
-        } else if word.chars().all(|c| c.is_alphanumeric() || "-_./=,".contains(c)) {
-            word
-        } else {
-            format!("'{}'", word.replace('\'', "'\\''"))
-        }
-    });
+    let words =
+        std::env::args_os().map(|word| word.to_string_lossy().into_owned()).enumerate().map(|(i, word)| {
+            if i == 0 {
+                "dear".to_owned()
+            } else if word.chars().all(|c| c.is_alphanumeric() || "-_./=,".contains(c)) {
+                word
+            } else {
+                format!("'{}'", word.replace('\'', "'\\''"))
+            }
+        });
     words.collect::<Vec<_>>().join(" ")
 }
 

@@ -72,13 +72,14 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     output::write(&args.out, &hardened.model)?;
     let counts = &hardened.counts;
     output::line(format_args!(
-        "{}: {} of {} channels kept (RAD over {} probe views of {} probes, {} degenerate left out)",
+        "{}: {} of {} channels kept (RAD over {} probe views of {} probes, {} degenerate {})",
         args.out.display(),
         hardened.gate.kept(),
         hardened.gate.channels(),
         hardened.rad.probes,
         counts.probes,
-        hardened.rad.degenerate
+        hardened.rad.degenerate,
+        hardened.rad.options.degenerate.done()
     ))?;
     output::line(describe_training(&hardened.report, counts))?;
     output::note(

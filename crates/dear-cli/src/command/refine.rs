@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use dear::error::Error;
 use dear::harden::{Counts, Inputs, assemble, main_views, probe_views, refine, split_images};
-use dear::probe::list;
+use dear::probe::{InpainterKind, list};
 use dear::store::{Row, Store};
 
 use super::harden::{TrainingImages, describe_training, recipe_path, work_folder};
@@ -78,7 +78,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let mut probes_held_out = 0;
     let probes = match &args.probes {
         Some(folder) => {
-            let mut pairs = list(folder, args.masks.as_deref())?;
+            let mut pairs = list(folder, args.masks.as_deref(), InpainterKind::Resynthesis)?;
             let listed = pairs.len();
             pairs.retain(|pair| !split.held_out.contains(&pair.stem));
             probes_held_out = (listed - pairs.len()) as u64;

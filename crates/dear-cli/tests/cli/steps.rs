@@ -40,7 +40,7 @@ fn the_parts_make_what_the_whole_makes() {
 fn given_probes_of_held_out_photographs_are_left_out_and_counted_alike() {
     let set = Training::new();
     let probes = set.path("probes");
-    dear(args!["probe", &set.real, "--inpainter", "null", "--out", &probes]).expect(0);
+    dear(args!["probe", &set.real, "--inpainter", "resynthesis", "--out", &probes]).expect(0);
     dear(set.harden("whole", &args!["--probes", &probes])).expect(0);
     let [rad, gate, out] = ["rad.json", "gate.json", "refined.onnx"].map(|name| set.path(name));
     dear(args!["dissect", "--probes", &probes, "--views", "2", "--out", &rad]).expect(0);
@@ -67,7 +67,7 @@ fn a_gate_of_another_backbone_is_refused() {
     let set = Training::new();
     let [probes, rad, gate, out] =
         ["probes", "rad.json", "gate.json", "refined.onnx"].map(|name| set.path(name));
-    dear(args!["probe", &set.real, "--inpainter", "null", "--out", &probes]).expect(0);
+    dear(args!["probe", &set.real, "--inpainter", "resynthesis", "--out", &probes]).expect(0);
     dear(args!["dissect", "--probes", &probes, "--views", "1", "--out", &rad]).expect(0);
     dear(args!["prune", "--rad", &rad, "--out", &gate]).expect(0);
     let mut file: serde_json::Value = serde_json::from_str(&fs_err::read_to_string(&gate).unwrap()).unwrap();
@@ -88,7 +88,7 @@ fn a_gate_of_another_backbone_is_refused() {
 fn a_closed_stdout_does_not_lose_the_file() {
     let set = Training::new();
     let [probes, rad, gate] = ["probes", "rad.json", "gate.json"].map(|name| set.path(name));
-    dear(args!["probe", &set.real, "--inpainter", "null", "--out", &probes]).expect(0);
+    dear(args!["probe", &set.real, "--inpainter", "resynthesis", "--out", &probes]).expect(0);
     let steps = [
         (args!["dissect", "--probes", &probes, "--views", "1", "--out", &rad], &rad),
         (args!["prune", "--rad", &rad, "--out", &gate], &gate),
@@ -100,4 +100,20 @@ fn a_closed_stdout_does_not_lose_the_file() {
         assert_eq!(status.code(), Some(0));
         assert!(file.is_file(), "{}", file.display());
     }
+}
+
+#[test]
+fn null_probes_are_never_taken_for_probes_nor_the_reverse() {
+    let set = Training::new();
+    let [null, probes, rad] = ["null", "probes", "rad.json"].map(|name| set.path(name));
+    dear(args!["probe", &set.real, "--inpainter", "null", "--out", &null]).expect(0);
+    dear(args!["probe", &set.real, "--inpainter", "resynthesis", "--out", &probes]).expect(0);
+    let swapped = dear(args!["dissect", "--probes", &null, "--out", &rad]).expect(2);
+    let said = swapped.talk("error: ")[0].to_owned();
+    assert_eq!(said, format!("{}: holds null probes, expected resynthesis probes", null.display()));
+    let swapped =
+        dear(args!["dissect", "--probes", &probes, "--null-probes", &probes, "--out", &rad]).expect(2);
+    let said = swapped.talk("error: ")[0].to_owned();
+    assert_eq!(said, format!("{}: holds resynthesis probes, expected null probes", probes.display()));
+    assert!(!rad.exists());
 }

@@ -52,7 +52,8 @@ impl Inpainter for Resynthesis<'_> {
         InpainterKind::Resynthesis
     }
     fn describe(&self) -> String {
-        format!("{} x{} sha256 {}", self.0.metadata().name, self.0.scale(), self.0.sha256())
+        let (name, engine) = (&self.0.metadata().name, self.0.info());
+        format!("{name} x{} sha256 {} by {} {}", self.0.scale(), self.0.sha256(), engine.name, engine.version)
     }
     fn inpaint(&self, image: &Image, mask: &Mask) -> Result<Image, GeneratorError> {
         through_reduction(image, mask, self.0.scale(), |small| self.0.upscale(small))

@@ -201,7 +201,7 @@ fn refuse_colliding_stems(images: &[PathBuf]) -> Result<(), Error> {
 }
 
 /// Rows of an earlier run; a missing or unreadable journal only means that probes are made again.
-fn read_journal(path: &Path) -> HashMap<String, Made> {
+pub(super) fn read_journal(path: &Path) -> HashMap<String, Made> {
     let text = fs_err::read_to_string(path).unwrap_or_default();
     text.lines()
         .filter_map(|line| serde_json::from_str::<Made>(line).ok())

@@ -1,8 +1,10 @@
 //! Probes on disk: `{stem}_inpaint.png` and `{stem}_mask.png`, in one folder or in two, as the reference writes them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
+use super::InpainterKind;
+use super::make::{Made, read_journal};
 use crate::dataset::{self, DatasetError};
 use crate::error::Error;
 
@@ -20,13 +22,31 @@ pub struct ProbePair {
 /// Find the probes of a folder; masks lie in `masks`, or beside the images. Sorted by stem. Images without a mask (or the
 /// reverse) and two probes of one stem are errors: a probe set with holes measures something else.
 ///
+/// Where `dear probe` left its manifest (`probes.jsonl`), only the probes that it names count, and they must be of the
+/// `expected` kind: null probes trained on as generated would teach that resampling is generation.
+///
 /// # Errors
 /// [`Error::Dataset`] for the folders, [`Error::Probes`] for the pairs.
-pub fn list(images: &Path, masks: Option<&Path>) -> Result<Vec<ProbePair>, Error> {
+pub fn list(images: &Path, masks: Option<&Path>, expected: InpainterKind) -> Result<Vec<ProbePair>, Error> {
     let mask_folder = masks.unwrap_or(images);
-    let found_images = with_suffix(images, "_inpaint")?;
-    let found_masks = with_suffix(mask_folder, "_mask")?;
+    let mut found_images = with_suffix(images, "_inpaint")?;
+    let mut found_masks = with_suffix(mask_folder, "_mask")?;
     let bad = |message: String, hint: &str| Error::Probes { message, hint: hint.to_owned() };
+    if let Some(manifest) = manifest(images) {
+        if let Some(row) = manifest.values().find(|row| row.inpainter != expected) {
+            return Err(bad(
+                format!(
+                    "{}: holds {} probes, expected {} probes",
+                    images.display(),
+                    row.inpainter.as_str(),
+                    expected.as_str()
+                ),
+                "null probes belong to --null-probes, all others to --probes",
+            ));
+        }
+        found_images.retain(|stem, _| manifest.contains_key(stem));
+        found_masks.retain(|stem, _| manifest.contains_key(stem));
+    }
     if found_images.is_empty() {
         return Err(bad(
             format!("{}: no file named {{stem}}_inpaint.png, expected probes", images.display()),
@@ -54,6 +74,12 @@ pub fn list(images: &Path, masks: Option<&Path>) -> Result<Vec<ProbePair>, Error
         pairs.push(ProbePair { stem, image, mask });
     }
     Ok(pairs)
+}
+
+/// Rows of the manifest by stem, if the folder has one.
+fn manifest(folder: &Path) -> Option<HashMap<String, Made>> {
+    let path = folder.join("probes.jsonl");
+    path.is_file().then(|| read_journal(&path))
 }
 
 fn with_suffix(folder: &Path, suffix: &str) -> Result<BTreeMap<String, PathBuf>, Error> {
@@ -92,22 +118,33 @@ mod tests {
         {
             touch(name);
         }
-        let one = list(&folder.path().join("one"), None).unwrap();
+        let one = list(&folder.path().join("one"), None, InpainterKind::Resynthesis).unwrap();
         assert_eq!(one.iter().map(|pair| pair.stem.as_str()).collect::<Vec<_>>(), ["a", "b"]);
         for name in ["img/a_inpaint.png", "msk/a_mask.png"] {
             touch(name);
         }
-        let two = list(&folder.path().join("img"), Some(&folder.path().join("msk"))).unwrap();
+        let two =
+            list(&folder.path().join("img"), Some(&folder.path().join("msk")), InpainterKind::Resynthesis)
+                .unwrap();
         assert_eq!(two.len(), 1);
         touch("img/hole_inpaint.png");
-        let error = list(&folder.path().join("img"), Some(&folder.path().join("msk"))).unwrap_err();
+        let error =
+            list(&folder.path().join("img"), Some(&folder.path().join("msk")), InpainterKind::Resynthesis)
+                .unwrap_err();
         assert!(error.to_string().contains("hole_mask.png"), "{error}");
         touch("msk/hole_mask.png");
         touch("msk/orphan_mask.png");
-        let error = list(&folder.path().join("img"), Some(&folder.path().join("msk"))).unwrap_err();
+        let error =
+            list(&folder.path().join("img"), Some(&folder.path().join("msk")), InpainterKind::Resynthesis)
+                .unwrap_err();
         assert!(error.to_string().contains("orphan"), "{error}");
         touch("dup/x/a_inpaint.png");
         touch("dup/y/a_inpaint.png");
-        assert!(list(&folder.path().join("dup"), None).unwrap_err().to_string().contains("both probe"));
+        assert!(
+            list(&folder.path().join("dup"), None, InpainterKind::Resynthesis)
+                .unwrap_err()
+                .to_string()
+                .contains("both probe")
+        );
     }
 }
