@@ -260,7 +260,7 @@ impl Detector {
         &self.file
     }
 
-    /// The logit of an image. A large image goes through the network in tiles; see [`Detector::tiled`].
+    /// The logit of an image. A large image goes through the network in tiles, see the module.
     pub fn score(&self, image: &Image) -> Result<f64, DetectorError> {
         if let Some(tiles) = self.tiled(image, TILE_ABOVE, TILE_SIDE) {
             return Ok(self.head.logit(&self.pooled_in_tiles(image, &tiles)?));
