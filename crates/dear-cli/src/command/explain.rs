@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use dear::error::Error;
 use dear::explain::{Scale, overlay};
-use dear_image::{DecodeOptions, decode, encode_png};
+use dear_image::{DecodeErrorKind, DecodeOptions, decode, encode_png};
 
 use crate::arguments::DetectorArgs;
 use crate::{Outcome, output};
@@ -25,7 +25,12 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let bytes = fs_err::read(&args.image)?;
     let decoded = decode(&bytes, &DecodeOptions::default()).map_err(|error| Error::Images {
         message: format!("{}: {error}", args.image.display()),
-        hint: error.hint().unwrap_or_else(|| "give an image that other programs can open".to_owned()),
+        hint: match error.kind() {
+            DecodeErrorKind::Truncated => {
+                "get the whole file; `dear scan --allow-truncated` scores what is left of this one".to_owned()
+            }
+            _ => error.hint().unwrap_or_else(|| "give an image that other programs can open".to_owned()),
+        },
     })?;
     for warning in &decoded.warnings {
         output::warning(format_args!("{}: {warning}", args.image.display()));
