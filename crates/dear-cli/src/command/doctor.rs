@@ -32,12 +32,14 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let reference = builtin.score(&picture)?;
     let info = builtin.info();
     output::line(format_args!(
-        "  builtin      {} {}, {} threads: works (self-test logit {reference:+.6})",
-        info.name, info.version, info.threads
+        "  builtin      rten {}, {} threads: works (self-test logit {reference:+.6})",
+        info.version, info.threads
     ))?;
     let mut missing = Vec::new();
     let mut broken = false;
-    let found = discover(options.library.as_deref());
+    let mut found = discover(options.library.as_deref());
+    // The option and the environment variable may name one file.
+    found.dedup_by(|later, first| later.path == first.path);
     if found.is_empty() {
         output::line("  onnxruntime  not found")?;
         missing.push("ONNX Runtime is optional and faster: pip install onnxruntime, then set DEAR_ONNXRUNTIME to its libonnxruntime.so".to_owned());
