@@ -88,10 +88,18 @@ pub(crate) struct RecipeArgs {
     views: Option<u32>,
     /// Print the resolved recipe and end
     #[arg(long, help_heading = "Recipe")]
-    pub(crate) print_recipe: bool,
+    print_recipe: bool,
 }
 
 impl RecipeArgs {
+    /// Whether the resolved recipe was asked for, and so printed; the command then ends.
+    pub(crate) fn printed(&self, recipe: &Recipe) -> Result<bool, Error> {
+        if self.print_recipe {
+            output::line(recipe.to_toml()?.trim_end())?;
+        }
+        Ok(self.print_recipe)
+    }
+
     pub(crate) fn resolve(&self) -> Result<Recipe, Error> {
         let mut recipe = match &self.recipe {
             Some(path) => {

@@ -14,12 +14,12 @@ use std::fmt;
 use std::path::Path;
 
 use dear_image::Image;
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::backbone::onnx::Port;
 use crate::backbone::{Edit, ImportError, METADATA_KEY, Metadata, OnnxModel, Problem};
 use crate::engine::{self, EngineInfo, EngineOptions, Output, RuntimeError, Session};
+use crate::files::sha256_hex;
 use crate::head::Head;
 use crate::tile::{Tile, tiles};
 
@@ -209,8 +209,8 @@ impl Detector {
         ])?;
         let session = engine::load(&file, options)?;
         Ok(Self {
-            sha256: hex(&Sha256::digest(&file)),
-            backbone_sha256: hex(&Sha256::digest(&backbone)),
+            sha256: sha256_hex(&file),
+            backbone_sha256: sha256_hex(&backbone),
             file,
             metadata,
             head,
@@ -613,10 +613,6 @@ fn shape4(output: &Output) -> [usize; 4] {
         *side = found;
     }
     shape
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

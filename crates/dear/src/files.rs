@@ -7,12 +7,7 @@ use sha2::{Digest, Sha256};
 
 /// SHA-256 of `bytes`, lower-case hexadecimal.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-/// Lower-case hexadecimal of `bytes`.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Write `bytes` to a temporary sibling, sync it, rename it to `path`: a reader, or a killed run, never sees half a file.

@@ -277,28 +277,34 @@ fn mean(values: &[f32]) -> f32 {
     (values.iter().map(|&value| f64::from(value)).sum::<f64>() / values.len() as f64) as f32
 }
 
-/// The bytes of a source and their hash; what cannot be read is an error of this image.
+/// The bytes of a source (and of its mask) and their hashes, read once, so that what is keyed is what is decoded; what
+/// cannot be read is an error of this image.
 struct Content {
     bytes: Result<Vec<u8>, String>,
     sha256: String,
+    mask: Option<Result<Vec<u8>, String>>,
     mask_sha256: String,
 }
 
 impl Content {
     fn read(source: &Source) -> Self {
-        let bytes = fs_err::read(&source.path).map_err(|error| error.to_string());
-        let sha256 = bytes.as_ref().map(|bytes| sha256_hex(bytes)).unwrap_or_default();
-        let mask = source.mask.as_ref().and_then(|path| fs_err::read(path).ok());
-        Self { bytes, sha256, mask_sha256: mask.map(|bytes| sha256_hex(&bytes)).unwrap_or_default() }
+        let read = |path: &Path| fs_err::read(path).map_err(|error| error.to_string());
+        let hash = |bytes: &Result<Vec<u8>, String>| {
+            bytes.as_ref().map(|bytes| sha256_hex(bytes)).unwrap_or_default()
+        };
+        let bytes = read(&source.path);
+        let mask = source.mask.as_deref().map(read);
+        Self { sha256: hash(&bytes), mask_sha256: mask.as_ref().map(hash).unwrap_or_default(), bytes, mask }
     }
 
+    /// The image, and the mask if the source has one (whose file is `mask`, for messages).
     fn decode(&self, mask: Option<&Path>) -> Result<(Image, Option<Mask>), (String, String)> {
-        let bytes = self.bytes.as_ref().map_err(|error| ("unreadable".to_owned(), error.clone()))?;
+        let unreadable = |error: &String| ("unreadable".to_owned(), error.clone());
         let named = |error: dear_image::DecodeError| (error.kind().as_str().to_owned(), error.to_string());
+        let bytes = self.bytes.as_ref().map_err(unreadable)?;
         let image = decode(bytes, &DecodeOptions::default()).map_err(named)?.image;
-        let Some(path) = mask else { return Ok((image, None)) };
-        let bytes = fs_err::read(path).map_err(|error| ("unreadable".to_owned(), error.to_string()))?;
-        let mask = decode_mask(&bytes).map_err(|error| {
+        let (Some(path), Some(bytes)) = (mask, &self.mask) else { return Ok((image, None)) };
+        let mask = decode_mask(bytes.as_ref().map_err(unreadable)?).map_err(|error| {
             let (kind, message) = named(error);
             (kind, format!("{}: {message}", path.display()))
         })?;

@@ -51,8 +51,7 @@ pub(crate) struct TrainingImages {
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let recipe = args.recipe.resolve()?;
-    if args.recipe.print_recipe {
-        output::line(recipe.to_toml()?.trim_end())?;
+    if args.recipe.printed(&recipe)? {
         return Ok(Outcome::Done);
     }
     output::check_writable(&args.out)?;

@@ -43,8 +43,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let gate: GateFile = output::read_json(&args.gate, "a gate from `dear prune`")?;
     recipe.gate = gate.options;
     recipe.rad = gate.scores.rad.options;
-    if args.recipe.print_recipe {
-        output::line(recipe.to_toml()?.trim_end())?;
+    if args.recipe.printed(&recipe)? {
         return Ok(Outcome::Done);
     }
     output::check_writable(&args.out)?;
