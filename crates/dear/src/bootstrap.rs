@@ -104,6 +104,26 @@ pub struct Interval {
     pub resolvable: bool,
     /// Resamples in which the metric was undefined. They are left out of the interval.
     pub undefined_resamples: u32,
+    /// How the ends were found.
+    #[serde(default)]
+    pub method: Method,
+}
+
+/// How the ends of an interval were found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// Percentiles of resamples.
+    #[default]
+    Bootstrap,
+    /// Wilson's score interval of a share.
+    Wilson,
+    /// DeLong's variance, on the logit scale.
+    Delong,
+    /// Simultaneous over a family of comparisons: bootstrap deviation times the critical value of the largest.
+    Simultaneous,
+    /// Order statistics of the real scores for the threshold, Wilson for the share above it.
+    OrderStatistics,
 }
 
 impl Interval {
@@ -306,6 +326,7 @@ fn resample(
                 degenerate: low == high || resampler.single_unit(),
                 resolvable: metric.resolvable(&whole[0]),
                 undefined_resamples: options.resamples - drawn.len() as u32,
+                method: Method::Bootstrap,
             }
         })
         .collect();

@@ -1,195 +1,22 @@
 //! Judge detectors on a dataset: every metric with its interval, per subset and per perturbation chain, for each detector
 //! and for the honest baselines that a hardened file carries.
 
+mod results;
+
 use std::collections::BTreeMap;
 
-use dear_image::Chain;
-use serde::{Deserialize, Serialize};
+pub use results::*;
 
-use crate::bootstrap::{BootstrapOptions, Interval, bootstrap, paired_difference};
+use dear_image::Chain;
+
+use crate::bootstrap::{Interval, bootstrap, paired_difference};
 use crate::dataset::{Dataset, Label};
 use crate::detector::Detector;
-use crate::engine::EngineInfo;
 use crate::error::Error;
 use crate::head::Head;
 use crate::observe::Observer;
-use crate::rad::Rad;
 use crate::store::{Row, Store};
 use crate::views::{self, Source};
-
-/// How an evaluation is done.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct EvaluateOptions {
-    /// Seeds what chains draw.
-    pub seed: u64,
-    /// Intervals.
-    pub bootstrap: BootstrapOptions,
-}
-
-/// Everything that an evaluation found: `results.json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Evaluation {
-    /// Version of this document.
-    pub schema: u32,
-    /// Version of dear.
-    pub version: String,
-    /// What was judged on.
-    pub data: Data,
-    /// Detector files.
-    pub detectors: Vec<DetectorRecord>,
-    /// What ran.
-    pub engine: EngineInfo,
-    /// Options in force.
-    pub options: EvaluateOptions,
-    /// Perturbation chains; the first is `clean`.
-    pub chains: Vec<String>,
-    /// What is compared: detectors and baselines.
-    pub systems: Vec<System>,
-    /// One entry for each chain, system and subset.
-    pub tables: Vec<Table>,
-    /// Hardened against each other system, on the same images.
-    pub comparisons: Vec<Comparison>,
-    /// What it comes to, in words.
-    pub words: Vec<String>,
-}
-
-/// What was judged on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Data {
-    /// Folder.
-    pub root: String,
-    /// Real images listed.
-    pub real: u64,
-    /// Generated images listed.
-    pub fake: u64,
-    /// Other files passed over.
-    pub skipped: u64,
-    /// Images whose very bytes also stand in the other class: their labels cannot both be right.
-    pub in_both_classes: u64,
-    /// Whether intervals resample scenes.
-    pub scenes_known: bool,
-    /// Number of scenes, where they are known.
-    pub scenes: Option<u64>,
-}
-
-/// A detector file as it is reported.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DetectorRecord {
-    /// Its name.
-    pub name: String,
-    /// SHA-256 of the file.
-    pub sha256: String,
-    /// SHA-256 of its backbone: equal for a detector and its hardened form.
-    pub backbone_sha256: String,
-    /// Architecture.
-    pub architecture: String,
-    /// Licence.
-    pub licence: String,
-    /// What the card says.
-    pub card: String,
-    /// Scores of all channels, for a hardened detector.
-    pub rad: Option<Rad>,
-    /// Pruned channels, for a hardened detector.
-    pub pruned: Vec<u32>,
-    /// The recipe, for a hardened detector.
-    pub recipe: serde_json::Value,
-    /// What took part in training the head.
-    pub head: serde_json::Value,
-}
-
-/// One row of every table: a backbone with a head.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct System {
-    /// Name.
-    pub name: String,
-    /// Index into `detectors`.
-    pub detector: usize,
-    /// What it is, in words.
-    pub note: String,
-    /// Whether the method's claim is about this one.
-    pub hardened: bool,
-    /// For a hardened one, the systems that are its controls: role in its file (`base`, `base + bias`, ...) to name.
-    pub controls: BTreeMap<String, String>,
-}
-
-/// Metrics of one system on one subset under one chain.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Table {
-    /// Chain.
-    pub chain: String,
-    /// System.
-    pub system: String,
-    /// `all`, a generator (against all real images), or a set of real images (real accuracy only).
-    pub subset: String,
-    /// Which kind of subset.
-    pub kind: SubsetKind,
-    /// Real images scored.
-    pub real: u64,
-    /// Generated images scored.
-    pub fake: u64,
-    /// Real images refused.
-    pub refused_real: u64,
-    /// Generated images refused.
-    pub refused_fake: u64,
-    /// Metrics with 95 % intervals.
-    pub metrics: Vec<Interval>,
-}
-
-impl Table {
-    /// A metric by name.
-    pub fn metric(&self, name: &str) -> Option<&Interval> {
-        self.metrics.iter().find(|interval| interval.metric == name)
-    }
-}
-
-/// What a table's subset is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SubsetKind {
-    /// Everything.
-    All,
-    /// One generator, against all real images.
-    Generator,
-    /// One set of real images.
-    RealSet,
-}
-
-/// A paired difference, after minus before, on the images that both scored.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Comparison {
-    /// Chain.
-    pub chain: String,
-    /// System before.
-    pub before: String,
-    /// System after.
-    pub after: String,
-    /// Differences of all metrics.
-    pub differences: Vec<Interval>,
-}
-
-/// One image's scores: a line of `records.jsonl`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ImageRecord {
-    /// Key in the dataset.
-    pub path: String,
-    /// SHA-256 of the file.
-    pub sha256: String,
-    /// Label.
-    pub label: Label,
-    /// Subset.
-    pub subset: String,
-    /// Chain.
-    pub chain: String,
-    /// `scored`, or `refused` where any detector refused it.
-    pub status: String,
-    /// Kind of error, null if scored.
-    pub error: Option<String>,
-    /// The error in words, null if scored.
-    pub message: Option<String>,
-    /// Logit of each system; null for a system that refused the image.
-    pub logits: BTreeMap<String, Option<f64>>,
-}
 
 /// Judge `detectors` on `dataset` under each chain (a clean pass is always first). Returns the evaluation and a record
 /// for each image and chain.
@@ -282,6 +109,12 @@ pub fn evaluate(
                     before: other.name.clone(),
                     after: system.name.clone(),
                     differences: difference.intervals,
+                    corrected: Vec::new(),
+                    delong: None,
+                    mcnemar_real: None,
+                    mcnemar_fake: None,
+                    at_equal_r_acc: None,
+                    detectable: None,
                 });
             }
         }
@@ -322,25 +155,21 @@ pub fn evaluate(
                 .map(|groups| groups.iter().collect::<std::collections::BTreeSet<_>>().len() as u64),
         },
         detectors: detectors.iter().map(detector_record).collect(),
-        engine: first.info().clone(),
+        engine: Some(first.info().clone()),
+        scores: None,
         options: options.clone(),
         chains: chain_names,
         systems: systems.into_iter().map(|(system, _)| system).collect(),
         tables,
         comparisons,
+        family: 0,
+        curves: Vec::new(),
+        shapes: Vec::new(),
+        advice: Vec::new(),
         words: Vec::new(),
     };
     evaluation.words = words(&evaluation);
     Ok((evaluation, records))
-}
-
-impl Evaluation {
-    /// The table of a chain, system and subset.
-    pub fn table(&self, chain: &str, system: &str, subset: &str) -> Option<&Table> {
-        self.tables
-            .iter()
-            .find(|table| table.chain == chain && table.system == system && table.subset == subset)
-    }
 }
 
 fn chain_name(chain: &Chain) -> String {
@@ -440,7 +269,7 @@ fn table(
     let within = |index: &usize| {
         let sample = &dataset.samples[*index];
         match kind {
-            SubsetKind::All => true,
+            SubsetKind::All | SubsetKind::MeanOverGenerators => true,
             SubsetKind::Generator => sample.label == Label::Real || sample.subset == subset,
             SubsetKind::RealSet => sample.label == Label::Real && sample.subset == subset,
         }
@@ -482,13 +311,6 @@ fn group_ids(dataset: &Dataset) -> Vec<u64> {
         ids.entry(&sample.group).or_insert(next);
     }
     dataset.samples.iter().map(|sample| ids[sample.group.as_str()]).collect()
-}
-
-impl Comparison {
-    /// The difference of a metric.
-    pub fn difference(&self, metric: &str) -> Option<&Interval> {
-        self.differences.iter().find(|interval| interval.metric == metric)
-    }
 }
 
 /// `better` or `worse` only where the paired interval excludes zero, else `not shown`.
@@ -570,6 +392,7 @@ fn capital(chain: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bootstrap::Method;
     use crate::dataset::Sample;
 
     fn dataset(samples: &[(&str, Label, &str, &str)]) -> Dataset {
@@ -635,6 +458,7 @@ mod tests {
             degenerate: false,
             resolvable: true,
             undefined_resamples: 0,
+            method: Method::Bootstrap,
         };
         assert_eq!(verdict(&difference(0.1, 0.01, 0.2)), "better");
         assert_eq!(verdict(&difference(-0.1, -0.2, -0.01)), "worse");

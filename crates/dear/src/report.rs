@@ -327,14 +327,15 @@ fn said(logit: f64) -> Markup {
 }
 
 fn provenance(evaluation: &Evaluation, extras: &Extras) -> Markup {
-    let engine = &evaluation.engine;
     html! {
         section aria-labelledby="provenance" {
             h2 id="provenance" { "How this was made" }
             dl.provenance {
                 dt { "command" } dd { code { (extras.command) } }
                 dt { "dear" } dd { (evaluation.version) }
-                dt { "engine" } dd { (engine.name) " " (engine.version) ", " (engine.provider) ", " (engine.precision) ", " (engine.threads) " threads" }
+                @if let Some(engine) = &evaluation.engine {
+                    dt { "engine" } dd { (engine.name) " " (engine.version) ", " (engine.provider) ", " (engine.precision) ", " (engine.threads) " threads" }
+                }
                 dt { "data" } dd { code { (evaluation.data.root) } }
                 @for detector in &evaluation.detectors {
                     dt { "detector " (detector.name) }
