@@ -197,7 +197,7 @@ fn subsets(evaluation: &Evaluation) -> Markup {
     // The detectors as they are: given as such, or the base of a hardened one. The other controls would crowd the page.
     let is_base = |system: &System| {
         let of = |other: &System| other.controls.get("base") == Some(&system.name);
-        let given = evaluation.detectors[system.detector].rad.is_none();
+        let given = system.detector.and_then(|i| evaluation.detectors.get(i)).is_none_or(|d| d.rad.is_none());
         given || evaluation.systems.iter().any(of)
     };
     let shown: Vec<&str> = evaluation

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use dear::dataset::{self, Dataset, Label};
 use dear::detector::{Detector, Evidence};
 use dear::error::Error;
-use dear::evaluate::{EvaluateOptions, evaluate};
+use dear::evaluate::{Conditions, EvaluateOptions, evaluate, records};
 use dear::explain::{Scale, overlay};
 use dear::files::sha256_hex;
 use dear::generator::Generator;
@@ -65,8 +65,9 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let chains = CHAINS.iter().map(|text| parse_chain(text)).collect::<Result<Vec<Chain>, Error>>()?;
     let store = Store::new(&args.out.join("work/features"));
     let options = EvaluateOptions::default();
-    let (evaluation, records) =
-        evaluate(std::slice::from_ref(&after), &dataset, &chains, &store, &options, &progress)?;
+    let conditions = Conditions::new(&chains, &[])?;
+    let (evaluation, scores) =
+        evaluate(std::slice::from_ref(&after), &dataset, &conditions, &store, &options, &progress)?;
 
     let examples = examples(&base, &after, &dataset, &chains[0], options.seed)?;
     let command = command_line();
@@ -77,7 +78,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         caution: Some(CAUTION),
     };
     let page = html(&evaluation, &extras);
-    write_results(&args.out, &evaluation, &extras, &records)?;
+    write_results(&args.out, &evaluation, &extras, &records(&scores))?;
     output::write(&args.out.join("report.html"), page.as_bytes())?;
     print(&evaluation)?;
     output::note(CAUTION);
