@@ -95,7 +95,8 @@ impl Share {
     fn plus(&self, other: &Self) -> Option<(f64, f64)> {
         let (own, others) = (self.interval()?, other.interval()?);
         let (a, b) = (self.value(), other.value());
-        Some((a + b - (a - own.0).hypot(b - others.0), a + b + (own.1 - a).hypot(others.1 - b)))
+        let (down, up) = ((a - own.0).hypot(b - others.0), (own.1 - a).hypot(others.1 - b));
+        Some(((a + b - down).max(0.0), (a + b + up).min(2.0)))
     }
 
     /// Newcombe's interval of their difference ("method 10", Statistics in Medicine 17 (1998), 873-890;
@@ -103,5 +104,60 @@ impl Share {
     fn minus(&self, other: &Self) -> Option<(f64, f64)> {
         let (low, high) = self.plus(&other.rest())?;
         Some((low - 1.0, high - 1.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::METRICS;
+
+    #[test]
+    fn one_class_has_only_its_accuracy_and_nothing_has_none() {
+        let only_real = Ranking::new(&[0, 0], &[-1.0, 1.0]).unwrap();
+        let only_fake = Ranking::new(&[1], &[2.0]).unwrap();
+        let nothing = Ranking::new(&[0, 1], &[f64::NAN, f64::INFINITY]).unwrap();
+        let names = METRICS.iter().map(|metric| metric.name).chain(["fpr_at_95_tpr", "no such metric"]);
+        for name in names {
+            assert_eq!(closed_form(&only_real, name).is_some(), name == "r_acc", "{name}");
+            assert_eq!(closed_form(&only_fake, name).is_some(), name == "f_acc", "{name}");
+            assert!(closed_form(&nothing, name).is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn intervals_lie_in_the_range_of_their_metric_around_its_value() {
+        let sets: &[(&[u8], &[f64])] = &[
+            (&[0, 1], &[-1.0, 1.0]),
+            (&[0, 1, 1, 0], &[0.0, 0.0, -0.0, 0.0]),
+            (&[0, 0, 1, 1], &[3.0, 2.0, -1.0, -2.0]),
+            (&[0, 1, 0, 0, 0, 1, 1], &[0.7, 0.8, 0.5, 0.9, 0.1, f64::NAN, 0.7]),
+        ];
+        for (labels, scores) in sets {
+            let ranking = Ranking::new(labels, scores).unwrap();
+            let mut seen = 0;
+            for metric in METRICS {
+                let Some((low, high, ..)) = closed_form(&ranking, metric.name) else { continue };
+                let value = metric.measure(&ranking).value.unwrap();
+                let what = format!("{} {labels:?}: {low} {value} {high}", metric.name);
+                // Inclusive, with room for one rounding.
+                assert!(metric.range.0 <= low && high <= metric.range.1, "{what}");
+                assert!(low <= value + 1e-15 && value <= high + 1e-15, "{what}");
+                seen += 1;
+            }
+            assert!(seen >= 7, "{seen} metrics have a closed form");
+        }
+    }
+
+    #[test]
+    fn a_detectable_difference_is_shown_four_times_in_five() {
+        let mut draw = dear_image::Draw::keyed(3, &[b"detectable"]);
+        for critical in [1.96, 3.2] {
+            let (se, draws) = (0.7, 20_000);
+            let truth = detectable(se, critical);
+            let shown = (0..draws).filter(|_| (truth + se * draw.normal()).abs() > critical * se).count();
+            // Five standard errors of a share of 0.8 in 20,000 draws.
+            assert!((shown as f64 / f64::from(draws) - 0.8).abs() < 0.0142, "{shown} of {draws}");
+        }
     }
 }

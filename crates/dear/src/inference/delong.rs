@@ -122,3 +122,62 @@ fn rank_pairs(labels: &[u8], scores: &[f64], others: &[f64]) -> Option<(Ranking,
     let scores: Vec<f64> = scores.iter().zip(others).map(paired).collect();
     Ranking::with_places(labels, &scores).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_variance_the_interval_is_marked() {
+        let cases: &[(&[u8], &[f64], f64, (f64, f64))] = &[
+            (&[0, 0, 1, 1], &[-2.0, -1.0, 1.0, 2.0], 1.0, (1.0, 1.0)),
+            (&[1, 1, 0, 0], &[-2.0, -1.0, 1.0, 2.0], 0.0, (0.0, 0.0)),
+            (&[0, 1, 0, 1], &[3.0; 4], 0.5, (0.5, 0.5)),
+            (&[0, 1, 1, 1], &[0.0, 1.0, -1.0, 2.0], 2.0 / 3.0, (0.0, 1.0)),
+            (&[1, 0], &[0.0, 1.0], 0.0, (0.0, 1.0)),
+        ];
+        for (labels, scores, value, ends) in cases {
+            let found = delong(&Ranking::new(labels, scores).unwrap()).unwrap();
+            assert_eq!((found.value, found.variance, (found.low, found.high)), (*value, 0.0, *ends));
+            assert!(found.degenerate, "{scores:?}");
+        }
+        assert_eq!(delong(&Ranking::new(&[1, 1], &[0.0, 1.0]).unwrap()), None);
+    }
+
+    #[test]
+    fn swapping_classes_and_signs_changes_nothing() {
+        let (labels, scores) = ([0, 1, 0, 0, 1, 1, 0], [0.5, 1.5, 1.0, -2.0, 1.0, 3.0, 2.0]);
+        let swapped = Ranking::new(&labels.map(|label| 1 - label), &scores.map(|score| -score)).unwrap();
+        let [found, swapped] =
+            [Ranking::new(&labels, &scores).unwrap(), swapped].map(|ranking| delong(&ranking));
+        let (found, swapped) = (found.unwrap(), swapped.unwrap());
+        assert!((found.value - swapped.value).abs() < 1e-15 && found.value != 0.5);
+        assert!((found.variance - swapped.variance).abs() < 1e-15 && found.variance > 0.0);
+    }
+
+    #[test]
+    fn pairs_are_compared_on_images_that_both_scored() {
+        let labels = [0, 0, 0, 1, 1, 1, 0, 1];
+        let before = [0.1, 0.4, 0.35, 0.8, 0.3, 0.5, f64::NAN, 0.2];
+        let after = [0.2, 0.1, 0.6, 0.9, 0.7, 0.4, 0.3, f64::INFINITY];
+        let found = delong_paired(&labels, &before, &after).unwrap();
+        assert_eq!(Some(found), delong_paired(&labels[..6], &before[..6], &after[..6]));
+        assert!(found.p < 1.0 && found.low < found.value && found.value < found.high);
+    }
+
+    #[test]
+    fn what_cannot_be_tested_has_no_p_value() {
+        let labels = [0, 0, 1, 1];
+        let (ordered, flat) = ([-2.0, -1.0, 1.0, 2.0], [0.0; 4]);
+        let same = Difference { value: 0.0, low: 0.0, high: 0.0, p: 1.0 };
+        let doubled = ordered.map(|score| 2.0 * score);
+        assert_eq!(delong_paired(&labels, &ordered, &doubled), Some(same));
+        assert_eq!(delong_paired(&labels, &flat, &ordered), None, "a difference of 0.5 without variance");
+        assert_eq!(delong_paired(&[0, 1, 1, 1], &[0.0, 1.0, -1.0, 2.0], &ordered), None, "one real image");
+        assert_eq!(delong_paired(&[0; 4], &flat, &ordered), None, "one class");
+        assert_eq!(delong_paired(&labels, &flat[..3], &ordered), None, "lengths");
+        assert_eq!(delong_paired(&[0, 0, 2, 1], &flat, &ordered), None, "a label of 2");
+        assert_eq!(delong_paired(&[], &[], &[]), None);
+        assert_eq!(delong_paired(&labels, &[f64::NAN; 4], &ordered), None);
+    }
+}

@@ -49,3 +49,26 @@ fn sign_test(a: u64, b: u64) -> f64 {
     let total = 2.0 * below - if tosses.is_multiple_of(2) { 1.0 } else { 0.0 };
     (2.0 * tail / total).min(1.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_counted_apart_and_a_logit_of_zero_is_wrong() {
+        let labels = [0, 0, 0, 0, 1, 1, 1, 1];
+        let before = [-1.0, -1.0, 0.0, f64::NAN, 1.0, -0.0, -3.0, 2.0];
+        let after = [0.0, -2.0, -1.0, -1.0, 2.0, 1.0, 4.0, f64::INFINITY];
+        let found = |label| mcnemar(&labels, &before, &after, label).unwrap();
+        assert_eq!(found(0), McNemar { only_before: 1, only_after: 1, p: 1.0 });
+        assert_eq!(found(1), McNemar { only_before: 0, only_after: 2, p: 0.5 });
+    }
+
+    #[test]
+    fn nothing_to_compare_is_no_test() {
+        assert_eq!(mcnemar(&[], &[], &[], 0), None);
+        assert_eq!(mcnemar(&[0, 1], &[1.0, f64::NAN], &[1.0, 1.0], 1), None);
+        assert_eq!(mcnemar(&[0, 1], &[1.0], &[1.0, 1.0], 1), None);
+        assert_eq!(mcnemar(&[1], &[1.0], &[1.0], 1), Some(McNemar { only_before: 0, only_after: 0, p: 1.0 }));
+    }
+}
