@@ -18,7 +18,7 @@ use resampler::Resampler;
 use statistic::{Placed, intervals, resample};
 
 pub use mean::mean_over;
-pub use paired::{Paired, paired, simultaneous, tpr_at_r_acc_of};
+pub use paired::{Paired, deviation, paired, simultaneous, tpr_at_r_acc_of};
 
 /// How resampling is done.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
