@@ -9,5 +9,6 @@ mod explain;
 mod harden;
 mod probe;
 mod scan;
+mod scores;
 mod steps;
 mod support;

@@ -91,7 +91,16 @@ pub fn read(paths: &[PathBuf], options: &ScoreOptions) -> Result<FromFiles, Colu
         entries.extend(of_table(&table, score, unit, &stem, alone, options)?);
         files.push(ScoreFile { path: table.path, sha256: table.sha256, rows: table.rows.len() as u64 });
     }
-    let (scores, origin) = assemble(entries, files, unit)?;
+    let (scores, mut origin, left_out) = assemble(entries, files, unit)?;
+    if left_out > 0 {
+        // What a tree reports is about all of its images.
+        reported.clear();
+        let n = scores.images.len();
+        origin.warnings.insert(
+            0,
+            format!("{left_out} images do not stand in all systems and are left out: all are judged on the same {n}."),
+        );
+    }
     Ok(FromFiles { scores, origin, reported })
 }
 
@@ -228,12 +237,12 @@ pub(super) fn number(
     Ok(Ok(value))
 }
 
-/// Entries become scores.
+/// Entries become scores; also returns how many images were left out because not all systems list them.
 pub(super) fn assemble(
     entries: Vec<Entry>,
     files: Vec<ScoreFile>,
     unit: Unit,
-) -> Result<(Scores, ScoreOrigin), ColumnsError> {
+) -> Result<(Scores, ScoreOrigin, usize), ColumnsError> {
     let shown = files.first().map(|file| file.path.clone()).unwrap_or_default();
     let bad =
         |message: String, hint: &str| ColumnsError { path: shown.clone(), message, hint: hint.to_owned() };
@@ -314,10 +323,7 @@ pub(super) fn assemble(
         }
     }
     let labels: Vec<u8> = images.iter().map(|image| image.label.as_u8()).collect();
-    let mut warnings = warnings(&systems, &labels, &raw, unit);
-    if left_out > 0 {
-        warnings.insert(0, format!("{left_out} images do not stand in all systems and are left out: all are judged on the same {}.", images.len()));
-    }
+    let warnings = warnings(&systems, &labels, &raw, unit);
     let logits =
         raw.iter().map(|of_chain| of_chain.iter().map(|scores| logits(scores, unit)).collect()).collect();
     let scores = Scores {
@@ -330,7 +336,7 @@ pub(super) fn assemble(
         refusals,
         scenes_known,
     };
-    Ok((scores, ScoreOrigin { files, unit: unit.name().to_owned(), warnings }))
+    Ok((scores, ScoreOrigin { files, unit: unit.name().to_owned(), warnings }, left_out))
 }
 
 fn in_order<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {

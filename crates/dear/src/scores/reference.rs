@@ -190,13 +190,22 @@ pub fn write(folder: &Path, split: &str, scores: &Scores, evaluation: &Evaluatio
             for (label, name) in [(Label::Real, "real"), (Label::Generated, "fake")] {
                 let folder = folder.join(file_name(&system.name)).join(&split).join(name);
                 for subset in scores.subsets(label) {
+                    let listed: Vec<(&str, f64)> = scores
+                        .images
+                        .iter()
+                        .zip(&scores.logits[c][s])
+                        .filter(|(image, logit)| {
+                            image.label == label && image.subset == subset && logit.is_finite()
+                        })
+                        .map(|(image, logit)| (image.key.as_str(), *logit))
+                        .collect();
+                    if listed.is_empty() {
+                        continue;
+                    }
                     let mut writer = csv::Writer::from_writer(Vec::new());
                     writer.write_record(["path", "logit"]).map_err(bad)?;
-                    let of_subset = scores.images.iter().zip(&scores.logits[c][s]);
-                    for (image, logit) in of_subset.filter(|(image, logit)| {
-                        image.label == label && image.subset == subset && logit.is_finite()
-                    }) {
-                        writer.write_record([&image.key, &logit.to_string()]).map_err(bad)?;
+                    for (key, logit) in listed {
+                        writer.write_record([key, &logit.to_string()]).map_err(bad)?;
                     }
                     let bytes = writer.into_inner().map_err(|error| Error::Options(error.to_string()))?;
                     write_atomic(&folder.join(format!("{}.csv", file_name(subset))), &bytes)?;
@@ -248,8 +257,8 @@ mod tests {
             ("r/1.png", Label::Real, "redcaps", "4"),
             ("r/2.png", Label::Real, "redcaps", "5"),
         ];
-        let first = vec![0.123_456_789_012_345_67, -1.5, f64::NAN, -2.0, 0.5];
-        let second = vec![1.0, 2.0, 3.0, -1.0, -2.0];
+        let first = vec![0.123_456_789_012_345_67, f64::NAN, -1.5, -2.0, 0.5];
+        let second = vec![1.0, f64::NAN, 3.0, -1.0, -2.0];
         let mut before = scores(&images, vec![vec![first.clone(), second.clone()], vec![second, first]]);
         before.chains[1] = "paper".to_owned();
         let evaluation = of_scores(&before, None, &EvaluateOptions::default(), &Silent).unwrap();
@@ -262,10 +271,10 @@ mod tests {
         };
         let after = read(temp.path(), None).unwrap();
         assert_eq!(after.scores.systems.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
-        // Image 3 has no score of a, so the tree of a does not list it.
+        // Image 2 has no score, so the tree does not list it.
         assert_eq!(after.scores.images.len(), 4);
         assert_eq!(after.scores.logits[0][0], [0.123_456_789_012_345_67, -1.5, -2.0, 0.5]);
-        assert_eq!(after.scores.subsets(Label::Generated), ["sd"]);
+        assert_eq!(after.scores.subsets(Label::Generated), ["flux", "sd"]);
         assert_eq!(read(&temp.path().join("a/test_processed"), None).unwrap().scores.logits[0][0][0], 1.0);
         assert_eq!(read(&temp.path().join("b"), Some("test_processed")).unwrap().scores.images.len(), 4);
         let again = of_scores(&after.scores, None, &EvaluateOptions::default(), &Silent).unwrap();
@@ -274,7 +283,7 @@ mod tests {
         // A JSON that says something else is told.
         fs_err::write(
             temp.path().join("a/test/fake/sd.json"),
-            "{\"real_acc\": 75.0, \"acc\": 50.0, \"other\": 1}",
+            "{\"real_acc\": 75.0, \"acc\": 75.0, \"other\": 1}",
         )
         .unwrap();
         let after = read(temp.path(), None).unwrap();
