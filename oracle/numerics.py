@@ -50,7 +50,7 @@ def write(name, content):
             **{m.__name__: m.__version__.split("+")[0] for m in (np, torch, sklearn, scipy, statsmodels)},
         },
     }
-    body = ",\n".join(f"{json.dumps(k)}: {json.dumps(v, separators=(',', ':'))}" for k, v in (head | content).items())
+    body = ",\n".join(f"{json.dumps(k)}: {json.dumps(v, separators=(',', ':'), allow_nan=False)}" for k, v in (head | content).items())
     (OUT / f"numerics_{name}.json").write_text("{\n" + body + "\n}\n")
 
 
@@ -310,8 +310,8 @@ def ece(labels, scores):
     weight, gap, spread = n / n.sum(), np.abs(p - share), np.sqrt(share * (1 - share) / n)
     sound = np.where(spread > 0, spread, 1)
     expected = np.where(spread > 0, scipy.stats.foldnorm.mean(gap / sound, scale=sound), gap)
-    calibrated = scipy.stats.foldnorm(0, scale=np.sqrt(p * (1 - p) / n))
-    chance = weight @ calibrated.mean() + scipy.stats.norm.ppf(0.975) * np.sqrt(weight**2 @ calibrated.var())
+    by_chance = scipy.stats.halfnorm.stats(scale=np.maximum(np.sqrt(p * (1 - p) / n), 1e-300), moments="mv")
+    chance = weight @ by_chance[0] + scipy.stats.norm.ppf(0.975) * np.sqrt(weight**2 @ by_chance[1])
     return float(weight @ gap), max(0.0, float(weight @ (2 * gap - expected))), float(chance)
 
 

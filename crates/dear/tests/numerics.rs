@@ -352,7 +352,7 @@ fn metrics_equal_scikit_learn_on_every_kind_of_tie() {
             curves += 1;
         }
     }
-    assert_eq!(curves, 20);
+    assert_eq!(curves, 21);
     assert_eq!(fixture.wilson.len(), 8);
     for &(successes, n, low, high) in &fixture.wilson {
         let found = wilson(successes, n).unwrap();
