@@ -143,7 +143,8 @@ pub enum Method {
     Bootstrap,
     /// Wilson's score interval of a share.
     Wilson,
-    /// Newcombe's interval of a sum or difference of two shares: their Wilson intervals, combined by squares.
+    /// Newcombe's intervals: of a sum or difference of two shares (their Wilson intervals, combined by squares), and of an
+    /// AUC of 0 or 1.
     Newcombe,
     /// DeLong's variance, on the logit scale.
     Delong,
