@@ -39,7 +39,7 @@ fn body(evaluation: &Evaluation, advice: &Advice) -> Markup {
         @for (i, sentence) in advice.sentences.iter().enumerate() { p.first[i == 0] { (sentence) } }
         (scrolling(&caption, html! {
             table {
-                caption { (caption) }
+                caption { span { (caption) } }
                 thead { tr {
                     th scope="col" { "condition" } th scope="col" { "real images accused %" }
                     th scope="col" { "generated images found %" } th scope="col" { "AUC" } th scope="col" { "n real + fake" }
@@ -63,7 +63,7 @@ fn glance(evaluation: &Evaluation) -> Markup {
         "all detectors",
         html! {
             table {
-                caption { "All detectors at their thresholds, each number under its worst condition" }
+                caption { span { "All detectors at their thresholds, each number under its worst condition" } }
                 thead { tr {
                     th scope="col" { "detector" } th.left scope="col" { "standing" } th scope="col" { "threshold" }
                     th scope="col" { "most real accused" } th scope="col" { "fewest generated found" }
@@ -171,7 +171,7 @@ fn mark(standing: Standing) -> Markup {
 pub(super) fn cell(cell: &Cell) -> Markup {
     html! {
         (cell.value)
-        @if let Some(ends) = &cell.ends { br; span.interval { "[" (ends) "]" } }
-        @if let Some(remark) = &cell.remark { br; span.interval { (remark) } }
+        @if let Some(ends) = &cell.ends { br; small { "[" (ends) "]" } }
+        @if let Some(remark) = &cell.remark { br; small { (remark) } }
     }
 }

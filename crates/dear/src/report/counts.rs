@@ -23,7 +23,7 @@ pub(super) fn section(evaluation: &Evaluation) -> Markup {
         @if !rows.is_empty() {
             (scrolling("images refused", html! {
                 table {
-                    caption { "Conditions under which images were refused: an accuracy of the scored ones hides those" }
+                    caption { span { "Conditions under which images were refused: an accuracy of the scored ones hides those" } }
                     thead { tr {
                         th scope="col" { "condition" } th.left scope="col" { "system" }
                         @for heading in HEADINGS { th scope="col" { (heading) } }

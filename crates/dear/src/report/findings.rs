@@ -99,7 +99,7 @@ fn differences(evaluation: &Evaluation, after: &str) -> Markup {
         &caption,
         html! {
             table {
-                caption { (caption) }
+                caption { span { (caption) } }
                 thead { tr {
                     th scope="col" { "condition" } th.left scope="col" { "against" }
                     @for (_, name) in HEADLINES { th scope="col" { (name) } }

@@ -56,7 +56,7 @@ fn levels(curve: &Curve) -> Markup {
         &caption,
         html! {
             table {
-                caption { (caption) }
+                caption { span { (caption) } }
                 thead { tr {
                     th scope="col" { "level" } th scope="col" { "n real" } th scope="col" { "n fake" }
                     @for (_, name) in COLUMNS { th scope="col" { (name) } }

@@ -77,7 +77,7 @@ fn table(caption: &str, head: &str, columns: &[(&str, &str)], rows: &Rows) -> Ma
         caption,
         html! {
             table {
-                caption { (caption) }
+                caption { span { (caption) } }
                 thead { tr {
                     th scope="col" { (head) }
                     th scope="col" { "n real" } th scope="col" { "n fake" }

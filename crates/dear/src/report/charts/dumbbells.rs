@@ -16,7 +16,7 @@ pub(in crate::report) fn dumbbells(evaluation: &Evaluation, chain: &str) -> Mark
             @for (system, real, fake) in rows {
                 div.name.strong[system.hardened] { (system.name) }
                 @let label = format!("{}: real accuracy {}, fake accuracy {}", system.name, share(real), share(fake));
-                svg.row height="32" role="img" aria-label=(label) {
+                svg.row height="32" role="img" {
                     title { (label) }
                     @for tick in [0.0, 0.25, 0.5, 0.75, 1.0] {
                         line.grid x1=(percent(tick)) x2=(percent(tick)) y1="0" y2="32" {}

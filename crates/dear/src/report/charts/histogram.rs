@@ -27,7 +27,7 @@ pub(in crate::report) fn histogram(shape: &Shape) -> Markup {
                 @for (counts, of, class) in [(&shape.real, reals, "real"), (&shape.fake, fakes, "fake")] {
                     @if let Some(&n) = counts.get(i) && n > 0 {
                         @let tall = height(n, of);
-                        rect.bar class=(class) x=(left) width=(width) height=(format!("{tall:.1}"))
+                        rect class=(format!("bar {class}")) x=(left) width=(width) height=(format!("{tall:.1}"))
                             y=(format!("{:.1}", if class == "real" { HALF - tall } else { HALF })) {
                             title { (n) " " (if class == "real" { "real" } else { "generated" }) ", logit " (significant(edges[0])) " to " (significant(edges[1])) }
                         }

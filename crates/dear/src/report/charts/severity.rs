@@ -33,7 +33,7 @@ pub(in crate::report) fn severity(curve: &Curve) -> Markup {
             (Plane::rows())
             @for (i, point) in curve.points.iter().enumerate() {
                 line.grid x1=(x(i)) x2=(x(i)) y1=(Plane::y(0.0)) y2=(Plane::y(1.0)) {}
-                text.tick x=(format!("{:.1}", x(i))) y=(Plane::y(0.0) + 16.0) text-anchor=(if i == 0 { "start" } else { "middle" }) { (level(point)) }
+                text.tick x=(format!("{:.1}", x(i))) y=(Plane::y(0.0) + 16.0) text-anchor="middle" { (level(point)) }
             }
             (Plane::title(&curve.axis))
             @for (class, letter, runs) in lines {

@@ -26,7 +26,7 @@ pub(in crate::report) fn strips(shape: &Shape) -> Markup {
                 @if let Some([least, q05, q25, q50, q75, q95, most]) = seven(&distribution.quantiles) {
                     @let label = format!("{}, {word}: logit median {}, half between {} and {}, from {} to {}", distribution.subset,
                         significant(q50), significant(q25), significant(q75), significant(least), significant(most));
-                    svg.row class=(class) height="24" role="img" aria-label=(label) {
+                    svg class=(format!("row {class}")) height="24" role="img" {
                         title { (label) }
                         line.zero x1=(x(0.0)) x2=(x(0.0)) y1="0" y2="24" {}
                         line.whisker x1=(x(q05)) x2=(x(q95)) y1="12" y2="12" {}
