@@ -3,15 +3,22 @@
 //! Images are resampled within their class, or, where images belong together (crops of one scene, an image
 //! and its reconstruction), whole groups are. Each resample has its own generator keyed by (seed, number), so
 //! the result does not depend on the number of threads. Samples are sorted once; a resample is a vector of
-//! multiplicities and costs O(n).
+//! multiplicities, counted into the ranking in one pass, and costs O(n).
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
-use rayon::prelude::*;
+mod mean;
+mod paired;
+mod resampler;
+mod statistic;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::metrics::{Excluded, METRICS, Ranking, RankingError, Undefined, check_samples};
+use crate::metrics::{Excluded, METRICS, RankingError, Undefined, check_samples};
+use resampler::Resampler;
+use statistic::{Placed, intervals, resample};
+
+pub use mean::mean_over;
+pub use paired::{Paired, paired, simultaneous, tpr_at_r_acc_of};
 
 /// How resampling is done.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -70,6 +77,22 @@ pub enum BootstrapError {
         /// Number of samples.
         samples: usize,
     },
+    /// One generator, or none, for each sample is needed.
+    #[error("{parts} generators for {samples} samples, expected as many")]
+    Parts {
+        /// Number of entries.
+        parts: usize,
+        /// Number of samples.
+        samples: usize,
+    },
+    /// Differences that cannot be joined in one family.
+    #[error("a member of a family of differences has {found}, expected {expected}")]
+    Family {
+        /// What it has.
+        found: String,
+        /// What is needed.
+        expected: String,
+    },
 }
 
 impl BootstrapError {
@@ -79,6 +102,8 @@ impl BootstrapError {
             Self::Option { .. } => "option",
             Self::Ranking(error) => error.kind(),
             Self::Groups { .. } => "groups",
+            Self::Parts { .. } => "parts",
+            Self::Family { .. } => "family",
         }
     }
 }
@@ -169,12 +194,29 @@ pub fn bootstrap(
     groups: Option<&[u64]>,
     options: &BootstrapOptions,
 ) -> Result<Bootstrap, BootstrapError> {
-    resample(labels, &[scores], groups, options, |values| values[0])
+    options.check()?;
+    check_samples(labels, scores)?;
+    let kind = |(&label, score): (&u8, &f64)| score.is_finite().then_some(u32::from(label));
+    let kinds: Vec<Option<u32>> = labels.iter().zip(scores).map(kind).collect();
+    let resampler = Resampler::new(&kinds, groups, options.seed)?;
+    let placed = Placed::new(labels, scores, &resampler)?;
+    let ranking = placed.ranking().clone();
+    let drawn = resample(&resampler, &[placed], options, |rankings| {
+        METRICS.iter().map(|metric| (metric.value)(&rankings[0])).collect()
+    });
+    Ok(Bootstrap {
+        intervals: intervals(&drawn, resampler.single_unit(), options, |metric| metric.resolvable(&ranking)),
+        real: ranking.real(),
+        fake: ranking.fake(),
+        excluded: ranking.excluded(),
+        units: resampler.units() as u64,
+        grouped: groups.is_some(),
+        options: *options,
+    })
 }
 
-/// Intervals for every metric of `after` minus the same metric of `before`, both resampled together.
-///
-/// A sample takes part if both of its scores are finite. See [`bootstrap`].
+/// Intervals for every metric of `after` minus the same metric of `before`, both resampled together: [`paired`] of one
+/// pair.
 pub fn paired_difference(
     labels: &[u8],
     before: &[f64],
@@ -182,340 +224,9 @@ pub fn paired_difference(
     groups: Option<&[u64]>,
     options: &BootstrapOptions,
 ) -> Result<Bootstrap, BootstrapError> {
-    resample(labels, &[before, after], groups, options, |values| Ok(values[1]? - values[0]?))
-}
-
-/// Draws multiplicities: how often each sample occurs in a resample. Public so that statistics of several
-/// sets of images (a mean over generators that share their real images) can be resampled the same way.
-#[derive(Debug, Clone)]
-pub struct Resampler {
-    /// Samples of each unit.
-    units: Vec<Vec<u32>>,
-    /// Units of each stratum.
-    strata: Vec<Vec<u32>>,
-    samples: usize,
-    seed: u64,
-}
-
-impl Resampler {
-    /// Prepare to resample those samples that `takes_part` admits. See [`bootstrap`] for strata.
-    pub fn new(
-        labels: &[u8],
-        groups: Option<&[u64]>,
-        takes_part: impl Fn(usize) -> bool,
-        seed: u64,
-    ) -> Result<Self, BootstrapError> {
-        if let Some(groups) = groups
-            && groups.len() != labels.len()
-        {
-            return Err(BootstrapError::Groups { groups: groups.len(), samples: labels.len() });
-        }
-        let mut members: Vec<u32> =
-            (0..labels.len()).filter(|&index| takes_part(index)).map(|index| index as u32).collect();
-        let id = |sample: u32| groups.map_or(u64::from(sample), |groups| groups[sample as usize]);
-        members.sort_by_key(|&sample| id(sample));
-        let units: Vec<Vec<u32>> = members.chunk_by(|&a, &b| id(a) == id(b)).map(<[u32]>::to_vec).collect();
-        let mut strata = vec![Vec::new(); 3];
-        for (unit, members) in units.iter().enumerate() {
-            let fake = members.iter().filter(|&&sample| labels[sample as usize] == 1).count();
-            let stratum = match fake {
-                0 => 0,
-                fake if fake == members.len() => 1,
-                _ => 2,
-            };
-            strata[stratum].push(unit as u32);
-        }
-        Ok(Self { units, strata, samples: labels.len(), seed })
-    }
-
-    /// Number of units.
-    pub fn units(&self) -> usize {
-        self.units.len()
-    }
-
-    /// Whether some class comes from a single unit, which no resample can vary.
-    pub fn single_unit(&self) -> bool {
-        let [real, fake, both] = [0, 1, 2].map(|stratum| self.strata[stratum].len());
-        real + both == 1 || fake + both == 1
-    }
-
-    /// Write how often each sample occurs in resample number `number`.
-    pub fn draw(&self, number: u64, times: &mut Vec<u32>) {
-        times.clear();
-        times.resize(self.samples, 0);
-        let mut draw = keyed(self.seed, *b"resample", number);
-        for stratum in &self.strata {
-            for _ in stratum {
-                let unit = stratum[draw.below(stratum.len() as u32) as usize];
-                for &sample in &self.units[unit as usize] {
-                    times[sample as usize] += 1;
-                }
-            }
-        }
-    }
-}
-
-fn resample(
-    labels: &[u8],
-    vectors: &[&[f64]],
-    groups: Option<&[u64]>,
-    options: &BootstrapOptions,
-    statistic: impl Fn(&[Result<f64, Undefined>]) -> Result<f64, Undefined> + Sync,
-) -> Result<Bootstrap, BootstrapError> {
     options.check()?;
-    for scores in vectors {
-        check_samples(labels, scores)?;
-    }
-    let takes_part = |index: usize| vectors.iter().all(|scores| scores[index].is_finite());
-    let resampler = Resampler::new(labels, groups, takes_part, options.seed)?;
-    let mut excluded = Excluded::default();
-    for (index, &label) in labels.iter().enumerate() {
-        if !takes_part(index) {
-            *if label == 1 { &mut excluded.fake } else { &mut excluded.real } += 1;
-        }
-    }
-    // Each vector's ranking, with the place of every sample in it.
-    let ranked =
-        vectors.iter().map(|scores| Ranking::with_places(labels, scores)).collect::<Result<Vec<_>, _>>()?;
-    let evaluate = |rankings: &mut [Ranking], times: &[u32]| -> Vec<Result<f64, Undefined>> {
-        for (ranking, (_, places)) in rankings.iter_mut().zip(&ranked) {
-            ranking.clear();
-            for ((&label, place), &times) in labels.iter().zip(places).zip(times) {
-                if let (Some(place), 1..) = (place, times) {
-                    ranking.add(*place as usize, label, u64::from(times));
-                }
-            }
-        }
-        METRICS
-            .iter()
-            .map(|metric| {
-                statistic(&rankings.iter().map(|ranking| (metric.value)(ranking)).collect::<Vec<_>>())
-            })
-            .collect()
-    };
-    let scratch = || ranked.iter().map(|(ranking, _)| ranking.clone()).collect::<Vec<_>>();
-
-    let once: Vec<u32> = (0..labels.len()).map(|index| u32::from(takes_part(index))).collect();
-    let mut whole = scratch();
-    let values = evaluate(&mut whole, &once);
-    let resamples: Vec<_> = (0..u64::from(options.resamples))
-        .into_par_iter()
-        .map_init(
-            || (scratch(), Vec::new()),
-            |(rankings, times), number| {
-                resampler.draw(number, times);
-                evaluate(rankings, times)
-            },
-        )
-        .collect();
-
-    let tail = (1.0 - options.confidence) / 2.0;
-    let intervals = METRICS
-        .iter()
-        .enumerate()
-        .map(|(k, metric)| {
-            let mut drawn: Vec<f64> = resamples.iter().filter_map(|values| values[k].ok()).collect();
-            drawn.sort_unstable_by(f64::total_cmp);
-            let (low, high) = (quantile(&drawn, tail), quantile(&drawn, 1.0 - tail));
-            Interval {
-                metric: metric.name.to_owned(),
-                value: values[k].ok(),
-                undefined: values[k].err(),
-                low,
-                high,
-                degenerate: low == high || resampler.single_unit(),
-                resolvable: metric.resolvable(&whole[0]),
-                undefined_resamples: options.resamples - drawn.len() as u32,
-                method: Method::Bootstrap,
-            }
-        })
-        .collect();
-    Ok(Bootstrap {
-        intervals,
-        real: whole[0].real(),
-        fake: whole[0].fake(),
-        excluded,
-        units: resampler.units() as u64,
-        grouped: groups.is_some(),
-        options: *options,
-    })
-}
-
-/// Quantile of sorted values with linear interpolation.
-fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
-    let last = sorted.len().checked_sub(1)?;
-    let position = share * last as f64;
-    let below = (position as usize).min(last);
-    let above = (below + 1).min(last);
-    Some(sorted[below] + (sorted[above] - sorted[below]) * (position - below as f64))
-}
-
-/// Integer draws from one key.
-pub(crate) struct Draw(ChaCha8Rng);
-
-/// The generator of draw number `index` of a purpose.
-pub(crate) fn keyed(seed: u64, purpose: [u8; 8], index: u64) -> Draw {
-    let mut key = [0; 32];
-    key[..8].copy_from_slice(&seed.to_le_bytes());
-    key[8..16].copy_from_slice(&purpose);
-    key[16..24].copy_from_slice(&index.to_le_bytes());
-    Draw(ChaCha8Rng::from_seed(key))
-}
-
-impl Draw {
-    /// Uniform integer below `n` (which is not 0), without bias: multiply, and redraw in the short first
-    /// interval.
-    pub(crate) fn below(&mut self, n: u32) -> u32 {
-        loop {
-            let product = u64::from(self.0.next_u32()) * u64::from(n);
-            if product as u32 >= n.wrapping_neg() % n {
-                return (product >> 32) as u32;
-            }
-        }
-    }
-
-    /// Shuffle in place.
-    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
-        for last in (1..items.len()).rev() {
-            items.swap(last, self.below(last as u32 + 1) as usize);
-        }
-    }
+    paired::one_pair(labels, (before, after), groups, options).map(|paired| paired.bootstrap)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn interval<'a>(bootstrap: &'a Bootstrap, metric: &str) -> &'a Interval {
-        bootstrap.intervals.iter().find(|interval| interval.metric == metric).unwrap()
-    }
-
-    fn samples(n: usize) -> (Vec<u8>, Vec<f64>) {
-        let labels: Vec<u8> = (0..n).map(|i| (i % 2) as u8).collect();
-        let scores = (0..n).map(|i| ((i * 7919) % 101) as f64 / 25.0 - 2.0 + f64::from(labels[i])).collect();
-        (labels, scores)
-    }
-
-    #[test]
-    fn same_bytes_for_any_number_of_threads() {
-        let (labels, scores) = samples(200);
-        let options = BootstrapOptions { resamples: 300, ..BootstrapOptions::default() };
-        let on = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            serde_json::to_string(&pool.install(|| bootstrap(&labels, &scores, None, &options)).unwrap())
-                .unwrap()
-        };
-        assert_eq!(on(1), on(5));
-        let other = BootstrapOptions { seed: 1, ..options };
-        assert_ne!(
-            on(1),
-            serde_json::to_string(&bootstrap(&labels, &scores, None, &other).unwrap()).unwrap()
-        );
-    }
-
-    #[test]
-    fn a_resample_keeps_the_size_of_each_class_and_whole_groups() {
-        // Members of a group need not be neighbours.
-        let labels = [0, 0, 1, 0, 1, 0, 1];
-        let groups = [7, 8, 9, 7, 10, 11, 11];
-        let mut times = Vec::new();
-        for number in 0..50 {
-            Resampler::new(&labels, None, |_| true, 3).unwrap().draw(number, &mut times);
-            let of =
-                |label| times.iter().zip(labels).filter(|(_, l)| *l == label).map(|(t, _)| t).sum::<u32>();
-            assert_eq!((of(0), of(1)), (4, 3));
-            Resampler::new(&labels, Some(&groups), |_| true, 3).unwrap().draw(number, &mut times);
-            assert_eq!(times[0], times[3], "group 7 is drawn whole");
-            assert_eq!(times[0] + times[1], 2, "two groups of real images");
-            assert_eq!(times[2] + times[4], 2, "two groups of generated images");
-            assert_eq!((times[5], times[6]), (1, 1), "the only mixed group");
-        }
-    }
-
-    #[test]
-    fn perfect_separation_and_single_units_are_degenerate() {
-        let separated =
-            bootstrap(&[0, 0, 1, 1], &[-2.0, -1.0, 1.0, 2.0], None, &BootstrapOptions::default()).unwrap();
-        let auc = interval(&separated, "auc");
-        assert_eq!((auc.low, auc.high, auc.degenerate), (Some(1.0), Some(1.0), true));
-        let lone = bootstrap(&[0, 1, 1], &[0.5, 1.0, -1.0], None, &BootstrapOptions::default()).unwrap();
-        assert!(lone.intervals.iter().all(|interval| interval.degenerate));
-        let (labels, scores) = samples(60);
-        let sound = bootstrap(&labels, &scores, None, &BootstrapOptions::default()).unwrap();
-        assert!(!interval(&sound, "auc").degenerate);
-    }
-
-    #[test]
-    fn one_class_gives_reasons_and_no_interval() {
-        let found = bootstrap(&[0, 0, 0], &[-2.0, 1.0, -1.0], None, &BootstrapOptions::default()).unwrap();
-        let auc = interval(&found, "auc");
-        assert_eq!(
-            (auc.value, auc.undefined, auc.low, auc.undefined_resamples),
-            (None, Some(Undefined::NoFake), None, 2000)
-        );
-        let real = interval(&found, "r_acc");
-        assert!(real.value.is_some() && real.low.unwrap() < real.high.unwrap());
-    }
-
-    #[test]
-    fn pairing_removes_what_both_share_and_drops_incomplete_pairs() {
-        let (labels, mut before) = samples(100);
-        let mut after: Vec<f64> = before.iter().map(|score| score + 0.5).collect();
-        before[3] = f64::NAN;
-        after[6] = f64::INFINITY;
-        let found = paired_difference(&labels, &before, &after, None, &BootstrapOptions::default()).unwrap();
-        assert_eq!((found.real, found.fake, found.excluded), (49, 49, Excluded { real: 1, fake: 1 }));
-        let auc = interval(&found, "auc");
-        assert_eq!(
-            (auc.value, auc.low, auc.high, auc.excludes_zero()),
-            (Some(0.0), Some(0.0), Some(0.0), false)
-        );
-        let fake = interval(&found, "f_acc");
-        assert!(fake.low.unwrap() >= 0.0 && fake.high.unwrap() < 0.4, "{fake:?}");
-        assert!(
-            interval(&found, "asymmetry").excludes_zero(),
-            "a shift towards generated moves the asymmetry"
-        );
-    }
-
-    #[test]
-    fn groups_widen_the_interval_of_repeated_images() {
-        let (labels, scores) = samples(40);
-        let repeat = |v: &[f64]| v.iter().flat_map(|s| [*s; 5]).collect::<Vec<_>>();
-        let labels5: Vec<u8> = labels.iter().flat_map(|l| [*l; 5]).collect();
-        let groups: Vec<u64> = (0..40).flat_map(|group| [group; 5]).collect();
-        let options = BootstrapOptions::default();
-        let width = |found: Bootstrap| {
-            let auc = interval(&found, "auc");
-            auc.high.unwrap() - auc.low.unwrap()
-        };
-        let plain = width(bootstrap(&labels, &scores, None, &options).unwrap());
-        let grouped = width(bootstrap(&labels5, &repeat(&scores), Some(&groups), &options).unwrap());
-        let naive = width(bootstrap(&labels5, &repeat(&scores), None, &options).unwrap());
-        assert_eq!(plain, grouped, "five copies of each image, drawn together, are one image");
-        assert!(naive < 0.6 * grouped, "naive {naive}, grouped {grouped}");
-    }
-
-    #[test]
-    fn draws_are_uniform() {
-        let mut counts = [0_u32; 7];
-        let mut draw = keyed(5, *b"selftest", 0);
-        (0..70_000).for_each(|_| counts[draw.below(7) as usize] += 1);
-        // Five standard deviations of a binomial with 70,000 draws and p = 1/7.
-        assert!(counts.iter().all(|&count| (9_537..=10_463).contains(&count)), "{counts:?}");
-        let mut items: Vec<u32> = (0..100).collect();
-        draw.shuffle(&mut items);
-        let mut sorted = items.clone();
-        sorted.sort_unstable();
-        assert!(sorted != items && sorted == (0..100).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn options_and_lengths_are_checked() {
-        let run =
-            |options, groups: Option<&[u64]>| bootstrap(&[0, 1], &[0.0, 1.0], groups, &options).unwrap_err();
-        assert_eq!(run(BootstrapOptions { resamples: 0, ..Default::default() }, None).kind(), "option");
-        assert_eq!(run(BootstrapOptions { confidence: 1.0, ..Default::default() }, None).kind(), "option");
-        assert_eq!(run(BootstrapOptions::default(), Some(&[1])).kind(), "groups");
-    }
-}
+mod tests;

@@ -4,10 +4,9 @@
 //! carry the most and are the most fragile. Gate, average pool and linear unit are all linear, so a gate is
 //! applied by training a head whose pruned weights are zero: it costs nothing at run time.
 
+use dear_image::Draw;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-
-use crate::bootstrap::keyed;
 
 /// Which channels are kept, `[C]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -179,7 +178,7 @@ pub fn magnitude(scores: &[f64], fraction: f64) -> Result<Gate, GateError> {
 pub fn random(channels: usize, n_pruned: usize, seed: u64) -> Gate {
     assert!(n_pruned <= channels, "cannot prune {n_pruned} of {channels} channels");
     let mut order: Vec<usize> = (0..channels).collect();
-    keyed(seed, *b"rnd-gate", 0).shuffle(&mut order);
+    Draw::keyed(seed, &[b"random gate"]).shuffle(&mut order);
     let mut gate = Gate::none(channels);
     for &channel in &order[..n_pruned] {
         gate.keep[channel] = false;

@@ -6,10 +6,10 @@
 //! moments stay); the run ends with the stage at `min_lr`. The best head wins. State and update are f32 in
 //! the order of `torch.optim.Adam`; sums over rows and channels are f64.
 
+use dear_image::Draw;
 use serde::{Deserialize, Serialize};
 
 use super::{Head, Samples, TrainError, Training, add_scaled, dot, selection_accuracy, sigmoid};
-use crate::bootstrap::keyed;
 use crate::gate::Gate;
 
 /// How Adam runs. Defaults are the paper's (section 4.1), but for the schedule.
@@ -348,7 +348,7 @@ impl Cycle {
         if self.at_end() {
             // From the sorted order, so that a pass depends on its number alone.
             self.order.sort_unstable();
-            keyed(self.seed, self.purpose, self.passes).shuffle(&mut self.order);
+            Draw::keyed(self.seed, &[&self.purpose, &self.passes.to_le_bytes()]).shuffle(&mut self.order);
             self.passes += 1;
             self.next = 0;
         }

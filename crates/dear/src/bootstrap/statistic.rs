@@ -1,0 +1,127 @@
+//! The engine: a statistic of one or more rankings, on the samples and on each resample.
+
+use rayon::prelude::*;
+
+use super::resampler::Resampler;
+use super::{BootstrapOptions, Interval, Method};
+use crate::metrics::{METRICS, Metric, Ranking, RankingError, Slot, Undefined};
+
+/// A value, or why there is none.
+pub(super) type Value = Result<f64, Undefined>;
+
+/// A ranking, and where resampled units are counted in it.
+pub(super) struct Placed {
+    ranking: Ranking,
+    entries: Vec<Entry>,
+}
+
+struct Entry {
+    slot: Slot,
+    unit: u32,
+}
+
+/// Values of a statistic that has several numbers.
+pub(super) struct Drawn {
+    /// On the samples themselves.
+    pub(super) values: Vec<Value>,
+    /// For each number its value in every resample, in their order; `None` where it was undefined.
+    pub(super) draws: Vec<Vec<Option<f64>>>,
+}
+
+impl Placed {
+    /// Rank samples that a resampler draws. Samples with a score that is not finite take no part.
+    pub(super) fn new(labels: &[u8], scores: &[f64], resampler: &Resampler) -> Result<Self, RankingError> {
+        let (ranking, places) = Ranking::with_places(labels, scores)?;
+        let place = |(sample, place): (usize, &Option<u32>)| {
+            Some(Entry { slot: Slot::new((*place)?, labels[sample]), unit: resampler.unit_of(sample)? })
+        };
+        let mut entries: Vec<Entry> = places.iter().enumerate().filter_map(place).collect();
+        // In the order of scores, so that counts are written one after the other.
+        entries.sort_unstable_by_key(|entry| (entry.slot, entry.unit));
+        Ok(Self { ranking, entries })
+    }
+
+    /// The ranking of the samples themselves.
+    pub(super) fn ranking(&self) -> &Ranking {
+        &self.ranking
+    }
+}
+
+/// Evaluate `statistic` on the samples and on every resample. All rankings of a resample have the same units in them.
+pub(super) fn resample(
+    resampler: &Resampler,
+    placed: &[Placed],
+    options: &BootstrapOptions,
+    statistic: impl Fn(&[Ranking]) -> Vec<Value> + Sync,
+) -> Drawn {
+    let scratch = || placed.iter().map(|placed| placed.ranking.clone()).collect::<Vec<_>>();
+    let values = statistic(&scratch());
+    let rows: Vec<Vec<Option<f64>>> = (0..u64::from(options.resamples))
+        .into_par_iter()
+        .map_init(
+            || (scratch(), Vec::new()),
+            |(rankings, times), number| {
+                resampler.draw(number, times);
+                for (ranking, placed) in rankings.iter_mut().zip(placed) {
+                    ranking
+                        .count(placed.entries.iter().map(|entry| (entry.slot, times[entry.unit as usize])));
+                }
+                statistic(rankings).into_iter().map(Result::ok).collect()
+            },
+        )
+        .collect();
+    let draws = (0..values.len()).map(|k| rows.iter().map(|row| row[k]).collect()).collect();
+    Drawn { values, draws }
+}
+
+/// Percentile intervals of a statistic that has one number for each metric of the table.
+pub(super) fn intervals(
+    drawn: &Drawn,
+    single_unit: bool,
+    options: &BootstrapOptions,
+    resolvable: impl Fn(&Metric) -> bool,
+) -> Vec<Interval> {
+    let numbers = drawn.values.iter().zip(&drawn.draws);
+    METRICS
+        .iter()
+        .zip(numbers)
+        .map(|(metric, (value, draws))| {
+            percentile(metric.name, *value, draws, single_unit, resolvable(metric), options)
+        })
+        .collect()
+}
+
+/// The percentile interval of one number.
+pub(super) fn percentile(
+    name: &str,
+    value: Value,
+    draws: &[Option<f64>],
+    single_unit: bool,
+    resolvable: bool,
+    options: &BootstrapOptions,
+) -> Interval {
+    let mut drawn: Vec<f64> = draws.iter().flatten().copied().collect();
+    drawn.sort_unstable_by(f64::total_cmp);
+    let tail = (1.0 - options.confidence) / 2.0;
+    let (low, high) = (quantile(&drawn, tail), quantile(&drawn, 1.0 - tail));
+    Interval {
+        metric: name.to_owned(),
+        value: value.ok(),
+        undefined: value.err(),
+        low,
+        high,
+        degenerate: low == high || single_unit,
+        resolvable,
+        undefined_resamples: (draws.len() - drawn.len()) as u32,
+        method: Method::Bootstrap,
+    }
+}
+
+/// Quantile of sorted values with linear interpolation.
+pub(super) fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
+    let last = sorted.len().checked_sub(1)?;
+    let position = share * last as f64;
+    let below = (position as usize).min(last);
+    let above = (below + 1).min(last);
+    Some(sorted[below] + (sorted[above] - sorted[below]) * (position - below as f64))
+}
