@@ -30,6 +30,7 @@ pub mod rad;
 pub mod recipe;
 pub mod report;
 pub mod scan;
+pub mod scores;
 pub mod store;
 mod tile;
 pub mod views;

@@ -116,7 +116,8 @@ fn main_systems(evaluation: &Evaluation) -> Vec<&System> {
     let advised = |system: &System| evaluation.advice.iter().any(|advice| advice.system == system.name);
     let given = |system: &System| {
         let base_of = |other: &System| other.controls.get("base") == Some(&system.name);
-        let plain = evaluation.detectors.get(system.detector).is_none_or(|detector| detector.rad.is_none());
+        let plain =
+            system.detector.and_then(|i| evaluation.detectors.get(i)).is_none_or(|found| found.rad.is_none());
         system.hardened || plain || evaluation.systems.iter().any(base_of)
     };
     let none_advised = !evaluation.systems.iter().any(advised);

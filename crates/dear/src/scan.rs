@@ -191,14 +191,14 @@ pub fn score_file(detector: &Detector, path: &Path, options: &DecodeOptions) -> 
 }
 
 #[cfg(unix)]
-fn exact_bytes(path: &Path) -> Option<String> {
+pub(crate) fn exact_bytes(path: &Path) -> Option<String> {
     use std::os::unix::ffi::OsStrExt;
     let bytes = path.as_os_str().as_bytes();
     std::str::from_utf8(bytes).is_err().then(|| base64::engine::general_purpose::STANDARD.encode(bytes))
 }
 
 #[cfg(not(unix))]
-fn exact_bytes(path: &Path) -> Option<String> {
+pub(crate) fn exact_bytes(path: &Path) -> Option<String> {
     let bytes = path.as_os_str().as_encoded_bytes();
     path.to_str().is_none().then(|| base64::engine::general_purpose::STANDARD.encode(bytes))
 }

@@ -97,8 +97,7 @@ pub struct ViewOptions<'a> {
     pub step: &'a str,
 }
 
-/// Rows of whole images, at native resolution, under each chain: `rows[chain][image]`. Each image is decoded once for
-/// all chains whose shard is not finished.
+/// Rows of whole images, at native resolution, under each chain: `rows[chain][image]`.
 ///
 /// # Errors
 /// As [`augmented`].
@@ -110,70 +109,130 @@ pub fn whole(
     seed: u64,
     observer: &dyn Observer,
 ) -> Result<Vec<Vec<Row>>, Error> {
-    observer.event(Event::Started { step: "scoring images", total: (sources.len() * chains.len()) as u64 });
     let mut rows: Vec<Vec<Row>> = vec![Vec::with_capacity(sources.len()); chains.len()];
-    for shard in sources.chunks(SHARD) {
+    each_whole(&[detector], store, sources, chains, seed, observer, |place, row| {
+        rows[place.chain].push(row)
+    })?;
+    Ok(rows)
+}
+
+/// Whose row it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Index of the detector.
+    pub detector: usize,
+    /// Index of the chain.
+    pub chain: usize,
+    /// Index of the source.
+    pub image: usize,
+}
+
+/// Hand rows of whole images, at native resolution, to `take`, for each detector, chain and image. An image is decoded
+/// once, and goes through each chain once, for all detectors whose shard is not finished; no more rows than a shard's are
+/// held at a time. For one detector and chain the images come in order.
+///
+/// # Errors
+/// As [`augmented`].
+pub fn each_whole(
+    detectors: &[&Detector],
+    store: &Store,
+    sources: &[Source],
+    chains: &[Chain],
+    seed: u64,
+    observer: &dyn Observer,
+    mut take: impl FnMut(Place, Row),
+) -> Result<(), Error> {
+    let total = sources.len() * chains.len() * detectors.len();
+    observer.event(Event::Started { step: "scoring images", total: total as u64 });
+    for (number, shard) in sources.chunks(SHARD).enumerate() {
         let contents: Vec<Content> = shard.par_iter().map(Content::read).collect();
-        let keys: Vec<String> = chains
-            .iter()
-            .map(|chain| {
-                shard_key(
-                    detector,
-                    shard,
-                    &contents,
-                    json!(["whole", if chain.is_clean() { 0 } else { seed }, chain.to_string()]),
-                )
-            })
-            .collect();
-        let mut found = Vec::with_capacity(chains.len());
-        for key in &keys {
-            found.push(store.read("whole", key)?);
+        let mut parts = Vec::new();
+        for (chain, detector) in
+            (0..chains.len()).flat_map(|chain| (0..detectors.len()).map(move |d| (chain, d)))
+        {
+            let options =
+                json!(["whole", if chains[chain].is_clean() { 0 } else { seed }, chains[chain].to_string()]);
+            let key = shard_key(detectors[detector], shard, &contents, options);
+            let found = store.read("whole", &key)?;
+            if found.is_some() {
+                observer.event(Event::Advanced { by: shard.len() as u64 });
+            }
+            parts.push(Part {
+                detector,
+                chain,
+                key,
+                missing: found.is_none(),
+                rows: found.unwrap_or_default(),
+            });
         }
-        let missing: Vec<usize> = (0..chains.len()).filter(|&i| found[i].is_none()).collect();
-        observer.event(Event::Advanced { by: ((chains.len() - missing.len()) * shard.len()) as u64 });
-        let mut made: Vec<Vec<Row>> = vec![Vec::new(); missing.len()];
-        if !missing.is_empty() {
+        if parts.iter().any(|part| part.missing) {
             for (source, content) in shard.iter().zip(&contents) {
-                if observer.cancelled() {
-                    return Err(Error::Interrupted);
-                }
                 let decoded = content.decode(None);
-                for (slot, &chain) in missing.iter().enumerate() {
-                    made[slot].push(whole_row(detector, source, content, &decoded, &chains[chain], seed)?);
-                    observer.event(Event::Advanced { by: 1 });
+                for (chain, of_chain) in chains.iter().zip(parts.chunks_mut(detectors.len())) {
+                    let mut missing = of_chain.iter_mut().filter(|part| part.missing).peekable();
+                    if missing.peek().is_none() {
+                        continue;
+                    }
+                    let seen = perturbed(&decoded, chain, seed, content);
+                    for part in missing {
+                        if observer.cancelled() {
+                            return Err(Error::Interrupted);
+                        }
+                        let row = Row { chain: chain.to_string(), ..empty_row(source, content) };
+                        part.rows.push(whole_row(detectors[part.detector], row, &seen)?);
+                        observer.event(Event::Advanced { by: 1 });
+                    }
                 }
             }
         }
-        for (slot, &chain) in missing.iter().enumerate() {
-            let done = std::mem::take(&mut made[slot]);
-            store.write("whole", &keys[chain], detector.channels(), &done)?;
-            found[chain] = Some(done);
-        }
-        for (all, part) in rows.iter_mut().zip(found) {
-            all.extend(part.unwrap_or_default());
+        for part in parts {
+            if part.missing {
+                store.write("whole", &part.key, detectors[part.detector].channels(), &part.rows)?;
+            }
+            for (image, row) in part.rows.into_iter().enumerate() {
+                take(
+                    Place { detector: part.detector, chain: part.chain, image: number * SHARD + image },
+                    row,
+                );
+            }
         }
     }
     observer.event(Event::Finished);
-    Ok(rows)
+    Ok(())
+}
+
+/// The rows of one shard under one chain, for one detector.
+struct Part {
+    detector: usize,
+    chain: usize,
+    key: String,
+    missing: bool,
+    rows: Vec<Row>,
+}
+
+fn perturbed(
+    decoded: &Result<(Image, Option<Mask>), (String, String)>,
+    chain: &Chain,
+    seed: u64,
+    content: &Content,
+) -> Result<Image, (String, String)> {
+    let (image, _) = decoded.as_ref().map_err(Clone::clone)?;
+    match chain.apply(image, seed, content.sha256.as_bytes()) {
+        Ok(applied) => Ok(applied.image),
+        Err(error) => Err(("chain".to_owned(), error.to_string())),
+    }
 }
 
 fn whole_row(
     detector: &Detector,
-    source: &Source,
-    content: &Content,
-    decoded: &Result<(Image, Option<Mask>), (String, String)>,
-    chain: &Chain,
-    seed: u64,
+    mut row: Row,
+    image: &Result<Image, (String, String)>,
 ) -> Result<Row, Error> {
-    let mut row = Row { chain: chain.to_string(), ..empty_row(source, content) };
-    match decoded {
+    match image {
         Err(error) => row.error = Some(error.clone()),
-        Ok((image, _)) => match chain.apply(image, seed, content.sha256.as_bytes()) {
-            Err(error) => row.error = Some(("chain".to_owned(), error.to_string())),
-            Ok(applied) => match detector.pooled(&applied.image) {
-                Ok(pooled) => row.pooled = pooled,
-                Err(error) => row.error = Some(image_error(error)?),
-            },
+        Ok(image) => match detector.pooled(image) {
+            Ok(pooled) => row.pooled = pooled,
+            Err(error) => row.error = Some(image_error(error)?),
         },
     }
     Ok(row)

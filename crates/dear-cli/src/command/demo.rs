@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use dear::dataset::{self, Dataset, Label};
 use dear::detector::Detector;
 use dear::error::Error;
-use dear::evaluate::{EvaluateOptions, ImageRecord, evaluate};
+use dear::evaluate::{Conditions, EvaluateOptions, ImageRecord, evaluate, records};
 use dear::files::sha256_hex;
 use dear::generator::Generator;
 use dear::harden::{Inputs, harden};
@@ -64,9 +64,11 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let chains = CHAINS.iter().map(|text| parse_chain(text)).collect::<Result<Vec<Chain>, Error>>()?;
     let store = Store::new(&args.out.join("work/features"));
     let options = EvaluateOptions::default();
-    let (evaluation, records) =
-        evaluate(std::slice::from_ref(&after), &dataset, &chains, &store, &options, &progress)?;
+    let conditions = Conditions::new(&chains, &[])?;
+    let (evaluation, scores) =
+        evaluate(std::slice::from_ref(&after), &dataset, &conditions, &store, &options, &progress)?;
 
+    let records = records(&scores);
     let shown = shown(&dataset, &records, CHAINS[0]);
     let examples = examples(&[("before", &base), ("after", &after)], &dataset, &shown, options.seed)?;
     let command = command_line();

@@ -6,7 +6,9 @@ use clap::ValueEnum;
 use dear::dataset;
 use dear::detector::Detector;
 use dear::error::Error;
-use dear::evaluate::{EvaluateOptions, Evaluation, ImageRecord, evaluate, verdict};
+use dear::evaluate::{
+    Conditions, EvaluateOptions, Evaluation, Family, ImageRecord, evaluate, records, verdict,
+};
 use dear::report::{Extras, html};
 use dear::store::Store;
 use dear_image::Chain;
@@ -29,6 +31,9 @@ pub(crate) struct Args {
     /// Perturbation chains to judge under besides the images as they are, e.g. `paper` or `resize(0.5) | jpeg(70)`
     #[arg(long, value_name = "CHAIN", num_args = 1..)]
     perturb: Vec<String>,
+    /// Also draw how every metric moves with the strength of a perturbation: all four, or those named
+    #[arg(long, value_enum, value_name = "FAMILY", value_delimiter = ',', num_args = 0.., default_missing_value = "jpeg,resize,blur,noise")]
+    severity: Option<Vec<Severity>>,
     /// Folder for results.json, records.jsonl, report.html and the features
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -48,6 +53,26 @@ enum Format {
     Json,
 }
 
+/// A perturbation with a strength.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Severity {
+    Jpeg,
+    Resize,
+    Blur,
+    Noise,
+}
+
+impl Severity {
+    fn family(self) -> Family {
+        match self {
+            Self::Jpeg => Family::Jpeg,
+            Self::Resize => Family::Resize,
+            Self::Blur => Family::Blur,
+            Self::Noise => Family::Noise,
+        }
+    }
+}
+
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let chains = args.perturb.iter().map(|text| parse_chain(text)).collect::<Result<Vec<Chain>, Error>>()?;
     let dataset = dataset::open(&args.data, args.split.as_deref())?;
@@ -62,8 +87,11 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let mut options = EvaluateOptions { seed: args.seed, ..EvaluateOptions::default() };
     options.bootstrap.seed = args.seed;
     let store = Store::new(&args.out.join("features"));
-    let (evaluation, records) =
-        evaluate(&detectors, &dataset, &chains, &store, &options, &Progress::default())?;
+    let families: Vec<Family> = args.severity.unwrap_or_default().into_iter().map(Severity::family).collect();
+    let conditions = Conditions::new(&chains, &families)?;
+    let (evaluation, scores) =
+        evaluate(&detectors, &dataset, &conditions, &store, &options, &Progress::default())?;
+    let records = records(&scores);
     let command = command_line();
     let extras = Extras { title: "Evaluation", command: &command, examples: &[], caution: None };
     let page = html(&evaluation, &extras);

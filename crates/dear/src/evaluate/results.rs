@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::bootstrap::{BootstrapOptions, Interval};
 use crate::dataset::Label;
 use crate::engine::EngineInfo;
+use crate::error::Error;
 use crate::rad::Rad;
 
 /// How an evaluation is done.
@@ -27,6 +28,22 @@ impl Default for EvaluateOptions {
     }
 }
 
+impl EvaluateOptions {
+    /// Refuse values outside their range.
+    ///
+    /// # Errors
+    /// [`Error::Options`] or [`Error::Bootstrap`] naming the option.
+    pub fn check(&self) -> Result<(), Error> {
+        if !(self.target_fpr > 0.0 && self.target_fpr < 1.0) {
+            let found = self.target_fpr;
+            return Err(Error::Options(format!(
+                "option \"target_fpr\" is {found}, expected a share between 0 and 1"
+            )));
+        }
+        Ok(self.bootstrap.check()?)
+    }
+}
+
 /// Everything that an evaluation found: `results.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
@@ -44,7 +61,7 @@ pub struct Evaluation {
     pub scores: Option<ScoreOrigin>,
     /// Options in force.
     pub options: EvaluateOptions,
-    /// Perturbation chains; the first is `clean`.
+    /// Perturbation chains that have tables; the first is `clean`. Those of severity curves stand in `curves`.
     pub chains: Vec<String>,
     /// What is compared: detectors and baselines.
     pub systems: Vec<System>,
@@ -99,6 +116,9 @@ pub struct Data {
     pub skipped: u64,
     /// Images whose very bytes also stand in the other class: their labels cannot both be right.
     pub in_both_classes: u64,
+    /// Images whose very bytes also stand in another split of the same data: a detector trained there has seen them.
+    #[serde(default)]
+    pub in_other_splits: u64,
     /// Whether intervals resample scenes.
     pub scenes_known: bool,
     /// Number of scenes, where they are known.
@@ -135,14 +155,21 @@ pub struct DetectorRecord {
 pub struct System {
     /// Name.
     pub name: String,
-    /// Index into `detectors`.
-    pub detector: usize,
+    /// Index into `detectors`; null where scores came from a file.
+    pub detector: Option<usize>,
     /// What it is, in words.
     pub note: String,
     /// Whether the method's claim is about this one.
     pub hardened: bool,
     /// For a hardened one, the systems that are its controls: role in its file (`base`, `base + bias`, ...) to name.
     pub controls: BTreeMap<String, String>,
+    /// Logit above which it calls an image generated. Accuracies are at logit 0 all the same; this one is an operating
+    /// point besides.
+    #[serde(default)]
+    pub threshold: f64,
+    /// Who set the threshold.
+    #[serde(default)]
+    pub threshold_origin: String,
 }
 
 /// Metrics of one system on one subset under one chain.
@@ -257,7 +284,7 @@ pub struct Curve {
 /// One level of a curve.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CurvePoint {
-    /// Its strength, in the axis' unit.
+    /// Its strength, in the axis' unit; 0 for the first point, the images as they are (chain `clean`).
     pub level: f64,
     /// The chain.
     pub chain: String,
@@ -301,15 +328,17 @@ pub struct Shape {
 pub struct Operating {
     /// `logit 0`, `5 % FPR here`, or the origin of the threshold in the detector's file.
     pub name: String,
-    /// An image is called generated above it; null where none is called so.
+    /// An image is called generated above it; null where every one is called so.
     pub threshold: Option<f64>,
-    /// Share of real images accused, with Wilson's 95 % interval.
+    /// Share of real images with a score above it, with Wilson's 95 % interval (whole scenes resampled, where they are
+    /// known).
     pub fpr: Interval,
-    /// Share of generated images found, with Wilson's 95 % interval.
+    /// Share of generated images with a score above it.
     pub tpr: Interval,
 }
 
-/// Logits of one subset: minimum, the quantiles 0.05, 0.25, 0.5, 0.75, 0.95, and maximum.
+/// Logits of one subset: minimum, the quantiles 0.05, 0.25, 0.5, 0.75, 0.95, and maximum, each the logit of some image
+/// (numpy's `inverted_cdf`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Distribution {
     /// Subset.
@@ -367,14 +396,20 @@ pub enum Standing {
 /// One image's scores: a line of `records.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ImageRecord {
-    /// Key in the dataset.
+    /// Key in the dataset; bytes that are not UTF-8 are replaced.
     pub path: String,
-    /// SHA-256 of the file.
+    /// The key's exact bytes in base64 where it is not UTF-8, else null.
+    #[serde(default)]
+    pub path_base64: Option<String>,
+    /// SHA-256 of the file; empty where it could not be read, or where only its score was given.
     pub sha256: String,
     /// Label.
     pub label: Label,
     /// Subset.
     pub subset: String,
+    /// Split, where a manifest names one.
+    #[serde(default)]
+    pub split: Option<String>,
     /// Chain.
     pub chain: String,
     /// `scored`, or `refused` where any detector refused it.

@@ -50,9 +50,10 @@ fn of_condition(shape: &Shape) -> Markup {
                     li {
                         b { (point.name) }
                         @match point.threshold {
-                            Some(threshold) => { ": above logit " (signed(threshold)) ", accuses " (share(&point.fpr)) " of the real images and finds " (share(&point.tpr)) " of the generated ones" }
-                            None => { ": no threshold does that here; nothing would be called generated" }
+                            Some(threshold) => { ": above logit " (signed(threshold)) }
+                            None => { ": every image is called generated" }
                         }
+                        "; accuses " (share(&point.fpr)) " of the real images, finds " (share(&point.tpr)) " of the generated ones"
                     }
                 }
             }

@@ -83,7 +83,7 @@ fn shape(chain: &str, system: &str, subsets: usize) -> Shape {
         operating: vec![
             operating("logit 0", Some(0.0), 0.14, 0.52),
             operating("5 % FPR here", Some(1.8), 0.05, 0.31),
-            operating("0.1 % FPR here", None, 0.0, 0.0),
+            operating("file", None, 1.0, 1.0),
         ],
         distributions: (0..subsets).map(distribution).collect(),
         edges: (0..=24).map(|i| f64::from(i) / 3.0 - 4.0).collect(),
@@ -203,6 +203,7 @@ fn sample(systems: usize, chains: usize, subsets: usize) -> Evaluation {
             fake: 172,
             skipped: 2,
             in_both_classes: 0,
+            in_other_splits: 0,
             scenes_known: false,
             scenes: None,
         },
@@ -251,10 +252,12 @@ fn sample(systems: usize, chains: usize, subsets: usize) -> Evaluation {
             .enumerate()
             .map(|(i, name)| System {
                 name: name.clone(),
-                detector: i,
+                detector: Some(i),
                 note: "the detector as given".to_owned(),
                 hardened: i == 0,
                 controls: BTreeMap::new(),
+                threshold: 0.0,
+                threshold_origin: "default".to_owned(),
             })
             .collect(),
         chains,
@@ -267,6 +270,7 @@ fn sample(systems: usize, chains: usize, subsets: usize) -> Evaluation {
 fn scores_only() -> Evaluation {
     let mut evaluation = sample(1, 1, 2);
     evaluation.detectors.clear();
+    evaluation.systems[0].detector = None;
     evaluation.curves.clear();
     evaluation.scores = Some(ScoreOrigin {
         files: vec![ScoreFile { path: "theirs|odd.csv".to_owned(), sha256: "ef".repeat(32), rows: 327 }],
@@ -427,13 +431,16 @@ fn headings_come_in_order_and_ids_are_unique() {
 fn charts_and_tables_say_what_they_are() {
     let [page, _] = render(&sample(3, 4, 8));
     let labelled = |tag: &str, attribute: &str| {
-        let all: Vec<&str> =
-            page.match_indices(tag).map(|(at, _)| &page[at..at + page[at..].find("><").unwrap() + 8]).collect();
+        let all: Vec<&str> = page
+            .match_indices(tag)
+            .map(|(at, _)| &page[at..at + page[at..].find("><").unwrap() + 8])
+            .collect();
         assert!(all.len() > 5, "{tag}: {}", all.len());
         let bare: Vec<&&str> = all
             .iter()
             .filter(|tag| {
-                !tag.contains(attribute) && ["aria-hidden", "overflow=", "><title>"].iter().all(|other| !tag.contains(other))
+                !tag.contains(attribute)
+                    && ["aria-hidden", "overflow=", "><title>"].iter().all(|other| !tag.contains(other))
             })
             .collect();
         assert!(bare.is_empty(), "{bare:?}");

@@ -12,7 +12,7 @@ pub(in crate::report) fn roc(shape: &Shape) -> Markup {
             path.chance d=(path([(Plane::x(0.0), Plane::y(0.0)), (Plane::x(1.0), Plane::y(1.0))])) {}
             path.curve d=(path(shape.roc.iter().map(|&[fpr, tpr]| (Plane::x(fpr), Plane::y(tpr))))) {}
             @for (i, point) in shape.operating.iter().enumerate() {
-                @if let (Some(_), Some(fpr), Some(tpr)) = (point.threshold, point.fpr.value, point.tpr.value) {
+                @if let (Some(fpr), Some(tpr)) = (point.fpr.value, point.tpr.value) {
                     @let (x, y) = (Plane::x(fpr), Plane::y(tpr));
                     // Crossed whiskers: the intervals of both shares.
                     @if let (Some(a), Some(b), Some(c), Some(d)) = (point.fpr.low, point.fpr.high, point.tpr.low, point.tpr.high) {
