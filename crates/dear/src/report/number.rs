@@ -29,7 +29,7 @@ pub(super) const HEADLINES: &[(&str, &str)] =
     &[("balanced_accuracy", "balanced accuracy"), ("tpr_at_5_fpr", "TPR @ 5 % FPR"), ("auc", "AUC")];
 
 /// A value in its metric's unit: three decimals for areas and losses, else percent (points for asymmetry).
-pub(super) fn value(metric: &str, value: f64) -> String {
+pub(crate) fn value(metric: &str, value: f64) -> String {
     match metric {
         "auc" | "ap" | "brier" | "nll" | "ece" => format!("{value:.3}"),
         "asymmetry" => format!("{:+.1}", 100.0 * value),
@@ -38,7 +38,7 @@ pub(super) fn value(metric: &str, value: f64) -> String {
 }
 
 /// A difference, with its sign: AUC with three decimals, else in points.
-pub(super) fn difference(metric: &str, value: f64) -> String {
+pub(crate) fn difference(metric: &str, value: f64) -> String {
     match metric {
         "auc" | "ap" | "brier" | "nll" | "ece" => format!("{value:+.3}"),
         _ => format!("{:+.1}", 100.0 * value),
