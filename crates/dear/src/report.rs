@@ -49,7 +49,7 @@ pub fn html(evaluation: &Evaluation, extras: &Extras) -> String {
     let sections = [
         ("safe", "Is it safe to use?", advice::section(evaluation)),
         ("findings", "What was found", findings::section(evaluation)),
-        ("errors", "Pictures, and where the evidence lies", examples::section(extras.examples)),
+        ("errors", "Pictures, and where the evidence lies", examples::section(evaluation, extras.examples)),
         ("asymmetry", "Asymmetry: real and fake accuracy, apart", asymmetry(evaluation)),
         ("severity", "How much processing it bears", severity::section(evaluation)),
         ("scores", "Scores, operating points, probabilities", scores::section(evaluation)),
@@ -100,15 +100,15 @@ pub fn html(evaluation: &Evaluation, extras: &Extras) -> String {
 /// On what, in one sentence.
 fn lead(evaluation: &Evaluation) -> String {
     let data = &evaluation.data;
-    let scenes = match data.scenes {
-        Some(scenes) => format!(" of {scenes} scenes; intervals (95 %) resample whole scenes"),
-        None => "; intervals are 95 %".to_owned(),
-    };
     let conditions = match evaluation.chains.len() {
         0 | 1 => "as they are".to_owned(),
         n => format!("under {n} conditions"),
     };
-    format!("Judged on {} real and {} generated images {conditions}{scenes}.", data.real, data.fake)
+    let scenes = match data.scenes {
+        Some(scenes) => format!(" of {scenes} scenes, {conditions}; 95 % intervals resample whole scenes"),
+        None => format!(", {conditions}; intervals are 95 %"),
+    };
+    format!("Judged on {} real and {} generated images{scenes}.", data.real, data.fake)
 }
 
 /// The systems that a reader came for: those advised on, else the hardened ones and the detectors as they were given. The

@@ -3,7 +3,9 @@
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 
+use super::main_systems;
 use crate::dataset::Label;
+use crate::evaluate::Evaluation;
 
 /// An image shown with its heat maps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,6 +59,13 @@ impl Example {
         }
     }
 
+    /// What the systems said that the reader came for; all of them, where none is known.
+    pub(super) fn main_logits(&self, evaluation: &Evaluation) -> Vec<&Logit> {
+        let main = main_systems(evaluation);
+        let known = |logit: &&Logit| main.is_empty() || main.iter().any(|system| system.name == logit.system);
+        self.logits.iter().filter(known).collect()
+    }
+
     /// The label in words.
     pub(super) fn truth(&self) -> &'static str {
         match self.label {
@@ -66,13 +75,13 @@ impl Example {
     }
 }
 
-pub(super) fn section(examples: &[Example]) -> Markup {
+pub(super) fn section(evaluation: &Evaluation, examples: &[Example]) -> Markup {
     html! {
         @if !examples.is_empty() {
             p { (explained(examples)) }
             @for group in examples.chunk_by(|a, b| a.kind() == b.kind()) {
                 h3 { (group[0].kind()) }
-                div.examples { @for example in group { (figure(example)) } }
+                div.examples { @for example in group { (figure(evaluation, example)) } }
             }
         }
     }
@@ -91,7 +100,7 @@ pub(super) fn explained(examples: &[Example]) -> String {
     }
 }
 
-fn figure(example: &Example) -> Markup {
+fn figure(evaluation: &Evaluation, example: &Example) -> Markup {
     html! {
         figure {
             div.pictures {
@@ -105,7 +114,7 @@ fn figure(example: &Example) -> Markup {
             }
             figcaption {
                 b { "in truth " (example.truth()) } " · " span.path { (example.path) } " · " span.path { (example.chain) }
-                ul { @for logit in &example.logits { li { (logit.system) ": " (said(logit.logit)) } } }
+                ul { @for logit in example.main_logits(evaluation) { li { (logit.system) ": " (said(logit.logit)) } } }
             }
         }
     }

@@ -57,29 +57,41 @@ pub(super) const HEADINGS: [&str; 5] =
 
 /// One comparison as it is written.
 pub(super) struct Row {
+    pub(super) chain: String,
+    pub(super) against: String,
     /// A headline's difference and its verdict.
     pub(super) headlines: Vec<(Cell, &'static str)>,
     /// Under [`HEADINGS`].
     pub(super) others: [Cell; 5],
 }
 
+/// What `after` is compared with, under each condition.
+pub(super) fn rows(evaluation: &Evaluation, after: &str) -> Vec<Row> {
+    evaluation.comparisons.iter().filter(|comparison| comparison.after == after).map(Row::new).collect()
+}
+
+/// Which of [`HEADINGS`] have a value in any row: some tests are undefined for images that share scenes.
+pub(super) fn filled(rows: &[Row]) -> Vec<usize> {
+    (0..HEADINGS.len()).filter(|&i| rows.iter().any(|row| row.others[i] != Cell::dash())).collect()
+}
+
 impl Row {
-    pub(super) fn new(comparison: &Comparison) -> Self {
+    fn new(comparison: &Comparison) -> Self {
         let headlines = HEADLINES.iter().map(|(metric, _)| {
             match comparison.corrected.iter().find(|interval| interval.metric == *metric) {
                 Some(corrected) => (Cell::difference(Some(corrected)), verdict(corrected)),
                 None => (Cell::difference(comparison.difference(metric)), "no verdict"),
             }
         });
-        let plain = |text: Option<String>| Cell {
-            value: text.unwrap_or_else(|| "–".to_owned()),
-            ..Cell::default()
-        };
+        let plain =
+            |text: Option<String>| text.map_or_else(Cell::dash, |value| Cell { value, ..Cell::default() });
         let mcnemar = |test: Option<&McNemar>| Cell {
             remark: test.map(|test| format!("p {}", p_value(test.p))),
             ..plain(test.map(|test| format!("{} : {}", test.only_before, test.only_after)))
         };
         Self {
+            chain: comparison.chain.clone(),
+            against: comparison.before.clone(),
             headlines: headlines.collect(),
             others: [
                 plain(comparison.delong.map(|delong| p_value(delong.p))),
@@ -95,6 +107,8 @@ impl Row {
 /// A system minus each other one, on the same images.
 fn differences(evaluation: &Evaluation, after: &str) -> Markup {
     let caption = format!("{after} minus each other system, in points (AUC as it is), on the same images");
+    let rows = rows(evaluation, after);
+    let others = filled(&rows);
     scrolling(
         &caption,
         html! {
@@ -103,18 +117,17 @@ fn differences(evaluation: &Evaluation, after: &str) -> Markup {
                 thead { tr {
                     th scope="col" { "condition" } th.left scope="col" { "against" }
                     @for (_, name) in HEADLINES { th scope="col" { (name) } }
-                    @for name in HEADINGS { th scope="col" { (name) } }
+                    @for &i in &others { th scope="col" { (HEADINGS[i]) } }
                 } }
                 tbody {
-                    @for comparison in evaluation.comparisons.iter().filter(|comparison| comparison.after == after) {
-                        @let row = Row::new(comparison);
+                    @for row in &rows {
                         tr {
-                            th scope="row" { (comparison.chain) }
-                            td.left { (comparison.before) }
+                            th scope="row" { (row.chain) }
+                            td.left { (row.against) }
                             @for (difference, word) in &row.headlines {
                                 td { (cell(difference)) br; span.verdict.better[*word == "better"].worse[*word == "worse"] { (word) } }
                             }
-                            @for other in &row.others { td { (cell(other)) } }
+                            @for &i in &others { td { (cell(&row.others[i])) } }
                         }
                     }
                 }

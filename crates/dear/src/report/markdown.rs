@@ -22,7 +22,7 @@ pub fn markdown(evaluation: &Evaluation, extras: &Extras) -> String {
     severity(&mut page, evaluation);
     subsets(&mut page, evaluation);
     counted(&mut page, evaluation);
-    errors(&mut page, extras);
+    errors(&mut page, evaluation, extras);
     made(&mut page, evaluation, extras);
     text
 }
@@ -64,17 +64,17 @@ fn found(page: &mut Page, evaluation: &Evaluation) {
         page.paragraph(&format!(
             "{after} minus each other system, in points (AUC as it is), on the same images:"
         ));
+        let rows = findings::rows(evaluation, after);
+        let others = findings::filled(&rows);
         let mut heads = vec!["condition".to_owned(), "against".to_owned()];
         heads.extend(HEADLINES.iter().map(|(_, name)| (*name).to_owned()));
-        heads.extend(findings::HEADINGS.map(str::to_owned));
-        let of_system = evaluation.comparisons.iter().filter(|comparison| comparison.after == after);
+        heads.extend(others.iter().map(|&i| findings::HEADINGS[i].to_owned()));
         page.table(
             &heads,
-            of_system.map(|comparison| {
-                let row = findings::Row::new(comparison);
-                let mut cells = vec![comparison.chain.clone(), comparison.before.clone()];
+            rows.iter().map(|row| {
+                let mut cells = vec![row.chain.clone(), row.against.clone()];
                 cells.extend(row.headlines.iter().map(|(cell, word)| format!("{}: {word}", inline(cell))));
-                cells.extend(row.others.iter().map(inline));
+                cells.extend(others.iter().map(|&i| inline(&row.others[i])));
                 cells
             }),
         );
@@ -169,7 +169,7 @@ fn counted(page: &mut Page, evaluation: &Evaluation) {
     );
 }
 
-fn errors(page: &mut Page, extras: &Extras) {
+fn errors(page: &mut Page, evaluation: &Evaluation, extras: &Extras) {
     if extras.examples.is_empty() {
         return;
     }
@@ -181,8 +181,8 @@ fn errors(page: &mut Page, extras: &Extras) {
             &["image", "condition", "in truth", "said"].map(str::to_owned),
             group.iter().map(|example| {
                 let said: Vec<String> = example
-                    .logits
-                    .iter()
+                    .main_logits(evaluation)
+                    .into_iter()
                     .map(|logit| format!("{}: {}", logit.system, examples::said(logit.logit)))
                     .collect();
                 vec![example.path.clone(), example.chain.clone(), example.truth().to_owned(), said.join("; ")]

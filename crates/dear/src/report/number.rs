@@ -57,6 +57,11 @@ pub(super) struct Cell {
 }
 
 impl Cell {
+    /// A cell without a value.
+    pub(super) fn dash() -> Self {
+        Self { value: "–".to_owned(), ..Self::default() }
+    }
+
     /// The cell of a metric.
     pub(super) fn metric(interval: Option<&Interval>) -> Self {
         Self::written(interval, value)
@@ -68,11 +73,10 @@ impl Cell {
     }
 
     fn written(interval: Option<&Interval>, write: fn(&str, f64) -> String) -> Self {
-        let dash = || "–".to_owned();
-        let Some(interval) = interval else { return Self { value: dash(), ..Self::default() } };
+        let Some(interval) = interval else { return Self::dash() };
         let Some(value) = interval.value else {
             let remark = interval.undefined.map(|reason| reason.to_string());
-            return Self { value: dash(), remark, ends: None };
+            return Self { remark, ..Self::dash() };
         };
         let write = |value| write(&interval.metric, value);
         let ends = interval.low.zip(interval.high).map(|(low, high)| {
