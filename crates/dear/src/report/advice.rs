@@ -13,6 +13,7 @@ const OPEN: usize = 3;
 pub(super) fn section(evaluation: &Evaluation) -> Markup {
     let many = evaluation.advice.len() > OPEN;
     html! {
+        @for warning in warnings(evaluation) { p.caution { (warning) } }
         @if evaluation.advice.is_empty() {
             p { "Nothing can be said: no detector was judged, or none of the images could be scored." }
         }
@@ -31,6 +32,25 @@ pub(super) fn section(evaluation: &Evaluation) -> Markup {
             }
         }
     }
+}
+
+/// What makes every number doubtful: said before any of them.
+pub(super) fn warnings(evaluation: &Evaluation) -> Vec<String> {
+    let data = &evaluation.data;
+    let mut found: Vec<String> =
+        evaluation.scores.iter().flat_map(|scores| scores.warnings.clone()).collect();
+    if data.in_both_classes > 0 {
+        let n = data.in_both_classes;
+        found.push(format!(
+            "{n} images stand in both classes, byte for byte: their labels cannot both be right."
+        ));
+    }
+    if data.in_other_splits > 0 {
+        let n = data.in_other_splits;
+        found
+            .push(format!("{n} images also stand in another split: a detector trained there has seen them."));
+    }
+    found
 }
 
 fn body(evaluation: &Evaluation, advice: &Advice) -> Markup {

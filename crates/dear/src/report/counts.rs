@@ -53,11 +53,7 @@ pub(super) fn sentence(evaluation: &Evaluation) -> String {
         0 => String::new(),
         n => format!(" {n} other files in the folder were passed over."),
     };
-    let both = match data.in_both_classes {
-        0 => String::new(),
-        n => format!(" {n} images stand in both classes, byte for byte: their labels cannot both be right."),
-    };
-    format!("{} real and {} generated images were listed. {what}{skipped}{both}", data.real, data.fake)
+    format!("{} real and {} generated images were listed. {what}{skipped}", data.real, data.fake)
 }
 
 /// One class of one system under one condition.

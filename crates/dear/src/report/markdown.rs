@@ -29,6 +29,9 @@ pub fn markdown(evaluation: &Evaluation, extras: &Extras) -> String {
 
 fn safe(page: &mut Page, evaluation: &Evaluation) {
     page.heading(2, "Is it safe to use?");
+    for warning in advice::warnings(evaluation) {
+        page.quote(&warning);
+    }
     if evaluation.advice.is_empty() {
         page.paragraph("Nothing can be said: no detector was judged, or none of the images could be scored.");
     }

@@ -24,7 +24,7 @@ pub(super) fn systems(evaluation: &Evaluation) -> Markup {
                 }
             }
         }
-        dl.notes { @for system in &evaluation.systems { dt { (system.name) } dd { (system.note) } } }
+        @if !evaluation.systems.is_empty() { dl.notes { @for system in &evaluation.systems { dt { (system.name) } dd { (system.note) } } } }
     }
 }
 

@@ -486,6 +486,20 @@ fn the_first_screen_answers_and_only_corrected_intervals_judge() {
 }
 
 #[test]
+fn what_makes_numbers_doubtful_is_said_before_them() {
+    let mut evaluation = scores_only();
+    (evaluation.data.in_both_classes, evaluation.data.in_other_splits) = (6, 4);
+    let [page, text] = render(&evaluation);
+    for warning in
+        ["labels look inverted", "6 images stand in both classes", "4 images also stand in another split"]
+    {
+        for text in [&page, &text] {
+            assert!(text.find(warning).unwrap() < text.find("do not use it").unwrap(), "{warning}");
+        }
+    }
+}
+
+#[test]
 fn both_denominators_are_shown_where_images_were_refused() {
     let [page, text] = render(&sample(1, 2, 1));
     // 152 of 155 scored with 83 % right: 81.4 % of all listed.
