@@ -509,3 +509,36 @@ fn both_denominators_are_shown_where_images_were_refused() {
     let [page, _] = render(&sample(1, 1, 1));
     assert!(page.contains("Every image listed was scored") && !page.contains("of listed %"));
 }
+
+/// WCAG 2.1's relative luminance of `#rrggbb`.
+fn luminance(colour: &str) -> f64 {
+    let channel = |at: usize| {
+        let value = f64::from(u8::from_str_radix(&colour[at..at + 2], 16).unwrap()) / 255.0;
+        if value <= 0.03928 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+    };
+    0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5)
+}
+
+#[test]
+fn text_stands_out_from_its_background_in_light_dark_and_print() {
+    let mut schemes = 0;
+    for block in
+        include_str!("style.css").split(":root {").skip(1).map(|rest| rest.split('}').next().unwrap())
+    {
+        let colours: BTreeMap<&str, &str> = block
+            .split("--")
+            .skip(1)
+            .filter_map(|entry| entry.split_once(": "))
+            .map(|(name, rest)| (name, &rest[..7]))
+            .collect();
+        schemes += 1;
+        for text in ["text", "soft", "real", "fake", "third", "caution", "good", "bad"] {
+            for back in ["back", "card"] {
+                let (a, b) = (luminance(colours[text]), luminance(colours[back]));
+                let contrast = (a.max(b) + 0.05) / (a.min(b) + 0.05);
+                assert!(contrast >= 4.5, "{text} on {back}: {contrast:.2} (scheme {schemes})");
+            }
+        }
+    }
+    assert_eq!(schemes, 3);
+}

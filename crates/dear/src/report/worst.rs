@@ -47,6 +47,21 @@ pub fn worst_errors(
     chain: &str,
     options: &WorstOptions,
 ) -> Result<Vec<Example>, Error> {
+    let chosen = worst(system, dataset, records, chain, options);
+    let mut made = examples(&[("evidence", detector)], dataset, &chosen, options.seed)?;
+    for example in &mut made {
+        example.wrong = Some(system.to_owned());
+    }
+    Ok(made)
+}
+
+fn worst<'a>(
+    system: &str,
+    dataset: &Dataset,
+    records: &'a [ImageRecord],
+    chain: &str,
+    options: &WorstOptions,
+) -> Vec<&'a ImageRecord> {
     let groups: BTreeMap<&str, &str> =
         dataset.samples.iter().map(|sample| (sample.key.as_str(), sample.group.as_str())).collect();
     let mut chosen = Vec::new();
@@ -68,11 +83,7 @@ pub fn worst_errors(
         });
         chosen.extend(fresh.take(options.each).map(|(_, record)| record));
     }
-    let mut made = examples(&[("evidence", detector)], dataset, &chosen, options.seed)?;
-    for example in &mut made {
-        example.wrong = Some(system.to_owned());
-    }
-    Ok(made)
+    chosen
 }
 
 /// An example of each record: the image as scored, and a heat map of each captioned detector that can tell where its
@@ -143,4 +154,114 @@ fn picture(caption: &str, image: &Image) -> Result<Picture, Error> {
         if long > SIDE { &resize(image, scaled(width), scaled(height), Kernel::Bicubic) } else { image };
     let png = encode_png(small).map_err(|error| Error::Options(error.to_string()))?;
     Ok(Picture { caption: caption.to_owned(), png: base64::engine::general_purpose::STANDARD.encode(png) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::EngineOptions;
+
+    fn record(path: &str, label: Label, chain: &str, logit: Option<f64>) -> ImageRecord {
+        ImageRecord {
+            path: path.to_owned(),
+            path_base64: None,
+            sha256: String::new(),
+            label,
+            subset: "a".to_owned(),
+            split: None,
+            chain: chain.to_owned(),
+            status: "scored".to_owned(),
+            error: None,
+            message: None,
+            logits: BTreeMap::from([("mini".to_owned(), logit), ("other".to_owned(), Some(9.0))]),
+        }
+    }
+
+    /// Five real and two generated images of 768 x 512 pixels; `a` and `b` show one scene.
+    fn dataset() -> (tempfile::TempDir, Dataset) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut manifest = String::from("path,scene\n");
+        for (i, path) in
+            ["real/a.png", "real/b.png", "real/c.png", "real/d.png", "real/e.png", "fake/f.png", "fake/g.png"]
+                .into_iter()
+                .enumerate()
+        {
+            let file = folder.path().join(path);
+            fs_err::create_dir_all(file.parent().unwrap()).unwrap();
+            let image =
+                Image::from_fn(768, 512, |x, y| [(x / 3 + i as u32) as u8, (y / 2) as u8, (x * y) as u8]);
+            fs_err::write(file, encode_png(&image).unwrap()).unwrap();
+            manifest.push_str(&format!("{path},{}\n", if i < 2 { 0 } else { i }));
+        }
+        fs_err::write(folder.path().join("manifest.csv"), manifest).unwrap();
+        let dataset = crate::dataset::open(folder.path(), None).unwrap();
+        assert!(dataset.scenes_known && dataset.samples.len() == 7);
+        (folder, dataset)
+    }
+
+    #[test]
+    fn the_worst_error_of_each_scene_comes_first_and_right_answers_never() {
+        let (_folder, dataset) = dataset();
+        let real = |path, logit| record(path, Label::Real, "clean", logit);
+        let records = [
+            real("real/a.png", Some(1.0)),
+            real("real/b.png", Some(3.0)),
+            real("real/c.png", Some(2.0)),
+            real("real/d.png", Some(-5.0)),
+            real("real/e.png", None),
+            record("real/c.png", Label::Real, "paper", Some(7.0)),
+            record("fake/f.png", Label::Generated, "clean", Some(-0.5)),
+            record("fake/g.png", Label::Generated, "clean", Some(0.0)),
+        ];
+        let paths = |options: WorstOptions| -> Vec<&str> {
+            worst("mini", &dataset, &records, "clean", &options)
+                .iter()
+                .map(|record| record.path.as_str())
+                .collect()
+        };
+        let all = WorstOptions::default();
+        // A logit of exactly 0 is not above the threshold: a generated image so scored is missed.
+        assert_eq!(paths(all), ["real/b.png", "real/c.png", "fake/f.png", "fake/g.png"]);
+        assert_eq!(paths(WorstOptions { each: 1, ..all }), ["real/b.png", "fake/f.png"]);
+        assert_eq!(paths(WorstOptions { threshold: 2.5, ..all }), ["real/b.png", "fake/f.png", "fake/g.png"]);
+        assert_eq!(
+            paths(WorstOptions { threshold: -0.2, ..all }),
+            ["real/b.png", "real/c.png", "fake/f.png"]
+        );
+    }
+
+    #[test]
+    fn an_example_is_the_image_as_scored_with_its_map_reduced() {
+        let (_folder, dataset) = dataset();
+        let detector = Detector::mini(&EngineOptions::default()).unwrap();
+        let records = [
+            record("real/a.png", Label::Real, "resize(0.5)", Some(1.0)),
+            record("fake/f.png", Label::Generated, "resize(0.5)", Some(-1.0)),
+            record("gone.png", Label::Real, "resize(0.5)", Some(2.0)),
+        ];
+        let options = WorstOptions::default();
+        let made = worst_errors(&detector, "mini", &dataset, &records, "resize(0.5)", &options).unwrap();
+        let paths: Vec<&str> = made.iter().map(|example| example.path.as_str()).collect();
+        assert_eq!(paths, ["real/a.png", "fake/f.png"]);
+        for example in &made {
+            assert_eq!(example.wrong.as_deref(), Some("mini"));
+            assert!(example.full.unwrap() > 0.0);
+            let captions: Vec<&str> = example.images.iter().map(|picture| picture.caption.as_str()).collect();
+            assert_eq!(captions, ["as scored", "evidence"]);
+            let pictures: Vec<Image> = example.images.iter().map(decoded).collect();
+            assert_eq!(pictures[0].size(), (256, 170), "384 x 256 as scored, reduced");
+            assert_eq!(pictures[1].size(), (256, 170));
+            assert_ne!(pictures[0], pictures[1]);
+        }
+        let shown = [&records[0]];
+        let plain = examples(&[], &dataset, &shown, 0).unwrap();
+        assert_eq!((plain[0].full, plain[0].images.len(), plain[0].wrong.as_deref()), (None, 1, None));
+        let broken = record("real/a.png", Label::Real, "nonsense(1)", None);
+        assert!(examples(&[], &dataset, &[&broken], 0).unwrap_err().to_string().starts_with("real/a.png: "));
+    }
+
+    fn decoded(picture: &Picture) -> Image {
+        let bytes = base64::engine::general_purpose::STANDARD.decode(&picture.png).unwrap();
+        decode(&bytes, &DecodeOptions::default()).unwrap().image
+    }
 }
