@@ -10,6 +10,7 @@ import pathlib
 
 import cv2
 import image_files
+import image_inspect
 import image_steps
 import numpy
 import PIL
@@ -31,6 +32,12 @@ def main():
         rows = ",\n ".join(json.dumps(case) for case in cases) if isinstance(cases, list) else json.dumps(cases)
         lines.append(f'"{name}": ' + (f"[\n {rows}]" if isinstance(cases, list) else rows))
     (FIXTURES / "steps.json").write_text(",\n".join(lines) + "}\n")
+    answers = image_inspect.all_answers(FIXTURES / "decode")
+    lines = ['{"versions": ' + json.dumps(versions)]
+    for name, cases in answers.items():
+        rows = ",\n ".join(json.dumps(case) for case in cases)
+        lines.append(f'"{name}": [\n {rows}]')
+    (FIXTURES / "inspect.json").write_text(",\n".join(lines) + "}\n")
     print("files:", len(list((FIXTURES / "decode").iterdir())))
 
 

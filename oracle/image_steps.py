@@ -63,6 +63,18 @@ def jpeg_cases():
     return cases
 
 
+def webp_cases():
+    cases = []
+    for width, height in [(80, 61), (16, 16), (3, 5), (1, 1)]:
+        source = picture(width, height)
+        for quality in [1, 30, 50, 75, 80, 90, 100]:
+            buffer = io.BytesIO()
+            source.save(buffer, "WEBP", quality=quality)
+            cases.append({"source": [width, height], "quality": quality, "file_sha256": sha(buffer.getvalue()),
+                          "sha256": sha(Image.open(buffer).convert("RGB"))})
+    return cases
+
+
 ENHANCE = {"brightness": ImageEnhance.Brightness, "contrast": ImageEnhance.Contrast, "color": ImageEnhance.Color,
            "sharpness": ImageEnhance.Sharpness}
 
@@ -215,6 +227,6 @@ def paper_cases():
 
 
 def all_steps():
-    return {"resize": resize_cases(), "mask": mask_cases(), "jpeg": jpeg_cases(), "enhance": enhance_cases(),
+    return {"resize": resize_cases(), "mask": mask_cases(), "jpeg": jpeg_cases(), "webp": webp_cases(), "enhance": enhance_cases(),
             "every_color": every_color(), "blur": blur_cases(), "noise": noise_cases(), "plan": plan_cases(),
             "paper": paper_cases()}

@@ -10,7 +10,9 @@
 //! | step | arguments |
 //! |---|---|
 //! | `resize` | `factor` (sides truncated), or `side=` (the shorter), or `width=, height=`; `kernel` (bicubic) |
+//! | `crop` | `size`, or `width=, height=`: from the middle; a smaller image is an error |
 //! | `jpeg` | `quality` 1..100; `subsampling` (`4:2:0`) |
+//! | `webp` | `quality` 1..100, lossy |
 //! | `brightness`, `contrast`, `sharpness`, `color` | `factor`, as Pillow's `ImageEnhance` |
 //! | `blur` | `sigma`, SciPy's Gaussian |
 //! | `noise` | `var`, on the 0 to 255 scale |

@@ -133,6 +133,14 @@ pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, DecodeEr
     })
 }
 
+/// The format of the bytes, if it is one of those above.
+pub(crate) fn known_format(bytes: &[u8]) -> Option<Format> {
+    match sniff::sniff(bytes) {
+        Sniffed::Known(format) => Some(format),
+        _ => None,
+    }
+}
+
 /// Decodes any image as a region: inside where its luma (Pillow's `convert("L")`) is above 127.
 pub fn decode_mask(bytes: &[u8]) -> Result<Mask, DecodeError> {
     let image = decode(bytes, &DecodeOptions::default())?.image;

@@ -1,4 +1,8 @@
-//! Pixels to bytes: JPEG as Pillow writes it (libjpeg-turbo), and PNG.
+//! Pixels to bytes: JPEG and WebP as Pillow writes them (libjpeg-turbo, libwebp), and PNG.
+
+mod webp;
+
+pub use webp::encode_webp;
 
 use crate::Image;
 use serde::{Deserialize, Serialize};
@@ -24,18 +28,24 @@ pub enum Subsampling {
 #[non_exhaustive]
 pub enum EncodeError {
     /// A setting outside its range.
-    #[error("jpeg quality {found} is not in 1..=100")]
+    #[error("{format} quality {found} is not in 1..=100")]
     Quality {
+        /// `jpeg` or `webp`.
+        format: &'static str,
         /// The quality asked for.
         found: u8,
     },
     /// More rows or columns than the format can say.
-    #[error("an image of {width} x {height} is too large for jpeg, whose sides end at {LARGEST_JPEG}")]
+    #[error("an image of {width} x {height} is too large for {format}, whose sides end at {largest}")]
     TooLarge {
+        /// `jpeg` or `webp`.
+        format: &'static str,
         /// Columns.
         width: u32,
         /// Rows.
         height: u32,
+        /// Longest side.
+        largest: u32,
     },
     /// A gray picture whose bytes are not one a pixel.
     #[error("a {width} x {height} gray image holds {expected} bytes, got {found}")]
@@ -52,7 +62,7 @@ pub enum EncodeError {
     /// What the library said.
     #[error("{format} encoder: {detail}")]
     Library {
-        /// `jpeg` or `png`.
+        /// `jpeg`, `png` or `webp`.
         format: &'static str,
         /// Its message.
         detail: String,
@@ -77,11 +87,11 @@ impl Subsampling {
 /// so its quantisation tables (libjpeg's, scaled by quality 1 to 100) and its decoded pixels.
 pub fn encode_jpeg(image: &Image, quality: u8, subsampling: Subsampling) -> Result<Vec<u8>, EncodeError> {
     if !(1..=100).contains(&quality) {
-        return Err(EncodeError::Quality { found: quality });
+        return Err(EncodeError::Quality { format: "jpeg", found: quality });
     }
     let (width, height) = image.size();
     if width > LARGEST_JPEG || height > LARGEST_JPEG {
-        return Err(EncodeError::TooLarge { width, height });
+        return Err(EncodeError::TooLarge { format: "jpeg", width, height, largest: LARGEST_JPEG });
     }
     compress(image, quality, subsampling)
         .map_err(|error| EncodeError::Library { format: "jpeg", detail: error.to_string() })
@@ -153,8 +163,17 @@ mod tests {
         let said = |quality| encode_jpeg(&image, quality, Subsampling::S420).unwrap_err().to_string();
         assert_eq!(said(0), "jpeg quality 0 is not in 1..=100");
         assert_eq!(said(101), "jpeg quality 101 is not in 1..=100");
+        assert_eq!(encode_webp(&image, 0).unwrap_err().to_string(), "webp quality 0 is not in 1..=100");
         let long = Image::from_fn(65_501, 1, |_, _| [0; 3]);
         assert!(encode_jpeg(&long, 50, Subsampling::S420).is_err());
+        let said = |width| {
+            encode_webp(&Image::from_fn(width, 1, |_, _| [0; 3]), 50).map(|_| ()).map_err(|e| e.to_string())
+        };
+        assert_eq!(said(16_383), Ok(()));
+        assert_eq!(
+            said(16_384),
+            Err("an image of 16384 x 1 is too large for webp, whose sides end at 16383".to_owned())
+        );
         assert!(encode_png_gray(2, 2, &[0; 3]).is_err());
     }
 }

@@ -25,6 +25,7 @@ mod encode;
 mod enhance;
 mod geometry;
 mod image;
+mod inspect;
 mod noise;
 mod resize;
 mod simd;
@@ -37,12 +38,13 @@ pub use blur::{blur_with, gaussian_blur, gaussian_weights};
 pub use chain::{Applied, Chain, ChainError, Paper};
 pub use decode::{DecodeError, DecodeErrorKind, DecodeOptions, Decoded, Format, decode, decode_mask};
 pub use draw::Draw;
-pub use encode::{EncodeError, Subsampling, encode_jpeg, encode_png, encode_png_gray};
+pub use encode::{EncodeError, Subsampling, encode_jpeg, encode_png, encode_png_gray, encode_webp};
 pub use enhance::{
     brightness, color, contrast, contrast_around, from_hsv, grayscale, hue, mean_luma, sharpness, smooth,
     to_hsv,
 };
 pub use geometry::{Fill, Padding, crop, crop_mask, flip, flip_mask, pad, pad_mask, rotate, rotate_mask};
 pub use image::{Image, ImageError, Mask};
+pub use inspect::{FileFacts, JpegFacts, JpegQuality, inspect};
 pub use noise::{Noise, add_noise};
 pub use resize::{Kernel, resize, resize_box, resize_mask};

@@ -65,6 +65,19 @@ fn jpeg_files_are_pillows_byte_for_byte() {
 }
 
 #[test]
+fn webp_files_are_pillows_byte_for_byte() {
+    let mut seen = Cases::new();
+    for case in cases("webp") {
+        let bytes = encode_webp(&source(&case), number(&case["quality"]) as u8).unwrap();
+        seen.check(&bytes[12..16] == b"VP8 ", || format!("lossy: {case}"));
+        let image = decode(&bytes, &DecodeOptions::default()).unwrap().image;
+        seen.check(sha(image.data()) == case["sha256"], || format!("pixels: {case}"));
+        seen.check(sha(&bytes) == case["file_sha256"], || format!("file: {case}"));
+    }
+    seen.finish(3 * 28);
+}
+
+#[test]
 fn enhancements_are_pillows_and_torchvisions() {
     let mut seen = Cases::new();
     for case in cases("enhance") {

@@ -18,7 +18,7 @@ use resampler::Resampler;
 use statistic::{Placed, intervals, resample};
 
 pub use mean::mean_over;
-pub use paired::{Paired, paired, simultaneous, tpr_at_r_acc_of};
+pub use paired::{Paired, deviation, paired, simultaneous, tpr_at_r_acc_of};
 
 /// How resampling is done.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -143,6 +143,8 @@ pub enum Method {
     Bootstrap,
     /// Wilson's score interval of a share.
     Wilson,
+    /// Newcombe's interval of a sum or difference of two shares: their Wilson intervals, combined by squares.
+    Newcombe,
     /// DeLong's variance, on the logit scale.
     Delong,
     /// Simultaneous over a family of comparisons: bootstrap deviation times the critical value of the largest.

@@ -167,7 +167,8 @@ impl DatasetError {
     }
 }
 
-const SPLITS: [&str; 5] = ["test", "test_processed", "val", "train", "validation"];
+/// Folders of a root that are splits, in the order of preference.
+pub const SPLITS: [&str; 5] = ["test", "test_processed", "val", "train", "validation"];
 
 /// Read a dataset. `root` holds label folders, or splits that hold them; then `split` chooses, `test` if not given.
 ///

@@ -5,6 +5,7 @@
 //! others enter between the two.
 
 mod advice;
+mod comparison;
 mod conditions;
 mod judge;
 mod records;
@@ -15,6 +16,7 @@ mod table;
 mod threshold;
 mod words;
 
+pub use comparison::HEADLINES;
 pub use conditions::{Conditions, Family};
 pub use records::records;
 pub use results::*;

@@ -118,7 +118,9 @@ impl<'a> Reader<'a> {
         let name = argument.key.clone().unwrap_or_else(|| argument.text());
         let known = match self.step {
             "resize" => "factor, side, width, height, kernel, p",
+            "crop" => "size, width, height, p",
             "jpeg" => "quality, subsampling, p",
+            "webp" => "quality, p",
             "blur" => "sigma, p",
             "noise" => "var, p",
             "grayscale" | "paper" => "only p",

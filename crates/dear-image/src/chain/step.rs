@@ -5,8 +5,8 @@ use super::error::ChainError;
 use super::paper::Paper;
 use super::parse::Call;
 use crate::{
-    DecodeOptions, Draw, Format, Image, Kernel, Noise, Subsampling, brightness, color, contrast, decode,
-    encode_jpeg, gaussian_blur, grayscale, resize, sharpness,
+    DecodeOptions, Draw, Format, Image, Kernel, Noise, Subsampling, brightness, color, contrast, crop,
+    decode, encode_jpeg, encode_webp, gaussian_blur, grayscale, resize, sharpness,
 };
 use std::fmt;
 
@@ -20,7 +20,9 @@ pub(super) struct Step {
 #[derive(Debug, Clone, PartialEq)]
 enum Kind {
     Resize(Target, Kernel),
+    Crop(Range, Range),
     Jpeg(Range, Subsampling),
+    WebP(Range),
     Brightness(Range),
     Contrast(Range),
     Sharpness(Range),
@@ -52,9 +54,11 @@ pub(super) struct State {
 }
 
 /// All names, in the order of the documentation.
-pub(super) const NAMES: [&str; 11] = [
+pub(super) const NAMES: [&str; 13] = [
     "resize",
+    "crop",
     "jpeg",
+    "webp",
     "brightness",
     "contrast",
     "sharpness",
@@ -102,6 +106,18 @@ impl Step {
                 };
                 Kind::Resize(target, reader.word("kernel", &KERNELS)?.unwrap_or(Kernel::Bicubic))
             }
+            "crop" => {
+                let sides = Numbers::integer(1, i64::from(LONGEST));
+                let width = reader.optional("width", None, &sides)?;
+                let height = reader.optional("height", None, &sides)?;
+                let position = (width.is_none() && height.is_none()).then_some(0);
+                match (reader.optional("size", position, &sides)?, width, height) {
+                    (Some(size), None, None) => Kind::Crop(size, size),
+                    (None, Some(width), Some(height)) => Kind::Crop(width, height),
+                    _ => return Err(reader.missing("size", "size, or width and height")),
+                }
+            }
+            "webp" => Kind::WebP(reader.required("quality", &Numbers::integer(1, 100))?),
             "jpeg" => {
                 let quality = reader.required("quality", &Numbers::integer(1, 100))?;
                 Kind::Jpeg(quality, reader.word("subsampling", &SUBSAMPLINGS)?.unwrap_or_default())
@@ -152,6 +168,25 @@ impl Step {
                 }
                 let said = format!("resize({width} x {height}, {})", kernel.as_str());
                 (resize(&state.image, width, height, *kernel), said)
+            }
+            Kind::Crop(width, height) => {
+                let wanted = (width.draw_integer(draw) as u32, height.draw_integer(draw) as u32);
+                let (Some(x), Some(y)) = (size.0.checked_sub(wanted.0), size.1.checked_sub(wanted.1)) else {
+                    return Err(failed(
+                        size,
+                        format!("smaller than the crop of {} x {}", wanted.0, wanted.1),
+                    ));
+                };
+                let image = crop(&state.image, x / 2, y / 2, wanted.0, wanted.1);
+                (image, format!("crop({} x {} at {}, {})", wanted.0, wanted.1, x / 2, y / 2))
+            }
+            Kind::WebP(quality) => {
+                let quality = quality.draw_integer(draw) as u8;
+                let bytes =
+                    encode_webp(&state.image, quality).map_err(|error| failed(size, error.to_string()))?;
+                let image = decoded(&bytes).map_err(|detail| failed(size, detail))?;
+                encoded = Some((Format::WebP, bytes));
+                (image, format!("webp({quality})"))
             }
             Kind::Jpeg(quality, subsampling) => {
                 let quality = quality.draw_integer(draw) as u8;
@@ -213,7 +248,9 @@ impl Kind {
     fn name(&self) -> &'static str {
         match self {
             Kind::Resize(..) => "resize",
+            Kind::Crop(..) => "crop",
             Kind::Jpeg(..) => "jpeg",
+            Kind::WebP(_) => "webp",
             Kind::Brightness(_) => "brightness",
             Kind::Contrast(_) => "contrast",
             Kind::Sharpness(_) => "sharpness",
@@ -263,7 +300,10 @@ impl fmt::Display for Step {
                 });
                 arguments
             }
+            Kind::Crop(width, height) if width == height => vec![width.to_string()],
+            Kind::Crop(width, height) => vec![format!("width={width}"), format!("height={height}")],
             Kind::Jpeg(quality, subsampling) => vec![quality.to_string(), subsampling.as_str().to_owned()],
+            Kind::WebP(quality) => vec![quality.to_string()],
             Kind::Brightness(range)
             | Kind::Contrast(range)
             | Kind::Sharpness(range)

@@ -17,6 +17,8 @@ fn text_round_trips() {
         ("resize(side=256)", "resize(side=256, kernel=bicubic)"),
         ("resize(nearest, height=3, width=2..9)", "resize(width=2..9, height=3, kernel=nearest)"),
         ("resize(factor=0.25..0.75, kernel=lanczos)", "resize(0.25..0.75, lanczos)"),
+        ("crop(64) | webp(80)", "crop(64) | webp(80)"),
+        ("crop(height=3, width=2..9)|crop(size=8)", "crop(width=2..9, height=3) | crop(8)"),
         ("jpeg(subsampling=4:4:4, quality=7)", "jpeg(7, 4:4:4)"),
         (
             "brightness(0.8..1.2)|contrast(2)|sharpness(0)|color(1.5,p=0.25)",
@@ -40,7 +42,7 @@ fn text_round_trips() {
 #[test]
 fn errors_name_step_argument_position_and_range() {
     let cases = [
-        ("jpg(50)", "unknown_step", "position 1: unknown step \"jpg\", known are resize, jpeg"),
+        ("jpg(50)", "unknown_step", "position 1: unknown step \"jpg\", known are resize, crop, jpeg"),
         ("jpeg(50) | resise(2)", "unknown_step", "position 12"),
         ("jpeg()", "argument", "jpeg argument quality is missing"),
         ("jpeg(0)", "argument", "an integer of 1..100"),
@@ -52,6 +54,12 @@ fn errors_name_step_argument_position_and_range() {
         ("resize(0.5, cubic)", "argument", "kernel is \"cubic\""),
         ("resize(width=5)", "argument", "one of factor, side, or width and height"),
         ("resize(0.5, side=3)", "argument", "kernel is \"0.5\""),
+        ("crop", "argument", "crop argument size is missing"),
+        ("crop(width=5)", "argument", "size, or width and height"),
+        ("crop(8, height=8)", "argument", "expected size, or width and height"),
+        ("crop(0)", "argument", "an integer of 1..65500"),
+        ("webp(101)", "argument", "an integer of 1..100"),
+        ("webp(80, 4:2:0)", "argument", "webp takes quality, p"),
         ("blur(nan)", "argument", "sigma is \"nan\", expected a number of 0..100"),
         ("blur(1, p=2)", "argument", "position 11: blur argument p is \"2\", expected a number of 0..1"),
         ("paper(3)", "argument", "takes only p"),
@@ -82,6 +90,26 @@ fn steps_do_what_their_functions_do() {
     assert_eq!(applied.image.size(), (15, 10));
     assert_eq!((applied.format, applied.encoded), (None, None));
     assert_eq!(Chain::default().apply(&image, 1, b"a").unwrap().image, image);
+}
+
+#[test]
+fn crop_is_from_the_middle_and_needs_enough_pixels() {
+    let image = picture();
+    let of = |text: &str| Chain::parse(text).unwrap().apply(&image, 1, b"a");
+    let applied = of("crop(width=21, height=40)").unwrap();
+    assert_eq!(applied.image, crate::crop(&image, 19, 0, 21, 40));
+    assert_eq!(applied.drawn, ["crop(21 x 40 at 19, 0)"]);
+    assert_eq!(of("crop(width=60, height=40)").unwrap().image, image);
+    let error = of("crop(41)").unwrap_err();
+    assert_eq!(error.to_string(), "chain step crop on 60 x 40: smaller than the crop of 41 x 41");
+}
+
+#[test]
+fn webp_gives_the_file_that_it_wrote() {
+    let applied = Chain::parse("crop(32) | webp(80)").unwrap().apply(&picture(), 1, b"a").unwrap();
+    let bytes = applied.encoded.unwrap();
+    assert_eq!((applied.format, &bytes[12..16]), (Some(Format::WebP), b"VP8 ".as_slice()));
+    assert_eq!(decode(&bytes, &crate::DecodeOptions::default()).unwrap().image, applied.image);
 }
 
 #[test]

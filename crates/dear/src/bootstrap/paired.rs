@@ -182,7 +182,7 @@ pub fn simultaneous(
 }
 
 /// Standard deviation of the defined draws; `None` for fewer than two.
-fn deviation(draws: &[Option<f64>]) -> Option<f64> {
+pub fn deviation(draws: &[Option<f64>]) -> Option<f64> {
     let n = draws.iter().flatten().count();
     if n < 2 {
         return None;

@@ -1,10 +1,10 @@
 //! Judge [`Scores`], wherever they come from.
 
 use super::advice::advice;
+use super::comparison::comparisons;
 use super::results::{Advice, Comparison, Curve, CurvePoint, EvaluateOptions, Shape, Table};
 use super::shape::shapes;
-use super::table::tables;
-use crate::bootstrap::{bootstrap, paired_difference};
+use super::table::{measured, tables};
 use crate::error::Error;
 use crate::observe::{Event, Observer};
 use crate::scores::Scores;
@@ -51,10 +51,10 @@ pub(super) fn judge(
     for system in 0..scores.systems.len() {
         shapes_found.extend(shapes(scores, system, groups, options)?);
     }
-    let comparisons = comparisons(scores, groups, options)?;
+    let (comparisons, family) = comparisons(scores, groups, options)?;
     let advice = advice(scores, groups, options)?;
     observer.event(Event::Finished);
-    Ok(Judged { tables: tables_found, comparisons, family: 0, curves, shapes: shapes_found, advice })
+    Ok(Judged { tables: tables_found, comparisons, family, curves, shapes: shapes_found, advice })
 }
 
 fn curves(
@@ -69,7 +69,7 @@ fn curves(
         for (s, system) in scores.systems.iter().enumerate() {
             let mut points = Vec::new();
             for &(level, chain) in &ladder.rungs {
-                let found = bootstrap(&labels, &scores.logits[chain][s], groups, &options.bootstrap)?;
+                let found = measured(&labels, &scores.logits[chain][s], groups, options)?;
                 points.push(CurvePoint {
                     level,
                     chain: scores.chains[chain].clone(),
@@ -90,47 +90,4 @@ fn curves(
         }
     }
     Ok(curves)
-}
-
-fn comparisons(
-    scores: &Scores,
-    groups: Option<&[u64]>,
-    options: &EvaluateOptions,
-) -> Result<Vec<Comparison>, Error> {
-    let labels = scores.labels();
-    let mut comparisons = Vec::new();
-    for chain in 0..scores.tabled {
-        for (before, after) in pairs(scores) {
-            let logits = &scores.logits[chain];
-            let difference =
-                paired_difference(&labels, &logits[before], &logits[after], groups, &options.bootstrap)?;
-            comparisons.push(Comparison {
-                chain: scores.chains[chain].clone(),
-                before: scores.systems[before].name.clone(),
-                after: scores.systems[after].name.clone(),
-                differences: difference.intervals,
-                corrected: Vec::new(),
-                delong: None,
-                mcnemar_real: None,
-                mcnemar_fake: None,
-                at_equal_r_acc: None,
-                detectable: None,
-            });
-        }
-    }
-    Ok(comparisons)
-}
-
-/// Which systems are compared (before, after): each hardened one with every other; where none is hardened, each with the
-/// first.
-fn pairs(scores: &Scores) -> Vec<(usize, usize)> {
-    let all = 0..scores.systems.len();
-    let hardened: Vec<usize> = all.clone().filter(|&s| scores.systems[s].hardened).collect();
-    if hardened.is_empty() {
-        return all.skip(1).map(|after| (0, after)).collect();
-    }
-    hardened
-        .iter()
-        .flat_map(|&after| all.clone().filter(move |&before| before != after).map(move |b| (b, after)))
-        .collect()
 }

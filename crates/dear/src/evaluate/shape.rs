@@ -4,12 +4,11 @@ use super::results::{Distribution, EvaluateOptions, Operating, ReliabilityBin, S
 use super::threshold::at_threshold;
 use crate::dataset::Label;
 use crate::error::Error;
-use crate::metrics::{Ranking, tpr_at_fpr, wilson};
+use crate::metrics::{Ranking, mass_bins, tpr_at_fpr, wilson};
 use crate::scores::Scores;
 
 const ROC_POINTS: usize = 400;
 const HISTOGRAM_BINS: usize = 40;
-const RELIABILITY_BINS: u64 = 15;
 
 /// The shapes of one system under each chain that has tables, with one set of histogram edges for all.
 pub(super) fn shapes(
@@ -160,31 +159,13 @@ fn histogram(edges: &[f64], logits: impl Iterator<Item = f64>) -> Vec<u64> {
     counts
 }
 
-/// At most [`RELIABILITY_BINS`] bins of as many images each, by rising probability. Equal scores stay in one bin.
+/// The bins of the calibration error ([`mass_bins`]), with the interval of their share.
 fn reliability(ranking: &Ranking) -> Vec<ReliabilityBin> {
-    let total = ranking.real() + ranking.fake();
-    let mut bins = Vec::new();
-    let (mut real, mut fake, mut sum, mut before) = (0, 0, 0.0, 0);
-    for tie in ranking.ties().iter().rev() {
-        let n = tie.real + tie.fake;
-        (real, fake) = (real + tie.real, fake + tie.fake);
-        sum += n as f64 / (1.0 + (-tie.score).exp());
-        let filled = (bins.len() as u64 + 1) * total / RELIABILITY_BINS;
-        before += n;
-        if before >= filled {
-            let n = real + fake;
-            let (low, high) = wilson(fake, n).unwrap_or((0.0, 1.0));
-            bins.push(ReliabilityBin {
-                probability: sum / n as f64,
-                share: fake as f64 / n as f64,
-                low,
-                high,
-                n,
-            });
-            (real, fake, sum) = (0, 0, 0.0);
-        }
-    }
-    bins
+    let bin = |bin: &crate::metrics::MassBin| {
+        let (low, high) = wilson(bin.fake, bin.n)?;
+        Some(ReliabilityBin { probability: bin.probability, share: bin.share(), low, high, n: bin.n })
+    };
+    mass_bins(ranking).iter().filter_map(bin).collect()
 }
 
 #[cfg(test)]
@@ -229,21 +210,13 @@ mod tests {
     }
 
     #[test]
-    fn reliability_bins_hold_as_many_images_each_and_never_split_a_tie() {
+    fn a_reliability_bin_has_the_interval_of_its_share() {
         let labels: Vec<u8> = (0..300).map(|i| u8::from(i % 3 == 0)).collect();
-        let apart: Vec<f64> = (0..300).map(|i| f64::from(i) / 50.0 - 3.0).collect();
-        let bins = reliability(&ranking(&labels, &apart));
-        assert_eq!((bins.len(), bins.iter().map(|bin| bin.n).collect::<Vec<_>>()), (15, vec![20; 15]));
-        assert!(bins.windows(2).all(|pair| pair[0].probability < pair[1].probability));
-        let tied: Vec<f64> = (0..300).map(|i| if i < 200 { 0.0 } else { f64::from(i) }).collect();
-        let bins = reliability(&ranking(&labels, &tied));
+        let logits: Vec<f64> = (0..300).map(|i| f64::from(i) / 50.0 - 3.0).collect();
+        let bins = reliability(&ranking(&labels, &logits));
         assert_eq!(bins.iter().map(|bin| bin.n).sum::<u64>(), 300);
-        assert_eq!((bins[0].n, bins[0].probability), (200, 0.5));
-        assert!(
-            (bins[0].share - 67.0 / 200.0).abs() < 1e-12
-                && bins[0].low < bins[0].share
-                && bins[0].share < bins[0].high
-        );
+        assert!(bins.windows(2).all(|pair| pair[0].probability < pair[1].probability));
+        assert!(bins.iter().all(|bin| bin.low < bin.share && bin.share < bin.high), "{bins:?}");
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Tables: every metric of a system on everything, on each generator, on each set of real images, and on average.
 
 use super::results::{EvaluateOptions, SubsetKind, Table};
-use crate::bootstrap::{Interval, Method, bootstrap};
+use crate::bootstrap::{Bootstrap, bootstrap, mean_over};
 use crate::dataset::Label;
 use crate::error::Error;
-use crate::metrics::METRICS;
+use crate::inference::closed_form;
+use crate::metrics::Ranking;
 use crate::scores::Scores;
 
 /// What the mean over generators is called among the subsets.
@@ -21,18 +22,37 @@ pub(super) fn tables(
     let generators = scores.subsets(Label::Generated);
     let one = |subset: &str, kind| table(scores, chain, system, subset, kind, groups, options);
     let mut tables = vec![one("all", SubsetKind::All)?];
-    let mut of_generators = Vec::new();
-    for subset in &generators {
-        of_generators.push(one(subset, SubsetKind::Generator)?);
-    }
     if generators.len() > 1 {
-        tables.push(mean(&tables[0], &of_generators));
+        tables.push(mean(scores, chain, system, &generators, groups, options)?);
     }
-    tables.extend(of_generators);
+    for subset in &generators {
+        tables.push(one(subset, SubsetKind::Generator)?);
+    }
     for subset in scores.subsets(Label::Real) {
         tables.push(one(subset, SubsetKind::RealSet)?);
     }
     Ok(tables)
+}
+
+/// Every metric with its interval: the closed form where images stand alone and there is one, else the bootstrap.
+pub(super) fn measured(
+    labels: &[u8],
+    logits: &[f64],
+    groups: Option<&[u64]>,
+    options: &EvaluateOptions,
+) -> Result<Bootstrap, Error> {
+    let mut found = bootstrap(labels, logits, groups, &options.bootstrap)?;
+    if groups.is_none() {
+        let ranking = Ranking::new(labels, logits).map_err(|error| Error::Options(error.to_string()))?;
+        for interval in &mut found.intervals {
+            if let Some((low, high, degenerate, method)) = closed_form(&ranking, &interval.metric) {
+                (interval.low, interval.high) = (Some(low), Some(high));
+                (interval.degenerate, interval.method) = (degenerate, method);
+                interval.undefined_resamples = 0;
+            }
+        }
+    }
+    Ok(found)
 }
 
 fn table(
@@ -56,8 +76,19 @@ fn table(
     let labels: Vec<u8> = members.iter().map(|&i| scores.images[i].label.as_u8()).collect();
     let logits: Vec<f64> = members.iter().map(|&i| scores.logits[chain][system][i]).collect();
     let groups: Option<Vec<u64>> = groups.map(|groups| members.iter().map(|&i| groups[i]).collect());
-    let found = bootstrap(&labels, &logits, groups.as_deref(), &options.bootstrap)?;
-    Ok(Table {
+    let found = measured(&labels, &logits, groups.as_deref(), options)?;
+    Ok(named(scores, chain, system, subset, kind, found))
+}
+
+fn named(
+    scores: &Scores,
+    chain: usize,
+    system: usize,
+    subset: &str,
+    kind: SubsetKind,
+    found: Bootstrap,
+) -> Table {
+    Table {
         chain: scores.chains[chain].clone(),
         system: scores.systems[system].name.clone(),
         subset: subset.to_owned(),
@@ -67,33 +98,29 @@ fn table(
         refused_real: found.excluded.real,
         refused_fake: found.excluded.fake,
         metrics: found.intervals,
-    })
+    }
 }
 
-/// The mean of each metric over generators. Where one generator has no value the mean has none: it would be a mean over
-/// others.
-fn mean(all: &Table, generators: &[Table]) -> Table {
-    let metric = |name: &str| {
-        let found: Vec<&Interval> = generators.iter().filter_map(|table| table.metric(name)).collect();
-        let values: Option<Vec<f64>> = found.iter().map(|interval| interval.value).collect();
-        Interval {
-            metric: name.to_owned(),
-            value: values.map(|values| values.iter().sum::<f64>() / values.len() as f64),
-            undefined: found.iter().find_map(|interval| interval.undefined),
-            low: None,
-            high: None,
-            degenerate: true,
-            resolvable: found.iter().all(|interval| interval.resolvable),
-            undefined_resamples: 0,
-            method: Method::Bootstrap,
-        }
-    };
-    Table {
-        subset: MEAN_OVER_GENERATORS.to_owned(),
-        kind: SubsetKind::MeanOverGenerators,
-        metrics: METRICS.iter().map(|one| metric(one.name)).collect(),
-        ..all.clone()
-    }
+/// The mean of each metric over generators, each against all real images.
+fn mean(
+    scores: &Scores,
+    chain: usize,
+    system: usize,
+    generators: &[&str],
+    groups: Option<&[u64]>,
+    options: &EvaluateOptions,
+) -> Result<Table, Error> {
+    let part: Vec<Option<u32>> = scores
+        .images
+        .iter()
+        .map(|image| {
+            let place = generators.binary_search(&image.subset.as_str()).ok()?;
+            (image.label == Label::Generated).then_some(place as u32)
+        })
+        .collect();
+    let logits = &scores.logits[chain][system];
+    let found = mean_over(&scores.labels(), logits, &part, groups, &options.bootstrap)?;
+    Ok(named(scores, chain, system, MEAN_OVER_GENERATORS, SubsetKind::MeanOverGenerators, found))
 }
 
 #[cfg(test)]

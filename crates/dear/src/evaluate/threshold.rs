@@ -3,7 +3,8 @@
 use super::results::EvaluateOptions;
 use crate::bootstrap::{Interval, Method, bootstrap};
 use crate::error::Error;
-use crate::metrics::{Undefined, wilson};
+use crate::inference::closed_form;
+use crate::metrics::{Metric, Ranking};
 
 /// Shares above a threshold.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,8 +19,8 @@ pub(super) struct AtThreshold {
 
 /// Shares of each class whose score is above `threshold`. Scores that are not finite take no part.
 ///
-/// Images by themselves: Wilson's interval for each share, and Newcombe's for their difference (Statistics in Medicine
-/// 17, 1998, method 10). With `groups`, whole groups are resampled.
+/// A verdict is a score of two values, whose accuracies at logit 0 are the shares: their intervals are closed forms, or
+/// with `groups` those of whole groups resampled.
 pub(super) fn at_threshold(
     labels: &[u8],
     scores: &[f64],
@@ -27,39 +28,24 @@ pub(super) fn at_threshold(
     threshold: f64,
     options: &EvaluateOptions,
 ) -> Result<AtThreshold, Error> {
-    let Some(groups) = groups else {
-        let count = |label: u8| {
-            let of_class = labels.iter().zip(scores).filter(|(l, score)| **l == label && score.is_finite());
-            let (above, below): (Vec<f64>, Vec<f64>) =
-                of_class.map(|(_, score)| *score).partition(|score| *score > threshold);
-            (above.len() as u64, (above.len() + below.len()) as u64)
-        };
-        let (real, fake) = (count(0), count(1));
-        let fpr = share("fpr", real.0, real.1, Undefined::NoReal);
-        let tpr = share("tpr", fake.0, fake.1, Undefined::NoFake);
-        let gain = newcombe(&tpr, &fpr);
-        return Ok(AtThreshold { fpr, tpr, gain });
+    let verdict = |score: &f64| match score {
+        score if !score.is_finite() => f64::NAN,
+        score if *score > threshold => 1.0,
+        _ => -1.0,
     };
-    // A verdict is a score of two values, so the accuracies at logit 0 are the shares.
-    let verdicts: Vec<f64> = scores
-        .iter()
-        .map(|score| {
-            if !score.is_finite() {
-                f64::NAN
-            } else if *score > threshold {
-                1.0
-            } else {
-                -1.0
-            }
-        })
-        .collect();
-    let found = bootstrap(labels, &verdicts, Some(groups), &options.bootstrap)?;
-    let metric = |name: &str| found.intervals.iter().find(|interval| interval.metric == name).cloned();
-    let (Some(right), Some(tpr), Some(balanced)) =
-        (metric("r_acc"), metric("f_acc"), metric("balanced_accuracy"))
-    else {
-        return Err(Error::Options("metrics r_acc, f_acc and balanced_accuracy are needed".to_owned()));
+    let verdicts: Vec<f64> = scores.iter().map(verdict).collect();
+    let ranking = Ranking::new(labels, &verdicts).map_err(|error| Error::Options(error.to_string()))?;
+    let resampled = match groups {
+        Some(_) => bootstrap(labels, &verdicts, groups, &options.bootstrap)?.intervals,
+        None => Vec::new(),
     };
+    let metric = |name: &str| {
+        let known = resampled.iter().find(|interval| interval.metric == name).cloned();
+        known
+            .or_else(|| without_resampling(&ranking, name))
+            .ok_or_else(|| Error::Options(format!("no metric {name:?}, expected it in the table")))
+    };
+    let (right, tpr, balanced) = (metric("r_acc")?, metric("f_acc")?, metric("balanced_accuracy")?);
     let fpr = Interval {
         metric: "fpr".to_owned(),
         value: right.value.map(|value| 1.0 - value),
@@ -72,32 +58,29 @@ pub(super) fn at_threshold(
     Ok(AtThreshold { fpr, tpr: Interval { metric: "tpr".to_owned(), ..tpr }, gain })
 }
 
-/// `count` of `n` with Wilson's 95 % interval.
-fn share(name: &str, count: u64, n: u64, reason: Undefined) -> Interval {
-    let ends = wilson(count, n);
-    Interval {
-        metric: name.to_owned(),
-        value: (n > 0).then(|| count as f64 / n as f64),
-        undefined: (n == 0).then_some(reason),
-        low: ends.map(|ends| ends.0),
-        high: ends.map(|ends| ends.1),
-        degenerate: false,
-        resolvable: true,
+fn without_resampling(ranking: &Ranking, name: &str) -> Option<Interval> {
+    let measured = Metric::named(name)?.measure(ranking);
+    let (low, high, degenerate, method) = match closed_form(ranking, name) {
+        Some((low, high, degenerate, method)) => (Some(low), Some(high), degenerate, method),
+        None => (None, None, true, Method::Wilson),
+    };
+    Some(Interval {
+        metric: measured.metric,
+        value: measured.value,
+        undefined: measured.undefined,
+        low,
+        high,
+        degenerate,
+        resolvable: measured.resolvable,
         undefined_resamples: 0,
-        method: Method::Wilson,
-    }
-}
-
-fn newcombe(a: &Interval, b: &Interval) -> Option<(f64, f64)> {
-    let (x, y) = (a.value?, b.value?);
-    let low = (x - a.low?).hypot(b.high? - y);
-    let high = (a.high? - x).hypot(y - b.low?);
-    Some((x - y - low, x - y + high))
+        method,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Undefined;
 
     #[test]
     fn shares_above_a_threshold_with_their_intervals() {
@@ -106,7 +89,7 @@ mod tests {
         let scores: Vec<f64> =
             (0..150).map(|i| if i < 56 || (70..118).contains(&i) { 1.5 } else { 1.0 }).collect();
         let found = at_threshold(&labels, &scores, None, 1.0, &EvaluateOptions::default()).unwrap();
-        assert_eq!((found.tpr.value, found.fpr.value), (Some(0.8), Some(0.6)));
+        assert_eq!((found.tpr.value, found.fpr.value), (Some(0.8), Some(1.0 - 0.4)));
         let (low, high) = found.gain.unwrap();
         assert!((low - 0.0524).abs() < 5e-5 && (high - 0.3339).abs() < 5e-5, "{low} {high}");
         // Groups of one image: the same shares, nearly the same intervals.

@@ -1,12 +1,55 @@
-//! What an evaluation comes to, in sentences.
+//! What an evaluation comes to, in sentences: never more than the corrected intervals carry.
 
+use super::advice::condition;
+use super::comparison::HEADLINES;
 use super::results::{Comparison, Evaluation, System};
 use super::verdict;
 use crate::bootstrap::Interval;
 
-/// Whether hardening, and pruning in particular, helped, over all chains; then what was gained and what was paid under
-/// each: never more than the intervals carry.
+/// What a hardened detector is asked against each of its controls.
+const QUESTIONS: [(&str, &str, &str); 7] = [
+    ("base", "Did hardening help?", "the detector as it was"),
+    ("base + bias", "Did hardening help?", "only moving its threshold"),
+    ("base + temperature", "Did hardening help?", "only rescaling its scores"),
+    ("stay-positive", "Did hardening help?", "a last layer without negative weights"),
+    ("refit, no pruning", "Did pruning by RAD help?", "a new head without pruning"),
+    ("refit, random gate", "Did pruning by RAD help?", "pruning as many channels at random"),
+    ("refit, reference gate", "Did our way of pruning help?", "the reference's gate"),
+];
+
+/// Whether anything was shown, against each control over all conditions; then what was gained and what was paid under
+/// each, and what a sample of this size could have shown.
 pub(super) fn words(evaluation: &Evaluation) -> Vec<String> {
+    let mut words = warnings(evaluation);
+    let hardened: Vec<&System> = evaluation.systems.iter().filter(|system| system.hardened).collect();
+    for after in &hardened {
+        let name = if hardened.len() > 1 { format!("{}: ", after.name) } else { String::new() };
+        for (control, question, against) in QUESTIONS {
+            let Some(before) = after.controls.get(control) else { continue };
+            words.extend(
+                shown(evaluation, before, &after.name)
+                    .map(|found| format!("{name}{question} Against {against}: {found}")),
+            );
+        }
+        if let Some(base) = after.controls.get("base") {
+            words.extend(gained_and_paid(evaluation, base, &after.name));
+        }
+    }
+    if hardened.is_empty() {
+        for after in evaluation.systems.iter().skip(1) {
+            let before = &evaluation.systems[0].name;
+            words.extend(
+                shown(evaluation, before, &after.name)
+                    .map(|found| format!("{} against {before}: {found}", after.name)),
+            );
+            words.extend(gained_and_paid(evaluation, before, &after.name));
+        }
+    }
+    words.extend(resolution(evaluation));
+    words
+}
+
+fn warnings(evaluation: &Evaluation) -> Vec<String> {
     let mut words = Vec::new();
     if evaluation.data.in_both_classes > 0 {
         words.push(format!(
@@ -14,73 +57,186 @@ pub(super) fn words(evaluation: &Evaluation) -> Vec<String> {
             evaluation.data.in_both_classes
         ));
     }
-    let several = evaluation.systems.iter().filter(|system| system.hardened).count() > 1;
-    for hardened in evaluation.systems.iter().filter(|system| system.hardened) {
-        let name = if several { format!("{}: ", hardened.name) } else { String::new() };
-        words.extend(helped(evaluation, hardened, &name));
-        words.extend(gained_and_paid(evaluation, hardened, &name));
-    }
-    words
-}
-
-fn helped(evaluation: &Evaluation, hardened: &System, name: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    for (control, question, against) in [
-        ("base", "Did hardening help?", "the detector as it was"),
-        ("base + bias", "Did hardening help?", "only moving its threshold"),
-        ("refit, no pruning", "Did pruning by RAD help?", "a new head without pruning"),
-        ("refit, random gate", "Did pruning by RAD help?", "pruning as many channels at random"),
-    ] {
-        let Some(before) = hardened.controls.get(control) else { continue };
-        let of_pair =
-            |comparison: &&Comparison| &comparison.before == before && comparison.after == hardened.name;
-        let found: Vec<&Interval> = evaluation
-            .comparisons
-            .iter()
-            .filter(of_pair)
-            .filter_map(|comparison| comparison.difference("balanced_accuracy"))
-            .collect();
-        let count = |word: &str| found.iter().filter(|difference| verdict(difference) == word).count();
+    if evaluation.data.in_other_splits > 0 {
         words.push(format!(
-            "{name}{question} Against {against}, balanced accuracy is better under {} of {} conditions, worse under {}, \
-             and no difference is shown under {}.",
-            count("better"),
-            found.len(),
-            count("worse"),
-            count("not shown")
+            "Warning: {} images also stand in another split of these data, byte for byte. A detector trained there has seen \
+             them.",
+            evaluation.data.in_other_splits
         ));
     }
+    words.extend(
+        evaluation.scores.iter().flat_map(|origin| &origin.warnings).map(|line| format!("Warning: {line}")),
+    );
     words
 }
 
-fn gained_and_paid(evaluation: &Evaluation, hardened: &System, name: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let Some(base) = hardened.controls.get("base") else { return words };
-    for chain in &evaluation.chains {
-        let value =
-            |system: &str, metric: &str| evaluation.table(chain, system, "all")?.metric(metric)?.value;
-        let pair = |metric| Some((value(base, metric)?, value(&hardened.name, metric)?));
-        if let (Some(f), Some(r), Some(auc)) = (pair("f_acc"), pair("r_acc"), pair("auc")) {
-            words.push(format!(
-                "{name}{}: hardened, the detector finds {:.1} % of the generated images instead of {:.1} %, and leaves \
-                 {:.1} % of the real ones alone instead of {:.1} %; AUC {:.3} instead of {:.3}.",
-                capital(chain),
-                100.0 * f.1,
-                100.0 * f.0,
-                100.0 * r.1,
-                100.0 * r.0,
-                auc.1,
-                auc.0
-            ));
+fn of_pair<'a>(evaluation: &'a Evaluation, before: &str, after: &str) -> Vec<&'a Comparison> {
+    let wanted = |comparison: &&Comparison| comparison.before == before && comparison.after == after;
+    evaluation.comparisons.iter().filter(wanted).collect()
+}
+
+/// Under how many conditions each headline is better or worse.
+fn shown(evaluation: &Evaluation, before: &str, after: &str) -> Option<String> {
+    let pair = of_pair(evaluation, before, after);
+    let mut parts = Vec::new();
+    for (metric, name) in
+        HEADLINES.iter().zip(["balanced accuracy", "share found at 5 % false alarms", "AUC"])
+    {
+        let count = |word: &str| {
+            let corrected = pair.iter().flat_map(|comparison| &comparison.corrected);
+            corrected.filter(|interval| interval.metric == *metric && verdict(interval) == word).count()
+        };
+        let (better, worse) = (count("better"), count("worse"));
+        match (better, worse) {
+            (0, 0) => {}
+            (better, 0) => parts.push(format!("{name} is better under {better}")),
+            (0, worse) => parts.push(format!("{name} is worse under {worse}")),
+            (better, worse) => parts.push(format!("{name} is better under {better} and worse under {worse}")),
         }
+    }
+    let of = match pair.len() {
+        0 => return None,
+        1 => "the one condition".to_owned(),
+        n => format!("{n} conditions"),
+    };
+    Some(if parts.is_empty() {
+        format!("no difference is shown under {}.", if pair.len() > 1 { format!("any of {of}") } else { of })
+    } else {
+        format!("of {of}, {}; no other difference is shown.", parts.join(", "))
+    })
+}
+
+/// What changed under each condition: shares found and accused, and what is left at equal false alarms.
+fn gained_and_paid(evaluation: &Evaluation, before: &str, after: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for comparison in of_pair(evaluation, before, after) {
+        let value = |system: &str, metric: &str| {
+            evaluation.table(&comparison.chain, system, "all")?.metric(metric)?.value
+        };
+        let pair = |metric| Some((value(before, metric)?, value(after, metric)?));
+        let (Some(found), Some(cleared)) = (pair("f_acc"), pair("r_acc")) else { continue };
+        let change = |metric: &str| comparison.difference(metric).map_or(String::new(), points);
+        let mut text = format!(
+            "Images {}: {after} finds {:.1} % of the generated images and {before} {:.1} %{}; it accuses {:.1} % of the real \
+             ones and {before} {:.1} %{}.",
+            condition(&comparison.chain),
+            100.0 * found.1,
+            100.0 * found.0,
+            change("f_acc"),
+            100.0 * (1.0 - cleared.1),
+            100.0 * (1.0 - cleared.0),
+            comparison.difference("r_acc").map(negative).as_ref().map_or(String::new(), points),
+        );
+        if let Some(equal) = &comparison.at_equal_r_acc
+            && let Some(value) = equal.value
+        {
+            let word = match (equal.excludes_zero(), value > 0.0) {
+                (true, true) => "it still finds more",
+                (true, false) => "it finds fewer",
+                (false, _) => "no difference is shown",
+            };
+            text.push_str(&format!(" With as few false alarms as {before}, {word}{}.", points(equal)));
+        }
+        if let Some(at) = comparison.difference("tpr_at_5_fpr").filter(|at| at.value.is_some()) {
+            let unresolved = if at.resolvable { "" } else { " (too few real images to resolve 5 %)" };
+            text.push_str(&format!(" At 5 % false alarms:{}{unresolved}.", points(at)));
+        }
+        words.push(text);
     }
     words
 }
 
-fn capital(chain: &str) -> String {
-    match chain {
-        "clean" => "Clean images".to_owned(),
-        "paper" => "Post-processed as in the paper".to_owned(),
-        other => format!("After {other}"),
+/// The interval of `-x`.
+fn negative(interval: &Interval) -> Interval {
+    Interval {
+        value: interval.value.map(|value| -value),
+        low: interval.high.map(|high| -high),
+        high: interval.low.map(|low| -low),
+        ..interval.clone()
+    }
+}
+
+/// ` (+7.1 points, -1.0 to +15.2)`.
+fn points(interval: &Interval) -> String {
+    // -0.0 is 0.
+    let number = |share: f64| format!("{:+.1}", 100.0 * share + 0.0);
+    match (interval.value, interval.low, interval.high) {
+        (Some(value), Some(low), Some(high)) => {
+            format!(" ({} points, {} to {})", number(value), number(low), number(high))
+        }
+        (Some(value), _, _) => format!(" ({} points)", number(value)),
+        _ => String::new(),
+    }
+}
+
+/// Which differences the sample could have shown.
+fn resolution(evaluation: &Evaluation) -> Option<String> {
+    let found: Vec<f64> =
+        evaluation.comparisons.iter().filter_map(|comparison| comparison.detectable).collect();
+    let low = found.iter().copied().min_by(f64::total_cmp)?;
+    let high = found.iter().copied().max_by(f64::total_cmp)?;
+    let size = if (100.0 * (high - low)) < 0.05 {
+        format!("{:.1}", 100.0 * high)
+    } else {
+        format!("{:.1} to {:.1}", 100.0 * low, 100.0 * high)
+    };
+    Some(format!(
+        "With {} real and {} generated images, and {} differences looked at together, a true difference in balanced accuracy \
+         of {size} points (depending on the pair and condition) would have been shown four times in five; \"no difference is \
+         shown\" says no more than that.",
+        evaluation.data.real, evaluation.data.fake, evaluation.family
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::dataset::Label;
+    use crate::evaluate::{EvaluateOptions, of_scores};
+    use crate::observe::Silent;
+    use crate::scores::tests::scores;
+
+    /// 80 real and 80 generated images; system b is a, with generated images moved by `gain` and all by `shift`.
+    fn judged(gain: f64, shift: f64) -> Vec<String> {
+        let names: Vec<String> = (0..160).map(|i| format!("{i:03}")).collect();
+        let label = |i: usize| if i < 80 { Label::Real } else { Label::Generated };
+        let images: Vec<(&str, Label, &str, &str)> =
+            (0..160).map(|i| (&*names[i], label(i), "all", &*names[i])).collect();
+        let a: Vec<f64> = (0..160).map(|i| ((i * 7919) % 101) as f64 / 25.0 - 2.3).collect();
+        let b: Vec<f64> = (0..160).map(|i| a[i] + shift + if i < 80 { 0.0 } else { gain }).collect();
+        let mut scores = scores(&images, vec![vec![a, b]]);
+        scores.scenes_known = false;
+        of_scores(&scores, &EvaluateOptions::default(), &Silent).unwrap().words
+    }
+
+    #[test]
+    fn a_gain_that_is_only_a_moved_threshold_vanishes_at_equal_false_alarms() {
+        let moved = judged(0.0, 1.0).join(" ");
+        assert!(moved.contains("b against a: no difference is shown under the one condition."), "{moved}");
+        assert!(
+            moved.contains("With as few false alarms as a, no difference is shown (+0.0 points"),
+            "{moved}"
+        );
+        assert!(moved.contains("would have been shown four times in five"), "{moved}");
+        let better = judged(2.5, 0.0).join(" ");
+        assert!(
+            better.contains(
+                "b against a: of the one condition, balanced accuracy is better under 1, share found at 5 % false alarms is \
+                 better under 1, AUC is better under 1; no other difference is shown."
+            ),
+            "{better}"
+        );
+        assert!(better.contains("With as few false alarms as a, it still finds more (+"), "{better}");
+        let worse = judged(-2.5, 0.0).join(" ");
+        assert!(worse.contains("balanced accuracy is worse under 1"), "{worse}");
+        assert!(worse.contains("it finds fewer (-"), "{worse}");
+    }
+
+    #[test]
+    fn false_alarms_are_one_minus_real_accuracy_with_its_ends_exchanged() {
+        let moved = judged(0.0, 1.0).join(" ");
+        // More real images are accused: a positive change, with an interval above zero.
+        assert!(moved.contains("it accuses") && moved.contains("% of the real ones and a"), "{moved}");
+        let change = moved.split("of the real ones").nth(1).unwrap();
+        assert!(change.split(" points").next().unwrap().contains("(+"), "{moved}");
     }
 }
