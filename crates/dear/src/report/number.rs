@@ -119,6 +119,7 @@ pub(super) fn method(method: Method) -> &'static str {
         Method::Wilson => "Wilson's score interval",
         Method::Delong => "DeLong's variance on the logit scale",
         Method::Simultaneous => "bootstrap, simultaneous over all comparisons",
+        Method::Newcombe => "Newcombe's interval from two of Wilson's",
         Method::OrderStatistics => "order statistics of the real scores",
     }
 }
