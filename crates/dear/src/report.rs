@@ -37,6 +37,10 @@ pub struct Extras<'a> {
     pub caution: Option<&'a str>,
 }
 
+/// With more detectors than this, the page folds their sentences away below a table of all, and draws the scores of the first
+/// condition only.
+const FEW: usize = 3;
+
 /// A part of the page; left out where its body is empty.
 struct Section {
     id: &'static str,

@@ -3,15 +3,12 @@
 use maud::{Markup, html};
 
 use super::number::{Cell, share};
-use super::scrolling;
+use super::{FEW, scrolling};
 use crate::bootstrap::Interval;
 use crate::evaluate::{Advice, Evaluation, Standing};
 
-/// With more detectors than this, their sentences fold away below a table of all.
-const OPEN: usize = 3;
-
 pub(super) fn section(evaluation: &Evaluation) -> Markup {
-    let many = evaluation.advice.len() > OPEN;
+    let many = evaluation.advice.len() > FEW;
     html! {
         @for warning in warnings(evaluation) { p.caution { (warning) } }
         @if evaluation.advice.is_empty() {

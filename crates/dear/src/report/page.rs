@@ -11,15 +11,15 @@ impl Page<'_> {
     }
 
     pub(crate) fn paragraph(&mut self, text: &str) {
-        self.block(&escaped(text));
+        self.block(&opening(text));
     }
 
     pub(crate) fn quote(&mut self, text: &str) {
-        self.block(&format!("> {}", escaped(text)));
+        self.block(&format!("> {}", opening(text)));
     }
 
     pub(crate) fn list(&mut self, items: &[String]) {
-        let lines: Vec<String> = items.iter().map(|item| format!("- {}", escaped(item))).collect();
+        let lines: Vec<String> = items.iter().map(|item| format!("- {}", opening(item))).collect();
         if !lines.is_empty() {
             self.block(&lines.join("\n"));
         }
@@ -47,6 +47,20 @@ impl Page<'_> {
     }
 }
 
+/// [`escaped`], for the start of a block, where a dash, a plus or a number would begin a list.
+fn opening(text: &str) -> String {
+    let text = escaped(text);
+    let number = text.bytes().take_while(u8::is_ascii_digit).count();
+    let at = if text.starts_with(['-', '+', '=']) {
+        0
+    } else if number > 0 && text[number..].starts_with(['.', ')']) {
+        number
+    } else {
+        return text;
+    };
+    format!("{}\\{}", &text[..at], &text[at..])
+}
+
 /// `text` as it shall be read: on one line, and nothing in it is Markdown or HTML.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -62,11 +76,6 @@ fn escaped(text: &str) -> String {
             // Neither a mention nor a link to an address.
             '@' => out.push_str("&#64;"),
             ':' if text[at..].starts_with("://") => out.push_str("&#58;"),
-            // A list or a rule, at the start of a paragraph.
-            '-' | '+' | '=' if at == 0 => {
-                out.push('\\');
-                out.push(c);
-            }
             c if c.is_control() => out.extend(c.escape_default()),
             c => out.push(c),
         }
@@ -76,7 +85,22 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::escaped;
+    use super::{escaped, opening};
+
+    #[test]
+    fn no_text_begins_a_list() {
+        for (text, expected) in [
+            ("- a", r"\- a"),
+            ("+1 a", r"\+1 a"),
+            ("12. a", r"12\. a"),
+            ("3) a", r"3\) a"),
+            ("3 a", "3 a"),
+            ("a-b", "a-b"),
+            ("", ""),
+        ] {
+            assert_eq!(opening(text), expected, "{text:?}");
+        }
+    }
 
     #[test]
     fn names_are_text_and_nothing_else() {
@@ -88,7 +112,6 @@ mod tests {
             ("`code`", r"\`code\`"),
             ("two\nlines\t", "two\\nlines\\t"),
             ("@someone & all", "&#64;someone &amp; all"),
-            ("- no list", r"\- no list"),
             ("a-b: c", "a-b: c"),
             ("Bäume 木.png", "Bäume 木.png"),
         ] {

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::number::{share, significant};
-use super::{charts, main_systems};
+use super::{FEW, charts, main_systems};
 use crate::evaluate::{Evaluation, Shape};
 
 pub(super) fn section(evaluation: &Evaluation) -> Markup {
@@ -15,8 +15,11 @@ pub(super) fn section(evaluation: &Evaluation) -> Markup {
                 "curve with its operating points, and whether probabilities mean what they say: they do on the diagonal, for as "
                 "many generated images among all as here."
             }
+            @if main_systems(evaluation).len() > FEW && evaluation.chains.len() > 1 {
+                p.note { "There are many detectors, so only the first condition is drawn; results.json holds all." }
+            }
             @for system in main_systems(evaluation) {
-                @let shapes: Vec<&Shape> = evaluation.shapes.iter().filter(|shape| shape.system == system.name).collect();
+                @let shapes = drawn(evaluation, &system.name);
                 @if !shapes.is_empty() {
                     h3 { (system.name) }
                     @for (i, shape) in shapes.iter().enumerate() {
@@ -29,6 +32,11 @@ pub(super) fn section(evaluation: &Evaluation) -> Markup {
             }
         }
     }
+}
+
+fn drawn<'a>(evaluation: &'a Evaluation, system: &str) -> Vec<&'a Shape> {
+    let most = if main_systems(evaluation).len() > FEW { 1 } else { usize::MAX };
+    evaluation.shapes.iter().filter(|shape| shape.system == system).take(most).collect()
 }
 
 fn of_condition(shape: &Shape) -> Markup {
