@@ -197,14 +197,17 @@ fn with_records_the_difference_is_that_of_images_that_both_scored() {
     assert_eq!(compare(&scenes, &after, &options(&["f_acc"])).unwrap().rows[0].interval, None);
 }
 
+/// What happened to the images of a side.
+type Edit = fn(&mut Side);
+
 #[test]
 fn other_images_are_not_compared() {
-    let with = |edit: fn(&mut Side)| {
+    let with = |edit: Edit| {
         let mut side = side();
         edit(&mut side);
         side
     };
-    let cases: [(&str, fn(&mut Side)); 5] = [
+    let cases: [(&str, Edit); 5] = [
         ("1 images have other bytes after", |side| {
             side.records.as_mut().unwrap()[2].sha256 = "ff".repeat(32)
         }),

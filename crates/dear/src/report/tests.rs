@@ -65,14 +65,14 @@ fn shape(chain: &str, system: &str, subsets: usize) -> Shape {
     };
     let distribution = |i: usize| Distribution {
         subset: if i == 0 { HOSTILE.to_owned() } else { format!("subset {i}") },
-        label: if i % 2 == 0 { Label::Real } else { Label::Generated },
+        label: if i.is_multiple_of(2) { Label::Real } else { Label::Generated },
         n: 12,
         quantiles: if i == 3 {
             Vec::new()
         } else {
             [-4.0, -2.5, -1.0, 0.2, 1.0, 2.0, 40.0]
                 .iter()
-                .map(|q| q + if i % 2 == 0 { -1.0 } else { 0.7 })
+                .map(|q| q + if i.is_multiple_of(2) { -1.0 } else { 0.7 })
                 .collect()
         },
     };
