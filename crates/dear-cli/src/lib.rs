@@ -33,6 +33,8 @@ enum Command {
     Explain(command::explain::Args),
     /// Judge detectors on a dataset: every metric with its interval, per subset and per perturbation
     Evaluate(command::evaluate::Args),
+    /// Compare two evaluations of the same images, before and after a change of version
+    Compare(command::compare::Args),
     /// Harden a detector: dissect, prune and refine in one go
     Harden(command::harden::Args),
     /// Make diagnostic probes: photographs of which one region is generated
@@ -70,6 +72,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Scan(args) => command::scan::run(args),
         Command::Explain(args) => command::explain::run(args),
         Command::Evaluate(args) => command::evaluate::run(args),
+        Command::Compare(args) => command::compare::run(args),
         Command::Harden(args) => command::harden::run(args),
         Command::Probe(args) => command::probe::run(args),
         Command::Dissect(args) => command::dissect::run(args),

@@ -13,6 +13,7 @@
 pub mod backbone;
 pub mod bootstrap;
 pub mod columns;
+pub mod compare;
 pub mod dataset;
 pub mod detector;
 pub mod engine;
