@@ -38,7 +38,8 @@ pub struct PerturbedImage {
     pub width: u32,
     /// Rows.
     pub height: u32,
-    /// The source's scene, where a manifest beside it has one.
+    /// The source's scene, where a manifest beside it has one; the column is absent where no image has.
+    #[serde(default)]
     pub scene: String,
 }
 
@@ -234,10 +235,27 @@ const COLUMNS: [&str; 10] =
 
 fn write_manifest(out: &Path, images: &[PerturbedImage]) -> Result<(), Error> {
     let failed = |error: csv::Error| Error::Options(format!("{MANIFEST}: {error}"));
-    let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
-    writer.write_record(COLUMNS).map_err(failed)?;
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    // A dataset with a column `scene` says that its scenes are known.
+    let columns =
+        if images.iter().any(|image| !image.scene.is_empty()) { COLUMNS.len() } else { COLUMNS.len() - 1 };
+    writer.write_record(&COLUMNS[..columns]).map_err(failed)?;
     for image in images {
-        writer.serialize(image).map_err(failed)?;
+        let (seed, width, height) =
+            (image.seed.to_string(), image.width.to_string(), image.height.to_string());
+        let row = [
+            &image.path,
+            &image.source,
+            &image.source_sha256,
+            &image.sha256,
+            &image.chain,
+            &seed,
+            &image.drawn,
+            &width,
+            &height,
+            &image.scene,
+        ];
+        writer.write_record(&row[..columns]).map_err(failed)?;
     }
     let bytes = writer.into_inner().map_err(|error| Error::Options(format!("{MANIFEST}: {error}")))?;
     Ok(write_atomic(&out.join(MANIFEST), &bytes)?)

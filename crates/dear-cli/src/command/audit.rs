@@ -134,6 +134,11 @@ fn print(audit: &Audit) -> Result<(), Error> {
         if !remedy.leaves.is_empty() {
             output::line(format_args!("  may remain (audit the copy): {}", remedy.leaves.join(", ")))?;
         }
+        if let Some(chain) = &remedy.stronger {
+            output::line(format_args!(
+                "  resamples traces of processing too, and a generator's own: --chain \"{chain}\""
+            ))?;
+        }
     }
     Ok(())
 }
@@ -263,7 +268,7 @@ fn difference(finding: &Finding) -> String {
     if finding.words.starts_with("real: ") {
         return finding.words.clone();
     }
-    format!("{} ({} to {})", finding.words, finding.fake_values, finding.real_values)
+    format!("{} ({} against {})", finding.words, finding.fake_values, finding.real_values)
 }
 
 fn interval(value: Option<f64>, low: Option<f64>, high: Option<f64>) -> String {

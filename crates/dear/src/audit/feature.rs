@@ -11,7 +11,7 @@ use super::trace::{Traces, measure};
 pub enum Kind {
     /// The file: a detector that uses it has learnt how the set was stored.
     File,
-    /// Processing that left its trace in the pixels: earlier compression, resampling, noise.
+    /// Processing that left its trace in the pixels (earlier compression, resampling, noise), or in how well they compress.
     Trace,
     /// Colour: it may be what the pictures show.
     Content,
@@ -131,9 +131,6 @@ pub const FEATURES: &[Feature] = &[
         "less often of sides that are multiples of 8",
         |facts| Value::Flag(facts.width.is_multiple_of(8) && facts.height.is_multiple_of(8)),
     ),
-    file("bytes_per_pixel", "less compressed", "more compressed", |facts| {
-        Value::Number(facts.bytes as f64 / facts.pixels())
-    }),
     file("jpeg_quality", "of higher JPEG quality", "of lower JPEG quality", |facts| {
         jpeg(facts, |jpeg| Some(Value::Number(f64::from(jpeg.quality?.value))))
     }),
@@ -198,6 +195,9 @@ pub const FEATURES: &[Feature] = &[
         Value::Flag(facts.file.alpha)
     }),
     file("animated", "more often animated", "less often animated", |facts| Value::Flag(facts.file.animated)),
+    trace("bytes_per_pixel", "less compressed", "more compressed", |facts| {
+        Value::Number(facts.bytes as f64 / facts.pixels())
+    }),
     trace("blocking", "stronger in their 8 x 8 grid", "weaker in their 8 x 8 grid", |facts| {
         number(facts.traces.blocking)
     }),

@@ -17,6 +17,8 @@ pub struct Remedy {
     pub chain: Option<String>,
     /// The command that applies it.
     pub command: Option<String>,
+    /// Where traces of processing differ: a chain that resamples too. It weakens them, and any mark of a generator as well.
+    pub stronger: Option<String>,
     /// Features found confounded that it makes equal in all images.
     pub equalises: Vec<String>,
     /// Features found confounded that it does not promise to remove: audit the result.
@@ -38,8 +40,6 @@ pub(super) struct Profile {
 /// Features that one size makes equal.
 const OF_SIZE: [&str; 8] =
     ["size", "width", "height", "megapixels", "aspect", "square", "sides_of_64", "sides_of_8"];
-/// Follows content and size; equal quality does not make it equal.
-const OF_CONTENT: &str = "bytes_per_pixel";
 
 impl Profile {
     pub(super) fn of(label: Label, facts: &Facts) -> Self {
@@ -59,29 +59,28 @@ pub(super) fn propose(root: &Path, sets: &[Set], confounded: &[&Finding], profil
     let mut names: Vec<&str> = confounded.iter().map(|finding| finding.feature.as_str()).collect();
     names.sort_by_key(|name| FEATURES.iter().position(|feature| feature.name == *name));
     names.dedup();
-    let is_file =
-        |name: &&str| FEATURES.iter().any(|feature| feature.name == *name && feature.kind == Kind::File);
+    let kind_of =
+        |name: &str| FEATURES.iter().find(|feature| feature.name == name).map(|feature| feature.kind);
+    let traces = names.iter().any(|name| kind_of(name) == Some(Kind::Trace));
     let of_size = names.iter().any(|name| OF_SIZE.contains(name));
     let (equalises, leaves): (Vec<&str>, Vec<&str>) =
-        names.iter().partition(|name| is_file(name) && **name != OF_CONTENT);
-    let mut steps = Vec::new();
-    let mut too_small = 0;
+        names.iter().partition(|name| kind_of(name) == Some(Kind::File));
+    let side = common_side(profiles);
+    let (mut steps, mut too_small) = (Vec::new(), 0);
     if of_size {
-        let side = common_side(profiles);
         too_small = profiles.iter().filter(|profile| profile.side < side).count() as u64;
         steps.push(format!("crop({side})"));
     }
-    if names.iter().any(is_file) && profiles.iter().any(|profile| !profile.lossless) {
+    if profiles.iter().any(|profile| !profile.lossless) {
         steps.push(format!("jpeg({}, 4:2:0)", common_quality(profiles)));
     }
     // A chain without steps stores every image as an RGB PNG: equal too, where all were lossless.
-    let chain = names
-        .iter()
-        .any(is_file)
-        .then(|| if steps.is_empty() { "clean".to_owned() } else { steps.join(" | ") });
+    let text = if steps.is_empty() { "clean".to_owned() } else { steps.join(" | ") };
+    let chain = (!equalises.is_empty()).then_some(text);
     let command = chain.as_ref().map(|chain| command(root, sets, chain));
+    let stronger = traces.then(|| format!("resize(side={side}) | crop({side}) | jpeg(75, 4:2:0)"));
     let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
-    Remedy { chain, command, equalises: owned(equalises), leaves: owned(leaves), too_small }
+    Remedy { chain, command, stronger, equalises: owned(equalises), leaves: owned(leaves), too_small }
 }
 
 /// A side that at least 98 % of the images of each class have, a multiple of 8 where it is large enough.

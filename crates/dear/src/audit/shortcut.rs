@@ -31,7 +31,8 @@ pub struct Finding {
     pub high: Option<f64>,
     /// The difference in words.
     pub words: String,
-    /// Median (number), share (flag) or commonest values (category) of the real images.
+    /// Median (number; quartiles where the classes differ in spread), share (flag) or commonest values (category) of the
+    /// real images.
     pub real_values: String,
     /// The same of the generated images.
     pub fake_values: String,
@@ -293,13 +294,13 @@ fn finding(
         (true, false) => Flag::Small,
         (false, _) => Flag::None,
     };
-    let [real_values, fake_values] = [0, 1].map(|label| values(rows, feature, label));
+    let [real_values, fake_values] = [0, 1].map(|label| values(rows, feature, label, effect.spread));
     let words = match (effect.spread, higher) {
         _ if of.more.is_empty() => format!("real: {real_values}; generated: {fake_values}"),
         (false, true) => format!("generated images are {}", of.more),
         (false, false) => format!("generated images are {}", of.less),
-        (true, true) => "generated images vary more".to_owned(),
-        (true, false) => "generated images vary less".to_owned(),
+        (true, true) => "the middle half of the generated images varies more".to_owned(),
+        (true, false) => "the middle half of the generated images varies less".to_owned(),
     };
     Finding {
         feature: of.name.to_owned(),
@@ -323,8 +324,8 @@ fn widen((value, low, high): (f64, f64, f64), by: f64) -> (f64, f64, f64) {
     (value, (value - (value - low) * by).max(0.0), (value + (high - value) * by).min(1.0))
 }
 
-/// What one class has: the median, the share of a flag, or the commonest categories.
-fn values(rows: &[Row], feature: usize, label: u8) -> String {
+/// What one class has: the median (or the quartiles), the share of a flag, or the commonest categories.
+fn values(rows: &[Row], feature: usize, label: u8, spread: bool) -> String {
     let own = rows.iter().filter(|row| row.label == label);
     let (mut numbers, mut flags, mut categories) = (Vec::new(), Vec::new(), BTreeMap::<&str, usize>::new());
     for row in own {
@@ -338,8 +339,11 @@ fn values(rows: &[Row], feature: usize, label: u8) -> String {
     let percent = |count: usize, of: usize| format!("{:.0} %", 100.0 * count as f64 / of as f64);
     if !numbers.is_empty() {
         numbers.sort_unstable_by(f64::total_cmp);
-        let median = (numbers[(numbers.len() - 1) / 2] + numbers[numbers.len() / 2]) / 2.0;
-        return significant(median);
+        let at = |quarter: usize| numbers[quarter * (numbers.len() - 1) / 4];
+        if spread {
+            return format!("{} to {}", significant(at(1)), significant(at(3)));
+        }
+        return significant((at(2) + numbers[numbers.len() / 2]) / 2.0);
     }
     if !flags.is_empty() {
         return percent(flags.iter().filter(|flag| **flag).count(), flags.len());
