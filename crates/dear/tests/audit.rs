@@ -250,7 +250,7 @@ fn shuffled_labels_raise_no_more_alarms_than_the_level_allows() {
             };
             let rows: Vec<Row> = (0..values.len()).map(row).collect();
             let found = find(&rows, 1, &options);
-            assert!(found.findings.len() > 30, "{} features vary", found.findings.len());
+            assert!(found.findings.len() > 25, "{} features vary", found.findings.len());
             significant += u32::from(found.findings.iter().any(|finding| finding.flag != Flag::None));
             confounded += u32::from(found.findings.iter().any(|finding| finding.flag == Flag::Confounded));
         }

@@ -73,7 +73,7 @@ struct Plane<'a> {
     luma: &'a [u8],
 }
 
-/// Fewest steps of a grid, and fewest non-zero coefficients, that make a measurement.
+/// Fewest steps of a grid that make a measurement.
 const FEWEST: u64 = 200;
 
 impl Plane<'_> {
@@ -135,17 +135,16 @@ impl Plane<'_> {
         Some(((strength[0] / median).ln(), (other / median).ln()))
     }
 
-    /// Largest minus median magnitude of the spectrum of coefficient histograms, mean over low frequencies.
+    /// Height of the comb in the histograms of low DCT coefficients, mean over nine frequencies.
     ///
-    /// Quantisation by `q1` and then by `q2` leaves combs in the histogram of the second quantisation's integers
-    /// (Popescu and Farid, "Statistical tools for digital forensics", 2004, section 3). Pixels that come from no JPEG
-    /// count as quantised by 1.
+    /// Quantisation by `q1` and then by a finer `q2` leaves some integers of the second quantisation empty and others
+    /// full (Popescu and Farid, "Statistical tools for digital forensics", 2004, section 3); after a coarser one nothing
+    /// is left to see. Pixels that come from no JPEG count as quantised by 1.
     fn periodicity(&self, luma_steps: Option<&[u16; 64]>) -> Option<f64> {
         const LOW: [(usize, usize); 9] =
             [(0, 1), (1, 0), (2, 0), (1, 1), (0, 2), (0, 3), (1, 2), (2, 1), (3, 0)];
-        const REACH: i32 = 64;
         let (columns, rows) = ((self.width / 8).min(128), (self.height / 8).min(128));
-        let mut histograms = vec![[0u32; 2 * REACH as usize + 1]; LOW.len()];
+        let mut histograms = [[0u32; REACH]; LOW.len()];
         let basis = cosines();
         for block_y in 0..rows {
             for block_x in 0..columns {
@@ -160,14 +159,14 @@ impl Plane<'_> {
                 for (&(v, u), histogram) in LOW.iter().zip(&mut histograms) {
                     let coefficient: f32 = (0..8).map(|y| half[y][u] * basis[v][y]).sum();
                     let step = luma_steps.map_or(1.0, |steps| f32::from(steps[8 * v + u].max(1)));
-                    let level = (coefficient / step).round() as i32;
-                    if level.abs() <= REACH {
-                        histogram[(level + REACH) as usize] += 1;
+                    let level = (coefficient / step).round().abs() as usize;
+                    if (1..=REACH).contains(&level) {
+                        histogram[level - 1] += 1;
                     }
                 }
             }
         }
-        let combs: Vec<f64> = histograms.iter_mut().filter_map(|histogram| comb(histogram)).collect();
+        let combs: Vec<f64> = histograms.iter().filter_map(comb).collect();
         (!combs.is_empty()).then(|| combs.iter().sum::<f64>() / combs.len() as f64)
     }
 }
@@ -182,26 +181,31 @@ fn cosines() -> [[f32; 8]; 4] {
     })
 }
 
-fn comb(histogram: &mut [u32]) -> Option<f64> {
-    let middle = histogram.len() / 2;
-    // Zero is the commonest level of any image; its neighbours stand for it.
-    histogram[middle] = (histogram[middle - 1] + histogram[middle + 1]) / 2;
-    let total: u64 = histogram.iter().map(|&count| u64::from(count)).sum();
-    if total < FEWEST {
+/// Sizes of coefficients that are counted, from 1.
+const REACH: usize = 30;
+
+/// The strongest periodicity of what a histogram has over its smooth course, in standard deviations of counts.
+fn comb(histogram: &[u32; REACH]) -> Option<f64> {
+    if histogram.iter().sum::<u32>() < 40 {
         return None;
     }
-    // Frequencies of 1/10 to 1/2 a level; a smooth histogram has nothing there.
-    let mut spectrum: Vec<f64> = (26..=128)
-        .map(|k| {
-            let (mut real, mut imaginary) = (0.0, 0.0);
-            for (at, &count) in histogram.iter().enumerate() {
-                let angle = std::f64::consts::PI * f64::from(k) * at as f64 / 128.0;
-                real += f64::from(count) * angle.cos();
-                imaginary += f64::from(count) * angle.sin();
-            }
-            real.hypot(imaginary) / total as f64
-        })
-        .collect();
-    spectrum.sort_unstable_by(f64::total_cmp);
-    Some(spectrum.last()? - spectrum[spectrum.len() / 2])
+    let smooth = |at: usize| {
+        let around = (at as i64 - 4..=at as i64 + 4).map(|place| place.clamp(0, REACH as i64 - 1) as usize);
+        around.map(|place| f64::from(histogram[place])).sum::<f64>() / 9.0
+    };
+    let over: [f64; REACH] = std::array::from_fn(|at| {
+        let smooth = smooth(at);
+        (f64::from(histogram[at]) - smooth) / (smooth + 1.0).sqrt()
+    });
+    // Periods of 2 to 10 levels.
+    let strength = |k: i32| {
+        let (mut real, mut imaginary) = (0.0, 0.0);
+        for (at, over) in over.iter().enumerate() {
+            let angle = std::f64::consts::PI * f64::from(k) * at as f64 / 128.0;
+            real += over * angle.cos();
+            imaginary += over * angle.sin();
+        }
+        real.hypot(imaginary) / (REACH as f64).sqrt()
+    };
+    (26..=128).map(strength).max_by(f64::total_cmp)
 }
