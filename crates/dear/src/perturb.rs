@@ -76,8 +76,8 @@ pub fn perturb(
     observer: &dyn Observer,
 ) -> Result<Perturbed, Error> {
     let listing = dataset::list_images(source)?;
-    fs_err::create_dir_all(out)?;
     check_apart(source, out)?;
+    fs_err::create_dir_all(out)?;
     let earlier = earlier(out, chain, seed)?;
     let scenes = scenes(source)?;
     let names = names(source, &listing.paths);
@@ -187,7 +187,11 @@ impl Job<'_> {
 
 /// Neither folder may lie in the other: the copy would become its own source, or overwrite it.
 fn check_apart(source: &Path, out: &Path) -> Result<(), Error> {
-    let (from, to) = (fs_err::canonicalize(source)?, fs_err::canonicalize(out)?);
+    // What does not exist yet lies where its nearest existing folder does.
+    let absolute = std::path::absolute(out)?;
+    let existing = absolute.ancestors().find(|folder| folder.exists()).unwrap_or(&absolute);
+    let rest = absolute.strip_prefix(existing).unwrap_or(Path::new(""));
+    let (from, to) = (fs_err::canonicalize(source)?, fs_err::canonicalize(existing)?.join(rest));
     if from.starts_with(&to) || to.starts_with(&from) {
         return Err(Error::Images {
             message: format!("{}: shares files with the source {}", out.display(), source.display()),
