@@ -10,6 +10,7 @@
 //! ```
 //! [`harden`] is the whole method in one place and reads like the paper's abstract.
 
+pub mod audit;
 pub mod backbone;
 pub mod bootstrap;
 pub mod columns;
@@ -28,6 +29,7 @@ pub mod head;
 pub mod inference;
 pub mod metrics;
 pub mod observe;
+pub mod perturb;
 pub mod probe;
 pub mod rad;
 pub mod recipe;

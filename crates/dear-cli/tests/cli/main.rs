@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "the helpers are tests too")]
 
 mod compare;
+mod audit;
 mod errors;
 mod evaluate;
 mod explain;
