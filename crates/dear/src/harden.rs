@@ -1,5 +1,7 @@
 //! The method in one place: probes, dissect, prune, refine. It reads like the paper's abstract.
 
+mod baselines;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -14,7 +16,6 @@ use crate::engine::EngineOptions;
 use crate::error::Error;
 use crate::gate::{self, Gate};
 use crate::generator::Generator;
-use crate::head::bias::fit_bias;
 use crate::head::{self, Head, Report, Samples, Training};
 use crate::observe::{Event, Observer};
 use crate::probe::{self, InpainterKind, Null, ProbePair, Refused, Resynthesis};
@@ -150,14 +151,14 @@ pub fn harden(
 /// # Errors
 /// [`Error::Rad`]: no probe survived, or a score is not finite.
 pub fn dissect(probes: &[Row], null: Option<&[Row]>, recipe: &Recipe) -> Result<Rad, Error> {
-    let moments = |rows: &[Row]| -> Vec<RegionMoments> {
-        let scored = rows.iter().filter(|row| row.error.is_none());
-        scored
-            .map(|row| row.moments.clone().unwrap_or_else(|| RegionMoments::absent(row.pooled.len())))
-            .collect()
-    };
     let null = null.map(moments);
     Ok(rad(&moments(probes), null.as_deref(), &recipe.rad)?)
+}
+
+/// Region moments of the probe views that could be made, in order; a view that no part of the mask survived is absent.
+fn moments(rows: &[Row]) -> Vec<RegionMoments> {
+    let made = rows.iter().filter(|row| row.error.is_none());
+    made.map(|row| row.moments.clone().unwrap_or_else(|| RegionMoments::absent(row.pooled.len()))).collect()
 }
 
 /// The new head and the heads of the baselines.
@@ -167,7 +168,8 @@ pub struct Refinement {
     pub head: Head,
     /// How it was trained.
     pub report: Report,
-    /// Baselines: what was there, what a moved threshold does, what refitting does without pruning, and with a random gate.
+    /// Baselines: what was there, with a moved threshold, with another temperature; a head without negative weights; new
+    /// heads without pruning, with a random gate and with the authors' gate.
     pub baselines: Vec<NamedHead>,
 }
 
@@ -186,7 +188,7 @@ pub fn refine(
 ) -> Result<Refinement, Error> {
     let main = Matrix::of(main, detector.channels());
     let val = Matrix::of(val, detector.channels());
-    let probes = probes.map(|rows| Matrix::of(rows, detector.channels()));
+    let probe_matrix = probes.map(|rows| Matrix::of(rows, detector.channels()));
     for (name, matrix) in [("training", &main), ("validation", &val)] {
         let generated = matrix.labels.iter().filter(|&&label| label == 1).count();
         if generated == 0 || generated == matrix.labels.len() {
@@ -199,50 +201,20 @@ pub fn refine(
             });
         }
     }
-    observer.event(Event::Started { step: "training heads", total: 3 });
-    let fit = |gate: &Gate| -> Result<head::Trained, Error> {
-        if observer.cancelled() {
-            return Err(Error::Interrupted);
-        }
-        let training = Training {
-            main: main.samples(),
-            probes: probes.as_ref().map(Matrix::samples),
-            validation: val.samples(),
-            gate,
-        };
-        let trained = head::train(&training, &recipe.head)?;
-        observer.event(Event::Advanced { by: 1 });
-        Ok(trained)
+    let training = Training {
+        main: main.samples(),
+        probes: probe_matrix.as_ref().map(Matrix::samples),
+        validation: val.samples(),
+        gate,
     };
-    let hardened = fit(gate)?;
-    let refit = fit(&Gate::none(detector.channels()))?;
-    let random = fit(&gate::random(detector.channels(), gate.pruned(), recipe.seed))?;
+    observer.event(Event::Started { step: "training heads", total: 1 + baselines::TRAINED });
+    let hardened = head::train(&training, &recipe.head)?;
+    observer.event(Event::Advanced { by: 1 });
+    if observer.cancelled() {
+        return Err(Error::Interrupted);
+    }
+    let baselines = baselines::baselines(detector, &training, probes, recipe, observer)?;
     observer.event(Event::Finished);
-
-    let base = detector.head().clone();
-    let shift = fit_bias(&base.logits(val.samples()), &val.labels)?;
-    let biased = Head { weight: base.weight.clone(), bias: (f64::from(base.bias) + shift.shift) as f32 };
-    let named = |name: &str, note: String, head: Head| NamedHead {
-        name: name.to_owned(),
-        weight: head.weight,
-        bias: head.bias,
-        note: Some(note),
-    };
-    let pruned = gate.pruned();
-    let baselines = vec![
-        named("base", "the detector as it was".to_owned(), base),
-        named(
-            "base + bias",
-            format!("the detector with {:+.4} added to its logit, fitted on validation views", shift.shift),
-            biased,
-        ),
-        named("refit, no pruning", "new head on all channels, same data".to_owned(), refit.head),
-        named(
-            "refit, random gate",
-            format!("new head with {pruned} channels pruned at random, same data"),
-            random.head,
-        ),
-    ];
     Ok(Refinement { head: hardened.head, report: hardened.report, baselines })
 }
 

@@ -15,6 +15,7 @@
 pub mod adam;
 pub mod bias;
 pub mod l2;
+pub mod temperature;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
