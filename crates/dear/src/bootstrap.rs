@@ -118,6 +118,8 @@ pub enum Method {
     Bootstrap,
     /// Wilson's score interval of a share.
     Wilson,
+    /// Newcombe's interval of a sum or difference of two shares: their Wilson intervals, combined by squares.
+    Newcombe,
     /// DeLong's variance, on the logit scale.
     Delong,
     /// Simultaneous over a family of comparisons: bootstrap deviation times the critical value of the largest.

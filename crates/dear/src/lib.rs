@@ -23,6 +23,7 @@ pub mod gate;
 pub mod generator;
 pub mod harden;
 pub mod head;
+pub mod inference;
 pub mod metrics;
 pub mod observe;
 pub mod probe;

@@ -1,0 +1,97 @@
+//! Interval of a rate at a fixed other rate, whose threshold is itself estimated.
+
+use super::normal::quantile;
+use crate::metrics::{Ranking, wilson};
+
+/// 95 % interval for the share of generated images that lie above the threshold which accuses the share `fpr` of all real
+/// images there are, not only of these. `None` if a class is missing or `fpr` is not inside of (0, 1).
+///
+/// The k-th highest of m real scores is exceeded by a share of all real images that has a Beta(k, m + 1 - k) distribution,
+/// whatever the scores' distribution. So the thresholds that may be the right one are those that correspond to the score
+/// interval of `fpr` in m + 2 images (the Beta distribution's normal form); the ROC curve is taken as straight between
+/// scores and from (0, 0) to the highest. What the curve reaches there bounds what the threshold does, and Wilson's
+/// interval bounds what the generated images do. Both are independent: distances from the share found add by squares
+/// (MOVER: Zou and Donner, Statistics in Medicine 27 (2008), 1693-1702).
+pub(super) fn tpr_at_fpr(ranking: &Ranking, fpr: f64) -> Option<(f64, f64)> {
+    let cuts = ranking.ties().iter().map(|tie| (tie.real, tie.fake)).collect();
+    Roc { cuts, negatives: ranking.real(), positives: ranking.fake() }.interval(fpr)
+}
+
+/// 95 % interval for the share of real images that are accused where the share `missed` of all generated images is
+/// missed: [`tpr_at_fpr`] seen from the other side.
+pub(super) fn fpr_at_miss(ranking: &Ranking, missed: f64) -> Option<(f64, f64)> {
+    let cuts = ranking.ties().iter().rev().map(|tie| (tie.fake, tie.real)).collect();
+    let (low, high) = Roc { cuts, negatives: ranking.fake(), positives: ranking.real() }.interval(missed)?;
+    Some((1.0 - high, 1.0 - low))
+}
+
+/// Samples in the order in which a threshold lets them in.
+struct Roc {
+    /// Negatives and positives of each tie.
+    cuts: Vec<(u64, u64)>,
+    negatives: u64,
+    positives: u64,
+}
+
+impl Roc {
+    /// Interval of the share of positives that a rule lets in which lets in the share `rate` of negatives.
+    fn interval(&self, rate: f64) -> Option<(f64, f64)> {
+        if !(rate > 0.0 && rate < 1.0) || self.negatives == 0 {
+            return None;
+        }
+        let found = self.found(rate);
+        let images = wilson(found, self.positives)?;
+        let found = found as f64 / self.positives as f64;
+        let (fewer, more) = score_interval(rate, self.negatives as f64 + 2.0);
+        let threshold = (self.height(fewer).min(found), self.height(more).max(found));
+        let low = found - (found - images.0).hypot(found - threshold.0);
+        let high = found + (images.1 - found).hypot(threshold.1 - found);
+        Some((low.max(0.0), high.min(1.0)))
+    }
+
+    /// Positives let in by the lowest threshold that lets in at most `rate` of these negatives.
+    fn found(&self, rate: f64) -> u64 {
+        let (mut negatives, mut positives) = (0, 0);
+        for cut in &self.cuts {
+            negatives += cut.0;
+            if negatives as f64 / self.negatives as f64 > rate {
+                break;
+            }
+            positives += cut.1;
+        }
+        positives
+    }
+
+    /// Height of the curve, straight between the points (k / (m + 1), share of positives before the k-th negative).
+    fn height(&self, rate: f64) -> f64 {
+        let position = rate * (self.negatives + 1) as f64;
+        let below = position.floor();
+        let (from, to) = (self.before(below as u64), self.before(below as u64 + 1));
+        from + (to - from) * (position - below)
+    }
+
+    /// Share of positives before the k-th negative; those tied with it come after. 0 for k = 0, 1 beyond the last.
+    fn before(&self, k: u64) -> f64 {
+        if k == 0 {
+            return 0.0;
+        }
+        let (mut negatives, mut positives) = (0, 0);
+        for cut in &self.cuts {
+            negatives += cut.0;
+            if negatives >= k {
+                return positives as f64 / self.positives as f64;
+            }
+            positives += cut.1;
+        }
+        1.0
+    }
+}
+
+/// The shares whose distance from `share` is at most that of the 0.975 quantile, in standard deviations of `n` images
+/// with the former: Wilson's interval for a share that need not be a count of images.
+fn score_interval(share: f64, n: f64) -> (f64, f64) {
+    let z = quantile(0.975);
+    let centre = (share + z * z / (2.0 * n)) / (1.0 + z * z / n);
+    let half = z / (1.0 + z * z / n) * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
+    (centre - half, centre + half)
+}
