@@ -1,5 +1,6 @@
 //! One file per command: arguments, one library call, its result rendered.
 
+pub(crate) mod calibrate;
 pub(crate) mod demo;
 pub(crate) mod dissect;
 pub(crate) mod doctor;

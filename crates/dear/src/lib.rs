@@ -12,6 +12,7 @@
 
 pub mod backbone;
 pub mod bootstrap;
+pub mod calibrate;
 pub mod dataset;
 pub mod detector;
 pub mod engine;

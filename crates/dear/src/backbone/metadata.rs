@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{ImportError, Problem};
+use crate::calibrate::Calibration;
 use crate::gate::{Gate, GateOptions};
 
 /// The version of the document that this program reads and writes.
@@ -63,7 +64,7 @@ pub struct Metadata {
     pub threshold: Threshold,
     /// How logits become probabilities. Null where nobody calibrated.
     #[serde(default)]
-    pub calibration: Option<Value>,
+    pub calibration: Option<Calibration>,
     /// All options of the run that made this file.
     #[serde(default)]
     pub recipe: Option<Value>,
@@ -224,11 +225,22 @@ pub struct Threshold {
     pub value: f64,
     /// Who chose it, on which data.
     pub origin: String,
+    /// Logits between which (ends included) the detector does not decide; the threshold lies within. Null: it decides at
+    /// the threshold.
+    #[serde(default)]
+    pub uncertain: Option<[f64; 2]>,
+}
+
+impl Threshold {
+    /// Below the first logit an image is called real, above the second generated.
+    pub fn ends(&self) -> [f64; 2] {
+        self.uncertain.unwrap_or([self.value; 2])
+    }
 }
 
 impl Default for Threshold {
     fn default() -> Self {
-        Self { value: 0.0, origin: "default (logit 0)".to_owned() }
+        Self { value: 0.0, origin: "default (logit 0)".to_owned(), uncertain: None }
     }
 }
 
@@ -259,6 +271,20 @@ impl Metadata {
         }
         if !self.threshold.value.is_finite() {
             return Err(refused(format!("threshold.value is {}, expected a number", self.threshold.value)));
+        }
+        let [low, high] = self.threshold.ends();
+        if !(low.is_finite()
+            && high.is_finite()
+            && low <= self.threshold.value
+            && self.threshold.value <= high)
+        {
+            return Err(refused(format!(
+                "threshold.uncertain is [{low}, {high}], expected two ascending numbers around {}",
+                self.threshold.value
+            )));
+        }
+        if let Some(Err(error)) = self.calibration.as_ref().map(|calibration| calibration.map.check()) {
+            return Err(refused(format!("calibration.map: {error}")));
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::gate::{self, Gate};
 use crate::head::adam::{self, AdamOptions, Sign};
 use crate::head::bias::fit_bias;
-use crate::head::temperature::fit_temperature;
+use crate::head::temperature::{fit_temperature, targets};
 use crate::head::{self, Head, Solver, TrainError, Training};
 use crate::observe::{Event, Observer};
 use crate::rad::{RadOptions, rad};
@@ -82,12 +82,13 @@ fn unmoved(base: &Head, training: &Training) -> Result<Vec<NamedHead>, Error> {
             biased,
         ),
     ];
-    if let Some(fit) = fit_temperature(&logits, labels) {
-        let scale = |value: f32| (f64::from(value) / fit.temperature) as f32;
+    let fake = labels.iter().filter(|&&label| label == 1).count();
+    if let Some(temperature) = fit_temperature(&logits, labels, targets(labels.len() - fake, fake)) {
+        let scale = |value: f32| (f64::from(value) / temperature) as f32;
         let cooled = Head { weight: base.weight.iter().map(|&w| scale(w)).collect(), bias: scale(base.bias) };
         let note = format!(
-            "the detector with its logit divided by {:.4}, fitted on validation views: the same verdicts, another confidence",
-            fit.temperature
+            "the detector with its logit divided by {temperature:.4}, fitted on validation views: the same verdicts, another \
+             confidence"
         );
         heads.push(named("base + temperature", note, cooled));
     }
