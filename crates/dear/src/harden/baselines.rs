@@ -103,9 +103,14 @@ fn stay_positive(
 ) -> Result<Option<NamedHead>, Error> {
     let base = match &recipe.head {
         Solver::Adam(options) => *options,
-        Solver::L2(_) => {
-            AdamOptions { max_steps: STAY_POSITIVE_STEPS, seed: recipe.seed, ..AdamOptions::default() }
-        }
+        // Ten times the published learning rate: a few seconds must do, and a head that is not done is no fair baseline.
+        Solver::L2(_) => AdamOptions {
+            lr: 1e-3,
+            min_lr: 1e-5,
+            max_steps: STAY_POSITIVE_STEPS,
+            seed: recipe.seed,
+            ..AdamOptions::default()
+        },
     };
     let options = AdamOptions { sign: Sign::NonNegative, ..base };
     let all = Gate::none(training.gate.channels());
