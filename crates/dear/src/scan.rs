@@ -226,3 +226,19 @@ fn exact_bytes(path: &Path) -> Option<String> {
     let bytes = path.as_os_str().as_encoded_bytes();
     path.to_str().is_none().then(|| base64::engine::general_purpose::STANDARD.encode(bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_needs_a_logit_beyond_the_band_or_the_threshold() {
+        let threshold = |uncertain| Threshold { value: 1.0, uncertain, ..Threshold::default() };
+        let words = |threshold: &Threshold| {
+            [0.0, 0.5, 0.7, 1.0, 1.5, 2.0, 2.1].map(|logit| &Verdict::of(logit, threshold).word()[..1])
+        };
+        assert_eq!(words(&threshold(None)), ["r", "r", "r", "u", "g", "g", "g"]);
+        assert_eq!(words(&threshold(Some([0.5, 1.0]))), ["r", "u", "u", "u", "g", "g", "g"]);
+        assert_eq!(words(&threshold(Some([1.0, 2.0]))), ["r", "r", "r", "u", "u", "u", "g"]);
+    }
+}

@@ -180,11 +180,14 @@ fn the_map_is_chosen_by_what_it_says_of_images_that_it_has_not_seen() {
         panic!("a shift needs an offset")
     };
     assert!((-offset / slope + 20.0).abs() < 0.5, "{slope} {offset}");
-    // A step in the middle and nothing elsewhere: no sigmoid has that form.
+    // A step in the middle and nothing elsewhere, near or far: no sigmoid has that form.
     let step = |generated: bool| {
         (0..400)
             .filter(move |i| (if *i < 200 { i % 5 == 0 } else { i % 5 != 0 }) == generated)
-            .map(|i| if i < 200 { -8.0 + f64::from(i) / 100.0 } else { 0.0 + f64::from(i) / 10.0 })
+            .map(|i| {
+                let distance = f64::from(if i % 2 == 0 { 700 } else { 7 }) * (1.0 + f64::from(i % 200) / 1e3);
+                if i < 200 { -distance } else { distance }
+            })
             .collect::<Vec<_>>()
     };
     let set = sample(
@@ -192,7 +195,7 @@ fn the_map_is_chosen_by_what_it_says_of_images_that_it_has_not_seen() {
     );
     let map = chosen(&set);
     assert!(matches!(map, Map::Isotonic { .. }), "{map:?}");
-    assert!((map.probability(-7.0) - 0.2).abs() < 0.1 && (map.probability(30.0) - 0.8).abs() < 0.1);
+    assert!((map.probability(-8.0) - 0.2).abs() < 0.1 && (map.probability(30.0) - 0.8).abs() < 0.1);
     // The asked-for one is taken, and the losses of all are still told.
     let platt = CalibrateOptions { method: Method::Platt, ..Default::default() };
     let found = done(&set, &platt).calibration;
