@@ -2,6 +2,7 @@
 
 pub(crate) mod compare;
 pub(crate) mod audit;
+pub(crate) mod calibrate;
 pub(crate) mod demo;
 pub(crate) mod dissect;
 pub(crate) mod doctor;

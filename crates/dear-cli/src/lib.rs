@@ -41,6 +41,8 @@ enum Command {
     Perturb(command::perturb::Args),
     /// Harden a detector: dissect, prune and refine in one go
     Harden(command::harden::Args),
+    /// Give a detector a probability, a threshold for a share of false alarms, and an uncertain band
+    Calibrate(command::calibrate::Args),
     /// Make diagnostic probes: photographs of which one region is generated
     Probe(command::probe::Args),
     /// Score a detector's channels by how they tell generated from real pixels (RAD)
@@ -80,6 +82,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Audit(args) => command::audit::run(args),
         Command::Perturb(args) => command::perturb::run(args),
         Command::Harden(args) => command::harden::run(args),
+        Command::Calibrate(args) => command::calibrate::run(args),
         Command::Probe(args) => command::probe::run(args),
         Command::Dissect(args) => command::dissect::run(args),
         Command::Prune(args) => command::prune::run(args),

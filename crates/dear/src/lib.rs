@@ -15,6 +15,7 @@ pub mod backbone;
 pub mod bootstrap;
 pub mod columns;
 pub mod compare;
+pub mod calibrate;
 pub mod dataset;
 pub mod detector;
 pub mod engine;

@@ -48,7 +48,8 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let inputs = Inputs {
         real: data.join("train/real"),
         fake: data.join("train/fake"),
-        val: Some(data.join("val")),
+        // The root and not its split: its manifest says which crops share a scene.
+        val: Some(data.clone()),
         probes: None,
         null_probes: None,
         work: args.out.join("work"),

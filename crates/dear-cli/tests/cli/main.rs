@@ -5,6 +5,7 @@
 
 mod compare;
 mod audit;
+mod calibrate;
 mod errors;
 mod evaluate;
 mod explain;
