@@ -1,8 +1,8 @@
 //! One file per command: arguments, one library call, its result rendered.
 
-pub(crate) mod compare;
 pub(crate) mod audit;
 pub(crate) mod calibrate;
+pub(crate) mod compare;
 pub(crate) mod demo;
 pub(crate) mod dissect;
 pub(crate) mod doctor;

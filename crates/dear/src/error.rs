@@ -1,8 +1,8 @@
 //! What can end a run: one error over the typed errors of the steps, with what to do about it and whose fault it is.
 
 use crate::bootstrap::BootstrapError;
-use crate::columns::ColumnsError;
 use crate::calibrate::CalibrateError;
+use crate::columns::ColumnsError;
 use crate::dataset::DatasetError;
 use crate::detector::DetectorError;
 use crate::gate::GateError;

@@ -13,9 +13,9 @@
 pub mod audit;
 pub mod backbone;
 pub mod bootstrap;
+pub mod calibrate;
 pub mod columns;
 pub mod compare;
-pub mod calibrate;
 pub mod dataset;
 pub mod detector;
 pub mod engine;

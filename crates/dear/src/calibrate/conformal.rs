@@ -97,7 +97,7 @@ pub(super) fn bound(scores: &[Vec<f64>], share: f64, guarantee: Guarantee) -> Op
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bootstrap::keyed;
+    use dear_image::Draw;
 
     #[test]
     fn how_many_may_lie_beyond() {
@@ -149,8 +149,8 @@ mod tests {
 
     impl Population {
         fn draw(&self, sample: u64, n: u64) -> Vec<f64> {
-            let mut draw = keyed(7, *b"conform.", sample);
-            (0..n).map(|_| f64::from(draw.below(self.levels))).collect()
+            let mut draw = Draw::keyed(7, &[b"conformal", &sample.to_le_bytes()]);
+            (0..n).map(|_| draw.below(u64::from(self.levels)) as f64).collect()
         }
         fn above(&self, threshold: f64) -> f64 {
             (f64::from(self.levels) - 1.0 - threshold) / f64::from(self.levels)
