@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from MLstatkit import Delong_test
+from scipy.optimize import brentq
 from scipy.special import expit, logit
 from scipy.stats import norm
 from statsmodels.stats.contingency_tables import mcnemar
@@ -141,6 +142,20 @@ def operating_interval(negatives, positives, rate):
     return [max(low, 0.0), min(high, 1.0)]
 
 
+def separated():
+    """Score interval of an AUC of 1 with the Hanley-McNeil variance in Newcombe's form, by root finding."""
+
+    def end(real, fake):
+        def excess(a):
+            both = (1 - a) / (2 - a) + a / (1 + a)
+            variance = a * (1 - a) * (1 + ((real + fake) / 2 - 1) * both) / (real * fake)
+            return (1 - a) / math.sqrt(variance) - Z
+
+        return brentq(excess, 1e-9, 1 - 1e-12, xtol=1e-15, rtol=1e-14)
+
+    return [[real, fake, end(real, fake)] for real, fake in [(1, 1), (1, 50), (8, 6), (50, 50), (500, 20), (5000, 5000)]]
+
+
 def discordant():
     pairs = [
         (0, 0), (1, 0), (0, 1), (5, 5), (3, 12), (12, 3), (4, 5), (0, 10), (40, 70), (300, 420), (10_000, 10_300),
@@ -172,6 +187,7 @@ if __name__ == "__main__":
         "delong": delong(rng),
         "shares": shares(),
         "operating": operating(rng),
+        "separated": separated(),
         "mcnemar": discordant(),
         "holm": together(rng),
         "normal": normal(),

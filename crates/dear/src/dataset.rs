@@ -1,11 +1,15 @@
 //! Folders of images become [`Sample`]s: label, split and subset come from folder names, matched exactly, never from
 //! substrings of a path.
 
-use std::collections::BTreeMap;
+mod manifest;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
+
+use crate::columns::ColumnsError;
 
 /// Which side an image is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -21,6 +25,21 @@ impl Label {
     /// 0 for real, 1 for generated.
     pub fn as_u8(self) -> u8 {
         u8::from(self == Label::Generated)
+    }
+    /// `real` or `generated`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Label::Real => "real",
+            Label::Generated => "generated",
+        }
+    }
+    /// A label as a table names it: `0`, `1`, `real`, `generated`, `fake`, or a folder's name of the layouts; any case.
+    pub(crate) fn parse(text: &str) -> Option<Label> {
+        match text.trim().to_lowercase().as_str() {
+            "0" | "0.0" => Some(Label::Real),
+            "1" | "1.0" | "generated" => Some(Label::Generated),
+            other => Label::of_folder(other),
+        }
     }
     fn of_folder(name: &str) -> Option<Label> {
         match name {
@@ -42,6 +61,8 @@ pub struct Sample {
     pub label: Label,
     /// Folder below the label (a generator, a camera), or above it (`progan/0_real`), or the label's folder itself.
     pub subset: String,
+    /// Split, where it is known.
+    pub split: Option<String>,
     /// Images of one scene share it; resampling keeps them together. An image alone is its own group.
     pub group: String,
 }
@@ -57,6 +78,8 @@ pub struct Dataset {
     pub skipped: u64,
     /// Whether a manifest said which images share a scene.
     pub scenes_known: bool,
+    /// Images of the other splits of the same data, which should not be the same.
+    pub elsewhere: Vec<PathBuf>,
 }
 
 impl Dataset {
@@ -132,6 +155,9 @@ pub enum DatasetError {
         /// What is wrong.
         reason: String,
     },
+    /// A manifest that cannot be used.
+    #[error(transparent)]
+    Columns(#[from] ColumnsError),
     /// A folder that cannot be listed.
     #[error("{0}")]
     Io(#[from] std::io::Error),
@@ -161,7 +187,12 @@ impl DatasetError {
             Self::NoSplit { .. } => {
                 "name one of the folders found with --split, or pass the split's folder itself".into()
             }
-            Self::Manifest { .. } => "a scene manifest is CSV with the columns path and scene".into(),
+            Self::Manifest { .. } => {
+                "a manifest of a folder is CSV with the columns path and scene; one that stands for a dataset has path and \
+                 label"
+                    .into()
+            }
+            Self::Columns(error) => error.hint.clone(),
             Self::Io(_) => return None,
         })
     }
@@ -170,18 +201,38 @@ impl DatasetError {
 /// Folders of a root that are splits, in the order of preference.
 pub const SPLITS: [&str; 5] = ["test", "test_processed", "val", "train", "validation"];
 
-/// Read a dataset. `root` holds label folders, or splits that hold them; then `split` chooses, `test` if not given.
+/// The split to read: the one asked for, else the first of [`SPLITS`] that is there, else the only one.
+pub(crate) fn choose_split<'a>(found: &BTreeSet<&'a str>, asked: Option<&str>) -> Option<&'a str> {
+    match asked {
+        Some(asked) => found.get(asked).copied(),
+        None => SPLITS
+            .iter()
+            .find_map(|split| found.get(split).copied())
+            .or_else(|| found.first().copied().filter(|_| found.len() == 1)),
+    }
+}
+
+/// Read a dataset. `root` holds label folders, or splits that hold them; then `split` chooses, `test` if not given. A
+/// file is a manifest: CSV, TSV, JSON lines or Parquet with the columns `path` (relative to it) and `label`, and perhaps
+/// `subset`, `split`, `scene`.
 ///
 /// A file `manifest.csv` in the root with the columns `path` and `scene` makes images of one scene share a group.
 ///
 /// # Errors
 /// See [`DatasetError`]; both classes must have at least one image.
 pub fn open(root: &Path, split: Option<&str>) -> Result<Dataset, DatasetError> {
+    if root.is_file() {
+        return both_classes(manifest::open(root, split)?, root);
+    }
     check_folder(root)?;
-    let base = match split_folder(root, split)? {
-        Some(name) => root.join(name),
-        None => root.to_owned(),
-    };
+    let chosen = split_folder(root, split)?;
+    let base = chosen.as_ref().map_or_else(|| root.to_owned(), |name| root.join(name));
+    let mut elsewhere = Vec::new();
+    for other in SPLITS.iter().filter(|other| chosen.as_deref().is_some_and(|chosen| chosen != **other)) {
+        if root.join(other).is_dir() {
+            elsewhere.extend(list_images(&root.join(other)).unwrap_or_default().paths);
+        }
+    }
     let listing = list_images(&base)?;
     let scenes = scenes_for(root, &base)?;
     let mut samples = Vec::with_capacity(listing.paths.len());
@@ -200,13 +251,23 @@ pub fn open(root: &Path, split: Option<&str>) -> Result<Dataset, DatasetError> {
         let (label, subset) = label_and_subset(&key, &folders)?;
         let group =
             scenes.as_ref().and_then(|scenes| scenes.get(&key)).cloned().unwrap_or_else(|| key.clone());
-        samples.push(Sample { path, key, label, subset, group });
+        samples.push(Sample { path, key, label, subset, split: chosen.clone(), group });
     }
     samples.sort_by(|a, b| a.key.cmp(&b.key));
-    let dataset = Dataset { root: base, samples, skipped: listing.skipped, scenes_known: scenes.is_some() };
+    let dataset = Dataset {
+        root: base.clone(),
+        samples,
+        skipped: listing.skipped,
+        scenes_known: scenes.is_some(),
+        elsewhere,
+    };
+    both_classes(dataset, &base)
+}
+
+fn both_classes(dataset: Dataset, root: &Path) -> Result<Dataset, DatasetError> {
     let (real, generated) = (dataset.count(Label::Real), dataset.count(Label::Generated));
     if real == 0 || generated == 0 {
-        return Err(DatasetError::EmptyClass { path: dataset.root.display().to_string(), real, generated });
+        return Err(DatasetError::EmptyClass { path: root.display().to_string(), real, generated });
     }
     Ok(dataset)
 }

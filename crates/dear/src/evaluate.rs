@@ -18,16 +18,22 @@ mod words;
 
 pub use comparison::HEADLINES;
 pub use conditions::{Conditions, Family};
-pub use records::records;
+pub use records::{records, records_parquet};
 pub use results::*;
 pub use table::MEAN_OVER_GENERATORS;
+
+use std::collections::HashSet;
+
+use rayon::prelude::*;
 
 use crate::bootstrap::Interval;
 use crate::dataset::{Dataset, Label};
 use crate::detector::Detector;
 use crate::error::Error;
-use crate::observe::Observer;
-use crate::scores::Scores;
+use crate::files::sha256_hex;
+use crate::observe::{Event, Observer};
+use crate::scores::reference::disagreements;
+use crate::scores::{FromFiles, Scores};
 use crate::store::Store;
 
 /// Judge `detectors` on `dataset` under `conditions`. Returns the evaluation and the scores that it is about.
@@ -47,31 +53,76 @@ pub fn evaluate(
         return Err(Error::Options("no detector given, expected at least one".to_owned()));
     };
     let scores = scoring::score(detectors, dataset, conditions, store, options.seed, observer)?;
-    let mut evaluation = of_scores(&scores, options, observer)?;
-    evaluation.data.root = dataset.root.display().to_string();
-    evaluation.data.skipped = dataset.skipped;
+    let data = Data {
+        root: dataset.root.display().to_string(),
+        skipped: dataset.skipped,
+        in_other_splits: in_other_splits(dataset, &scores),
+        ..data(&scores)
+    };
+    let mut evaluation = judged(&scores, data, None, options, observer)?;
     evaluation.detectors = detectors.iter().map(detector_record).collect();
     evaluation.engine = Some(first.info().clone());
     Ok((evaluation, scores))
 }
 
-/// Judge scores, wherever they come from: an evaluation without detectors and engine.
+/// Judge result files of others, and tell where what they report differs from what is found here.
+///
+/// # Errors
+/// As [`of_scores`].
+pub fn of_files(
+    files: &FromFiles,
+    options: &EvaluateOptions,
+    observer: &dyn Observer,
+) -> Result<Evaluation, Error> {
+    let mut evaluation = of_scores(&files.scores, Some(files.origin.clone()), options, observer)?;
+    let names: Vec<&str> = files.origin.files.iter().map(|file| file.path.as_str()).collect();
+    evaluation.data.root = match names[..] {
+        [] => String::new(),
+        [one] => one.to_owned(),
+        [first, ..] => format!("{first} and {} more files", names.len() - 1),
+    };
+    let told = disagreements(&evaluation, &files.reported);
+    for message in &told {
+        observer.event(Event::Warned { message });
+    }
+    if let (Some(origin), false) = (&mut evaluation.scores, told.is_empty()) {
+        origin.warnings.extend(told);
+        evaluation.words = words::words(&evaluation);
+    }
+    Ok(evaluation)
+}
+
+/// Judge scores of others: an evaluation without detectors and engine. `origin` says where they come from, if from files.
 ///
 /// # Errors
 /// Options outside their range, or a stop.
 pub fn of_scores(
     scores: &Scores,
+    origin: Option<ScoreOrigin>,
     options: &EvaluateOptions,
     observer: &dyn Observer,
 ) -> Result<Evaluation, Error> {
+    judged(scores, data(scores), origin, options, observer)
+}
+
+fn judged(
+    scores: &Scores,
+    data: Data,
+    origin: Option<ScoreOrigin>,
+    options: &EvaluateOptions,
+    observer: &dyn Observer,
+) -> Result<Evaluation, Error> {
+    for message in warnings(&data, origin.as_ref()) {
+        observer.event(Event::Warned { message: &message });
+    }
     let judged = judge::judge(scores, options, observer)?;
     let mut evaluation = Evaluation {
         schema: 1,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        data: data(scores),
+        data,
         detectors: Vec::new(),
         engine: None,
-        scores: None,
+        scores: origin,
         options: options.clone(),
         chains: scores.chains[..scores.tabled].to_vec(),
         systems: scores.systems.clone(),
@@ -85,6 +136,40 @@ pub fn of_scores(
     };
     evaluation.words = words::words(&evaluation);
     Ok(evaluation)
+}
+
+/// Images whose very bytes also stand in another split. Only files of the same length are read.
+fn in_other_splits(dataset: &Dataset, scores: &Scores) -> u64 {
+    let length = |path: &std::path::PathBuf| fs_err::metadata(path).ok().map(|data| data.len());
+    let lengths: HashSet<u64> = dataset.samples.iter().filter_map(|sample| length(&sample.path)).collect();
+    let twin = |path: &&std::path::PathBuf| length(path).is_some_and(|length| lengths.contains(&length));
+    let hashes: HashSet<String> = dataset
+        .elsewhere
+        .par_iter()
+        .filter(twin)
+        .filter_map(|path| fs_err::read(path).ok())
+        .map(|bytes| sha256_hex(&bytes))
+        .collect();
+    scores.images.iter().filter(|image| hashes.contains(&image.sha256)).count() as u64
+}
+
+/// What must be known before any number is read.
+pub(crate) fn warnings(data: &Data, origin: Option<&ScoreOrigin>) -> Vec<String> {
+    let mut found = Vec::new();
+    if data.in_both_classes > 0 {
+        found.push(format!(
+            "{} images stand in both classes, byte for byte. No number here can be trusted until that is mended.",
+            data.in_both_classes
+        ));
+    }
+    if data.in_other_splits > 0 {
+        found.push(format!(
+            "{} images also stand in another split of these data, byte for byte. A detector trained there has seen them.",
+            data.in_other_splits
+        ));
+    }
+    found.extend(origin.into_iter().flat_map(|origin| origin.warnings.iter().cloned()));
+    found
 }
 
 fn data(scores: &Scores) -> Data {

@@ -9,46 +9,53 @@ mod holm;
 mod mcnemar;
 pub mod normal;
 mod operating;
+mod separated;
 
 pub use delong::{Auc, delong, delong_paired};
 pub use holm::holm;
 pub use mcnemar::mcnemar;
+pub use separated::separated;
 
 use crate::bootstrap::Method;
-use crate::metrics::{LooksAt, Metric, Ranking, wilson};
+use crate::metrics::{LooksAt, Metric, Ranking, fake_accuracy, real_accuracy, wilson};
 
 /// The 95 % interval (low, high, degenerate, how it was found) that tables show for a metric of independent images.
 ///
-/// `None` if the metric is not defined on these samples, or if it has no such interval (`ap`): it keeps its bootstrap.
+/// `None` if the metric is not defined on these samples, or if it keeps its bootstrap because no better interval is known
+/// (`ap`, `eer` and the metrics of probabilities). `degenerate` as in [`crate::bootstrap::Interval`].
 ///
 /// | metric | interval |
 /// |---|---|
 /// | `r_acc`, `f_acc` | Wilson |
 /// | `balanced_accuracy`, `asymmetry` | Newcombe: the Wilson intervals of both accuracies, combined by squares |
-/// | `auc` | [`delong`] |
-/// | `tpr_at_*_fpr`, `fpr_at_95_tpr` | order statistics for the threshold, Wilson for the share, combined by squares |
+/// | `auc` | [`delong`]; where it is 0 or 1, [`separated`] |
+/// | `tpr_at_*_fpr`, `fpr_at_*_tpr` | order statistics for the threshold, Wilson for the share, combined by squares |
 pub fn closed_form(ranking: &Ranking, metric: &str) -> Option<(f64, f64, bool, Method)> {
-    let sound = |(low, high): (f64, f64), method| (low, high, false, method);
-    let (real, fake) = (Share::right_real(ranking), Share::right_fake(ranking));
-    match metric {
-        "r_acc" => Some(sound(real.interval()?, Method::Wilson)),
-        "f_acc" => Some(sound(fake.interval()?, Method::Wilson)),
-        "balanced_accuracy" => {
-            let (low, high) = real.plus(&fake)?;
-            Some(sound((low / 2.0, high / 2.0), Method::Newcombe))
+    let sound = |method| move |(low, high)| (low, high, false, method);
+    let (real, fake) = (|| Share::right(ranking, 0), || Share::right(ranking, 1));
+    match (metric, Metric::named(metric)?.looks_at) {
+        ("r_acc", _) => real()?.interval().map(sound(Method::Wilson)),
+        ("f_acc", _) => fake()?.interval().map(sound(Method::Wilson)),
+        ("balanced_accuracy", _) => {
+            real()?.plus(&fake()?).map(|(low, high)| (low / 2.0, high / 2.0)).map(sound(Method::Newcombe))
         }
-        "asymmetry" => Some(sound(real.minus(&fake)?, Method::Newcombe)),
-        "auc" => delong(ranking).map(|auc| (auc.low, auc.high, auc.degenerate, Method::Delong)),
-        "fpr_at_95_tpr" => {
-            let ends = operating::fpr_at_miss(ranking, 0.05)?;
-            Some(sound(ends, Method::OrderStatistics))
+        ("asymmetry", _) => real()?.minus(&fake()?).map(sound(Method::Newcombe)),
+        ("auc", _) => {
+            let auc = delong(ranking)?;
+            let least = || separated(ranking.real(), ranking.fake());
+            Some(match auc.value {
+                0.0 => (0.0, 1.0 - least(), false, Method::Newcombe),
+                1.0 => (least(), 1.0, false, Method::Newcombe),
+                _ => (auc.low, auc.high, auc.degenerate, Method::Delong),
+            })
         }
-        _ => match Metric::named(metric)?.looks_at {
-            LooksAt::FalsePositiveRate(fpr) => {
-                Some(sound(operating::tpr_at_fpr(ranking, fpr)?, Method::OrderStatistics))
-            }
-            _ => None,
-        },
+        (_, LooksAt::FalsePositiveRate(fpr)) => {
+            operating::tpr_at_fpr(ranking, fpr).map(sound(Method::OrderStatistics))
+        }
+        (_, LooksAt::TruePositiveRate(tpr)) => {
+            operating::fpr_at_tpr(ranking, tpr).map(sound(Method::OrderStatistics))
+        }
+        _ => None,
     }
 }
 
@@ -68,14 +75,13 @@ struct Share {
 }
 
 impl Share {
-    fn right_real(ranking: &Ranking) -> Self {
-        let right = ranking.ties().iter().filter(|tie| tie.score < 0.0).map(|tie| tie.real).sum();
-        Self { count: right, of: ranking.real() }
-    }
-
-    fn right_fake(ranking: &Ranking) -> Self {
-        let right = ranking.ties().iter().filter(|tie| tie.score > 0.0).map(|tie| tie.fake).sum();
-        Self { count: right, of: ranking.fake() }
+    /// Images of a class with the right verdict at logit 0; `None` without any.
+    fn right(ranking: &Ranking, label: u8) -> Option<Self> {
+        let (share, of) = match label {
+            1 => (fake_accuracy(ranking), ranking.fake()),
+            _ => (real_accuracy(ranking), ranking.real()),
+        };
+        Some(Self { count: (share.ok()? * of as f64).round() as u64, of })
     }
 
     /// What is left of the whole.
@@ -117,7 +123,7 @@ mod tests {
         let only_real = Ranking::new(&[0, 0], &[-1.0, 1.0]).unwrap();
         let only_fake = Ranking::new(&[1], &[2.0]).unwrap();
         let nothing = Ranking::new(&[0, 1], &[f64::NAN, f64::INFINITY]).unwrap();
-        let names = METRICS.iter().map(|metric| metric.name).chain(["fpr_at_95_tpr", "no such metric"]);
+        let names = METRICS.iter().map(|metric| metric.name).chain(["no such metric"]);
         for name in names {
             assert_eq!(closed_form(&only_real, name).is_some(), name == "r_acc", "{name}");
             assert_eq!(closed_form(&only_fake, name).is_some(), name == "f_acc", "{name}");

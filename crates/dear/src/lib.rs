@@ -12,6 +12,7 @@
 
 pub mod backbone;
 pub mod bootstrap;
+pub mod columns;
 pub mod compare;
 pub mod dataset;
 pub mod detector;

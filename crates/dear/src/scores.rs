@@ -2,6 +2,13 @@
 //! result files of others. Everything after this (tables, comparisons, curves, advice) sees only [`Scores`], so the
 //! same judge stands over both.
 
+mod files;
+pub mod reference;
+mod unit;
+
+pub use files::{FromFiles, ScoreOptions, read};
+pub use unit::{CERTAIN, Unit};
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dataset::Label;
@@ -45,6 +52,8 @@ pub struct ScoredImage {
     pub split: Option<String>,
     /// Images of one scene share it.
     pub group: String,
+    /// What the file's header says of its format, width and height.
+    pub format: Option<(String, Option<[u32; 2]>)>,
 }
 
 /// One perturbation in several strengths.
@@ -115,6 +124,7 @@ pub(crate) mod tests {
             subset: subset.to_owned(),
             split: None,
             group: group.to_owned(),
+            format: None,
         };
         let system = |at: usize| System {
             name: char::from(b'a' + at as u8).to_string(),

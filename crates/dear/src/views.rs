@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use dear_image::{
-    AugmentOptions, AugmentRole, Chain, DecodeOptions, Draw, Image, Mask, augment, decode, decode_mask,
+    AugmentOptions, AugmentRole, Chain, DecodeOptions, Draw, FileFacts, Image, Mask, augment, decode,
+    decode_mask, inspect,
 };
 use rayon::prelude::*;
 use serde_json::json;
@@ -110,8 +111,8 @@ pub fn whole(
     observer: &dyn Observer,
 ) -> Result<Vec<Vec<Row>>, Error> {
     let mut rows: Vec<Vec<Row>> = vec![Vec::with_capacity(sources.len()); chains.len()];
-    each_whole(&[detector], store, sources, chains, seed, observer, |place, row| {
-        rows[place.chain].push(row)
+    each_whole(&[detector], store, sources, chains, seed, observer, |place, _, row| {
+        rows[place.chain].push(row);
     })?;
     Ok(rows)
 }
@@ -127,7 +128,8 @@ pub struct Place {
     pub image: usize,
 }
 
-/// Hand rows of whole images, at native resolution, to `take`, for each detector, chain and image. An image is decoded
+/// Hand rows of whole images, at native resolution, to `take`, for each detector, chain and image, with what the file's
+/// header says. An image is decoded
 /// once, and goes through each chain once, for all detectors whose shard is not finished; no more rows than a shard's are
 /// held at a time. For one detector and chain the images come in order.
 ///
@@ -140,7 +142,7 @@ pub fn each_whole(
     chains: &[Chain],
     seed: u64,
     observer: &dyn Observer,
-    mut take: impl FnMut(Place, Row),
+    mut take: impl FnMut(Place, &FileFacts, Row),
 ) -> Result<(), Error> {
     let total = sources.len() * chains.len() * detectors.len();
     observer.event(Event::Started { step: "scoring images", total: total as u64 });
@@ -185,15 +187,15 @@ pub fn each_whole(
                 }
             }
         }
+        let facts: Vec<FileFacts> = contents.iter().map(Content::facts).collect();
         for part in parts {
             if part.missing {
                 store.write("whole", &part.key, detectors[part.detector].channels(), &part.rows)?;
             }
             for (image, row) in part.rows.into_iter().enumerate() {
-                take(
-                    Place { detector: part.detector, chain: part.chain, image: number * SHARD + image },
-                    row,
-                );
+                let place =
+                    Place { detector: part.detector, chain: part.chain, image: number * SHARD + image };
+                take(place, &facts[image], row);
             }
         }
     }
@@ -354,6 +356,10 @@ impl Content {
         let bytes = read(&source.path);
         let mask = source.mask.as_deref().map(read);
         Self { sha256: hash(&bytes), mask_sha256: mask.as_ref().map(hash).unwrap_or_default(), bytes, mask }
+    }
+
+    fn facts(&self) -> FileFacts {
+        self.bytes.as_deref().map(inspect).unwrap_or_default()
     }
 
     /// The image, and the mask if the source has one (whose file is `mask`, for messages).

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use dear::bootstrap::Method;
-use dear::inference::{closed_form, delong, delong_paired, holm, mcnemar, normal};
+use dear::inference::{closed_form, delong, delong_paired, holm, mcnemar, normal, separated};
 use dear::metrics::{Metric, Ranking};
 use serde::Deserialize;
 
@@ -18,6 +18,7 @@ struct Fixture {
     delong: Vec<DelongCase>,
     shares: Vec<SharesCase>,
     operating: Vec<OperatingCase>,
+    separated: Vec<(u64, u64, f64)>,
     mcnemar: Vec<(u64, u64, f64)>,
     holm: Vec<(Vec<f64>, Vec<f64>)>,
     normal: NormalCases,
@@ -148,12 +149,30 @@ fn operating_points_equal_their_independent_form_and_contain_the_value() {
             assert_close(&what, low, expected[0], 1e-12);
             assert_close(&what, high, expected[1], 1e-12);
             assert_eq!((degenerate, method), (false, Method::OrderStatistics));
-            if let Some(metric) = Metric::named(metric) {
-                let value = metric.measure(&ranking).value.unwrap();
-                assert!(low <= value && value <= high, "{what}: {low} {value} {high}");
-            }
+            let value = Metric::named(metric).unwrap().measure(&ranking).value.unwrap();
+            assert!(low <= value && value <= high, "{what}: {low} {value} {high}");
         }
     }
+}
+
+#[test]
+fn perfect_separation_is_not_certain() {
+    let cases = fixture().separated;
+    assert_eq!(cases.len(), 6);
+    for (real, fake, end) in cases {
+        assert_close(&format!("{real} {fake}"), separated(real, fake), end, 1e-12);
+        let labels: Vec<u8> = (0..real + fake).map(|index| u8::from(index >= real)).collect();
+        for (scores, ends) in
+            [(labels.clone(), (end, 1.0)), (labels.iter().map(|l| 1 - l).collect(), (0.0, 1.0 - end))]
+        {
+            let scores: Vec<f64> = scores.into_iter().map(f64::from).collect();
+            let found = closed_form(&Ranking::new(&labels, &scores).unwrap(), "auc").unwrap();
+            assert_close("low", found.0, ends.0, 1e-12);
+            assert_close("high", found.1, ends.1, 1e-12);
+            assert_eq!((found.2, found.3), (false, Method::Newcombe));
+        }
+    }
+    assert!(separated(0, 5).is_nan());
 }
 
 #[test]

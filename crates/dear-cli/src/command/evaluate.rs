@@ -7,9 +7,11 @@ use dear::dataset;
 use dear::detector::Detector;
 use dear::error::Error;
 use dear::evaluate::{
-    Conditions, EvaluateOptions, Evaluation, Family, ImageRecord, evaluate, records, verdict,
+    Comparison, Conditions, EvaluateOptions, Evaluation, Family, ImageRecord, Table, evaluate, of_files,
+    records, records_parquet, verdict,
 };
 use dear::report::{Extras, html};
+use dear::scores::{self, ScoreOptions, Scores, Unit, reference};
 use dear::store::Store;
 use dear_image::Chain;
 
@@ -20,23 +22,30 @@ use crate::{Outcome, output};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Detector file; give several to compare them [default: the embedded `mini`]
-    #[arg(long, value_name = "FILE.onnx")]
+    #[arg(long, value_name = "FILE.onnx", conflicts_with = "scores")]
     detector: Vec<PathBuf>,
-    /// Dataset: a folder with real/ and fake/ (or 0_real and 1_fake, nature and ai), or one of splits that hold them
-    #[arg(long, value_name = "ROOT")]
-    data: PathBuf,
-    /// Split to judge on [default: `test`, where the root holds splits]
+    /// Dataset: a folder with real/ and fake/ (or 0_real and 1_fake, nature and ai), one of splits that hold them, or a
+    /// manifest (.csv, .tsv, .jsonl, .parquet with the columns path and label)
+    #[arg(long, value_name = "ROOT", required_unless_present = "scores", conflicts_with = "scores")]
+    data: Option<PathBuf>,
+    /// Split to judge on [default: `test`, where there are splits]
     #[arg(long)]
     split: Option<String>,
     /// Perturbation chains to judge under besides the images as they are, e.g. `paper` or `resize(0.5) | jpeg(70)`
-    #[arg(long, value_name = "CHAIN", num_args = 1..)]
+    #[arg(long, value_name = "CHAIN", num_args = 1.., conflicts_with = "scores")]
     perturb: Vec<String>,
     /// Also draw how every metric moves with the strength of a perturbation: all four, or those named
-    #[arg(long, value_enum, value_name = "FAMILY", value_delimiter = ',', num_args = 0.., default_missing_value = "jpeg,resize,blur,noise")]
+    #[arg(long, value_enum, value_name = "FAMILY", value_delimiter = ',', num_args = 0.., conflicts_with = "scores")]
     severity: Option<Vec<Severity>>,
-    /// Folder for results.json, records.jsonl, report.html and the features
+    /// Folder for results.json, records.jsonl, records.parquet, report.html and the features
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Also write the scores as the reference's tree: {model}/{split}/{real,fake}/{subset}.csv
+    #[arg(long, value_name = "DIR")]
+    reference_tree: Option<PathBuf>,
+    /// Share of real images that may be accused, for operating points and advice
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
+    target_fpr: f64,
     /// Seed of what chains and the bootstrap draw
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -44,7 +53,55 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
     #[command(flatten)]
+    files: FileArgs,
+    #[command(flatten)]
     engine: EngineArgs,
+}
+
+/// Result files of others.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Scores of others")]
+struct FileArgs {
+    /// Judge scores from files instead of running anything: .csv, .tsv, .jsonl, .parquet with the columns path, logit and
+    /// label; or the folder of the reference's result tree. Several are compared
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    scores: Vec<PathBuf>,
+    /// Column of the score [default: `logit`]
+    #[arg(long, value_name = "NAME", requires = "scores")]
+    score_column: Option<String>,
+    /// What the scores are; needed for every column but `logit`
+    #[arg(long, value_enum, requires = "scores")]
+    unit: Option<UnitName>,
+    /// Column of the label: real, generated, fake, 0 (real), 1 (generated) [default: `label`]
+    #[arg(long, value_name = "NAME", requires = "scores")]
+    label_column: Option<String>,
+    /// Column of the image's path [default: `path`]
+    #[arg(long, value_name = "NAME", requires = "scores")]
+    path_column: Option<String>,
+}
+
+/// What a score says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum UnitName {
+    /// Log odds of generated, above 0: generated
+    Logit,
+    /// Probability of generated, 0 to 1
+    Probability,
+    /// Log odds of real
+    RealLogit,
+    /// Probability of real, 0 to 1
+    RealProbability,
+}
+
+impl UnitName {
+    fn unit(self) -> Unit {
+        match self {
+            Self::Logit => Unit::Logit,
+            Self::Probability => Unit::Probability,
+            Self::RealLogit => Unit::RealLogit,
+            Self::RealProbability => Unit::RealProbability,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -74,29 +131,27 @@ impl Severity {
 }
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
-    let chains = args.perturb.iter().map(|text| parse_chain(text)).collect::<Result<Vec<Chain>, Error>>()?;
-    let dataset = dataset::open(&args.data, args.split.as_deref())?;
-    output::check_folder_writable(&args.out)?;
-    let mut detectors: Vec<Detector> = Vec::new();
-    for path in &args.detector {
-        detectors.push(open_detector(Some(path), &args.engine)?);
-    }
-    if detectors.is_empty() {
-        detectors.push(open_detector(None, &args.engine)?);
-    }
-    let mut options = EvaluateOptions { seed: args.seed, ..EvaluateOptions::default() };
+    let mut options =
+        EvaluateOptions { seed: args.seed, target_fpr: args.target_fpr, ..EvaluateOptions::default() };
     options.bootstrap.seed = args.seed;
-    let store = Store::new(&args.out.join("features"));
-    let families: Vec<Family> = args.severity.unwrap_or_default().into_iter().map(Severity::family).collect();
-    let conditions = Conditions::new(&chains, &families)?;
-    let (evaluation, scores) =
-        evaluate(&detectors, &dataset, &conditions, &store, &options, &Progress::default())?;
+    options.check()?;
+    let (evaluation, scores) = match &args.data {
+        Some(data) => judge_detectors(&args, data, &options)?,
+        None => judge_files(&args, &options)?,
+    };
     let records = records(&scores);
     let command = command_line();
     let extras = Extras { title: "Evaluation", command: &command, examples: &[], caution: None };
     let page = html(&evaluation, &extras);
     write_results(&args.out, &evaluation, &extras, &records)?;
+    output::write(&args.out.join("records.parquet"), &records_parquet(&evaluation, &scores)?)?;
     output::write(&args.out.join("report.html"), page.as_bytes())?;
+    if let Some(folder) = &args.reference_tree {
+        let split =
+            args.split.as_deref().or_else(|| scores.images.first()?.split.as_deref()).unwrap_or("test");
+        reference::write(folder, split, &scores, &evaluation)?;
+        output::note(format_args!("wrote the reference's tree to {}", folder.display()));
+    }
     match args.format {
         Format::Text => print(&evaluation)?,
         Format::Json => {
@@ -109,6 +164,48 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     output::note(format_args!("wrote {}", args.out.join("report.html").display()));
     let refused = report_refused(&records);
     Ok(if refused == 0 { Outcome::Done } else { Outcome::DoneWithFailedItems })
+}
+
+/// Run detectors over images.
+fn judge_detectors(
+    args: &Args,
+    data: &Path,
+    options: &EvaluateOptions,
+) -> Result<(Evaluation, Scores), Error> {
+    let chains = args.perturb.iter().map(|text| parse_chain(text)).collect::<Result<Vec<Chain>, Error>>()?;
+    let families: Vec<Family> = match args.severity.as_deref() {
+        None => Vec::new(),
+        Some([]) => Family::ALL.to_vec(),
+        Some(named) => named.iter().map(|severity| severity.family()).collect(),
+    };
+    let conditions = Conditions::new(&chains, &families)?;
+    let dataset = dataset::open(data, args.split.as_deref())?;
+    output::check_folder_writable(&args.out)?;
+    let mut detectors: Vec<Detector> = Vec::new();
+    for path in &args.detector {
+        detectors.push(open_detector(Some(path), &args.engine)?);
+    }
+    if detectors.is_empty() {
+        detectors.push(open_detector(None, &args.engine)?);
+    }
+    let store = Store::new(&args.out.join("features"));
+    evaluate(&detectors, &dataset, &conditions, &store, options, &Progress::default())
+}
+
+/// Judge what others found: nothing runs.
+fn judge_files(args: &Args, options: &EvaluateOptions) -> Result<(Evaluation, Scores), Error> {
+    let files = scores::read(
+        &args.files.scores,
+        &ScoreOptions {
+            score: args.files.score_column.clone(),
+            unit: args.files.unit.map(UnitName::unit),
+            label: args.files.label_column.clone(),
+            path: args.files.path_column.clone(),
+            split: args.split.clone(),
+        },
+    )?;
+    output::check_folder_writable(&args.out)?;
+    Ok((of_files(&files, options, &Progress::default())?, files.scores))
 }
 
 /// A chain from the command line.
@@ -159,7 +256,8 @@ pub(crate) fn command_line() -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Tables on stdout, one a chain: each value with its 95 % interval below it; then what it comes to.
+/// Tables on stdout, one a chain: each value with its 95 % interval below it, and what differs; then what it comes to,
+/// and whether each detector may be used.
 pub(crate) fn print(evaluation: &Evaluation) -> Result<(), Error> {
     const COLUMNS: [(&str, &str); 6] = [
         ("r_acc", "R.Acc %"),
@@ -176,10 +274,9 @@ pub(crate) fn print(evaluation: &Evaluation) -> Result<(), Error> {
     let width = evaluation.systems.iter().map(|system| system.name.chars().count()).max().unwrap_or(0).max(6);
     for chain in &evaluation.chains {
         let first = evaluation.tables.iter().find(|table| &table.chain == chain);
-        let counts =
-            first.map(|table| format!("{} real, {} generated", table.real, table.fake)).unwrap_or_default();
+        let counts = first.map(counted).unwrap_or_default();
         output::line(format_args!("{chain} ({counts}; 95 % intervals below)"))?;
-        let head: String = COLUMNS.iter().map(|(_, name)| format!("{name:>13}")).collect();
+        let head: String = COLUMNS.iter().map(|(_, name)| format!("{name:>12}")).collect();
         output::line(format_args!("  {:<width$}{head}", "system"))?;
         for system in &evaluation.systems {
             let Some(table) = evaluation.table(chain, &system.name, "all") else { continue };
@@ -190,35 +287,58 @@ pub(crate) fn print(evaluation: &Evaluation) -> Result<(), Error> {
                 let ends = interval.and_then(|interval| {
                     Some(format!("{}-{}", share(metric, interval.low?), share(metric, interval.high?)))
                 });
-                values.push_str(&format!("{:>13}", value.unwrap_or_else(|| "-".to_owned())));
-                intervals.push_str(&format!("{:>13}", ends.unwrap_or_default()));
+                values.push_str(&format!("{:>12}", value.unwrap_or_else(|| "-".to_owned())));
+                intervals.push_str(&format!("{:>12}", ends.unwrap_or_default()));
             }
-            output::line(format_args!("  {:<width$}{values}", system.name))?;
+            output::line(format_args!("  {:<width$}{values}", output::one_line(&system.name)))?;
             output::line(format_args!("  {:<width$}{intervals}", ""))?;
         }
         for comparison in evaluation.comparisons.iter().filter(|comparison| &comparison.chain == chain) {
-            let said: Vec<String> = [("balanced_accuracy", "bal.acc"), ("tpr_at_5_fpr", "TPR@5%FPR")]
-                .iter()
-                .filter_map(|(metric, name)| {
-                    let difference = comparison.difference(metric)?;
-                    let (value, low, high) = (difference.value?, difference.low?, difference.high?);
-                    let [value, low, high] = [value, low, high].map(|share| 100.0 * share);
-                    Some(format!("{name} {value:+.1} [{low:+.1}, {high:+.1}] {}", verdict(difference)))
-                })
-                .collect();
-            output::line(format_args!(
-                "  {} minus {}: {}",
-                comparison.after,
-                comparison.before,
-                said.join("; ")
-            ))?;
+            output::line(format_args!("  {} minus {}", comparison.after, comparison.before))?;
+            output::line(format_args!("    {}", differences(comparison)))?;
         }
         output::line("")?;
+    }
+    if !evaluation.comparisons.is_empty() {
+        output::line(format_args!(
+            "Differences are in points, with intervals that hold for all {} together; only those say better or worse.",
+            evaluation.family
+        ))?;
     }
     for line in &evaluation.words {
         output::line(line)?;
     }
+    for advice in &evaluation.advice {
+        output::line("")?;
+        for sentence in &advice.sentences {
+            output::line(sentence)?;
+        }
+    }
     Ok(())
+}
+
+/// `155 real, 181 generated`, and how many of them have no score.
+fn counted(table: &Table) -> String {
+    let refused = match table.refused_real + table.refused_fake {
+        0 => String::new(),
+        _ => format!("; without a score {} real, {} generated", table.refused_real, table.refused_fake),
+    };
+    format!("{} real, {} generated{refused}", table.real, table.fake)
+}
+
+/// The headlines of a comparison on one line.
+fn differences(comparison: &Comparison) -> String {
+    let one = |(metric, name): (&str, &str)| {
+        let interval = comparison.corrected.iter().find(|interval| interval.metric == metric)?;
+        let text = |share: f64| format!("{:+.1}", 100.0 * share);
+        let ends = match (interval.low, interval.high) {
+            (Some(low), Some(high)) => format!(" [{}, {}]", text(low), text(high)),
+            _ => String::new(),
+        };
+        Some(format!("{name} {}{ends} {}", text(interval.value?), verdict(interval)))
+    };
+    let names = [("balanced_accuracy", "bal.acc"), ("tpr_at_5_fpr", "TPR@5%"), ("auc", "AUC")];
+    names.into_iter().filter_map(one).collect::<Vec<_>>().join("; ")
 }
 
 /// Say which images were refused, as they are or (too small after a resize) under a chain; returns how many.

@@ -1,6 +1,6 @@
 //! `dear evaluate`: tables that say of how many images they speak, and that come out the same again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -73,7 +73,8 @@ fn refused_images_are_counted_in_every_table_and_a_rerun_says_the_same() {
         results["chains"].as_array().unwrap().iter().map(|chain| chain.as_str().unwrap()).collect();
     assert_eq!((chains.len(), chains[0], chains[1]), (3, "clean", "jpeg(70, 4:2:0)"), "{chains:?}");
     assert_eq!(results["systems"].as_array().unwrap().len(), 1);
-    assert_eq!(results["tables"].as_array().unwrap().len(), 3 * 4);
+    // Everything, the mean of two generators, each of them, and the real set.
+    assert_eq!(results["tables"].as_array().unwrap().len(), 3 * 5);
     let records = json_lines(&fs_err::read_to_string(out.join("records.jsonl")).unwrap());
     assert_eq!(records.len(), 10 * 3);
     for chain in &chains {
@@ -199,7 +200,14 @@ fn several_detectors_share_their_base_and_each_stands_in_every_table() {
     let words: Vec<&str> =
         found["words"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
     assert!(words.iter().any(|line| line.contains("a new head without pruning")), "{words:?}");
-    assert!(ran.stdout.trim_end().ends_with(&words.join("\n")), "{}", ran.stdout);
+    assert!(ran.stdout.contains(&words.join("\n")), "{}", ran.stdout);
+    // Advice on what one would use: the hardened ones and the detector as given, not on controls.
+    let advised: Vec<&str> =
+        found["advice"].as_array().unwrap().iter().map(|advice| advice["system"].as_str().unwrap()).collect();
+    assert_eq!(advised, ["hardened", "hardened #2", "mini"]);
+    let pairs = found["comparisons"].as_array().unwrap().len();
+    assert_eq!(found["family"].as_u64().unwrap() as usize, 3 * pairs);
+    assert_eq!(pairs, 2 * 2 * (names.len() - 1));
 
     let (_, one) = judge("one", &files[1..2]);
     let names: Vec<&str> =
@@ -246,4 +254,141 @@ fn json_on_stdout_is_the_results_file() {
     let (data, out) = (dataset(temp.path().join("data")), temp.path().join("out"));
     let ran = dear(args!["evaluate", "--data", &data, "--out", &out, "--format", "json"]).expect(1);
     assert_eq!(ran.stdout, fs_err::read_to_string(out.join("results.json")).unwrap());
+}
+
+/// A manifest of the sample photographs and stand-ins in `root`, with other names and a split.
+fn manifest(root: &Path, rows: &[(&str, &str, &str, &str)]) -> PathBuf {
+    let mut text = String::from("path,label,subset,split\n");
+    for (path, label, subset, split) in rows {
+        text.push_str(&format!("\"{path}\",{label},{subset},{split}\n"));
+    }
+    let path = root.join("list.csv");
+    fs_err::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn a_manifest_stands_for_a_dataset_and_the_same_bytes_in_two_places_are_told_first() {
+    let temp = tempfile::tempdir().unwrap();
+    let root = temp.path();
+    folder_of(&samples("test", 3), root.join("photos"));
+    stand_ins(&samples("val", 2), root.join("made"));
+    let real: Vec<String> = samples("test", 3)
+        .iter()
+        .map(|path| format!("photos/{}", path.file_name().unwrap().to_string_lossy()))
+        .collect();
+    let made: Vec<String> = samples("val", 2)
+        .iter()
+        .map(|path| format!("made/made-{}.png", path.file_stem().unwrap().to_string_lossy()))
+        .collect();
+    // The third photograph stands among the generated images under another name, and the second also in train.
+    fs_err::copy(root.join(&real[2]), root.join("made/odd, name.png")).unwrap();
+    fs_err::copy(root.join(&real[1]), root.join("photos/again.jpg")).unwrap();
+    let list = manifest(
+        root,
+        &[
+            (&real[0], "0", "kodak", "test"),
+            (&real[1], "real", "kodak", "test"),
+            (&real[2], "0", "kodak", "test"),
+            (&made[0], "fake", "one", "test"),
+            (&made[1], "1", "two", "test"),
+            ("made/odd, name.png", "generated", "two", "test"),
+            ("photos/again.jpg", "0", "kodak", "train"),
+        ],
+    );
+    let out = root.join("out");
+    let ran = dear(args!["evaluate", "--data", &list, "--out", &out]).expect(0);
+    let warned = ran.talk("warning: ");
+    assert_eq!(warned.len(), 2, "{}", ran.stderr);
+    assert!(warned[0].starts_with("2 images stand in both classes, byte for byte."), "{}", ran.stderr);
+    assert!(warned[1].starts_with("1 images also stand in another split"), "{}", ran.stderr);
+    let found = results(&out);
+    assert_eq!(
+        (found["data"]["in_both_classes"].as_u64(), found["data"]["in_other_splits"].as_u64()),
+        (Some(2), Some(1))
+    );
+    assert_eq!(counts(table(&found, "clean", "mini", "all")), [3, 3, 0, 0]);
+    assert_eq!(counts(table(&found, "clean", "mini", "two")), [3, 2, 0, 0]);
+    assert!(found["words"][0].as_str().unwrap().starts_with("Warning: 2 images stand in both classes"));
+    let records = json_lines(&fs_err::read_to_string(out.join("records.jsonl")).unwrap());
+    let odd = records.iter().find(|record| record["path"] == "made/odd, name.png").unwrap();
+    assert_eq!(
+        (odd["split"].as_str(), odd["subset"].as_str(), odd["path_base64"].is_null()),
+        (Some("test"), Some("two"), true)
+    );
+    // The same folder by its layout, with splits as folders.
+    folder_of(&samples("test", 2), root.join("set/test/real"));
+    stand_ins(&samples("val", 2), root.join("set/test/fake"));
+    folder_of(&samples("test", 1), root.join("set/train/real"));
+    stand_ins(&samples("val", 3), root.join("set/train/fake"));
+    let ran = dear(args!["evaluate", "--data", root.join("set"), "--out", &out]).expect(0);
+    assert!(ran.talk("warning: ")[0].starts_with("3 images also stand in another split"), "{}", ran.stderr);
+}
+
+#[test]
+fn severity_curves_begin_at_the_images_as_they_are_and_cost_no_tables() {
+    let temp = tempfile::tempdir().unwrap();
+    let data = temp.path().join("data");
+    folder_of(&samples("test", 2), data.join("real"));
+    stand_ins(&samples("val", 2), data.join("fake"));
+    let out = temp.path().join("out");
+    dear(args![
+        "evaluate",
+        "--data",
+        &data,
+        "--out",
+        &out,
+        "--perturb",
+        "jpeg(50)",
+        "--severity",
+        "jpeg,resize"
+    ])
+    .expect(0);
+    let found = results(&out);
+    let curves = found["curves"].as_array().unwrap();
+    assert_eq!(
+        (curves.len(), curves[0]["name"].as_str(), curves[1]["name"].as_str()),
+        (2, Some("jpeg"), Some("resize"))
+    );
+    let levels: Vec<f64> = curves[0]["points"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|point| point["level"].as_f64().unwrap())
+        .collect();
+    assert_eq!(levels, [0.0, 100.0, 90.0, 80.0, 70.0, 60.0, 50.0, 40.0, 30.0]);
+    assert_eq!(found["chains"].as_array().unwrap().len(), 2);
+    assert_eq!(found["tables"].as_array().unwrap().len(), 2 * 3);
+    let first = &curves[0]["points"][0];
+    assert_eq!(
+        (first["chain"].as_str(), &first["metrics"]),
+        (Some("clean"), &table(&found, "clean", "mini", "all")["metrics"])
+    );
+    assert_eq!(curves[0]["points"][6]["metrics"], table(&found, "jpeg(50, 4:2:0)", "mini", "all")["metrics"]);
+    // Scores of all levels are kept.
+    let records = json_lines(&fs_err::read_to_string(out.join("records.jsonl")).unwrap());
+    assert_eq!(records.len(), 4 * (1 + 8 + 4));
+}
+
+#[cfg(unix)]
+#[test]
+fn names_that_are_not_utf8_keep_their_bytes() {
+    use std::os::unix::ffi::OsStrExt;
+    let temp = tempfile::tempdir().unwrap();
+    let data = temp.path().join("data");
+    folder_of(&samples("test", 1), data.join("real"));
+    stand_ins(&samples("val", 1), data.join("fake"));
+    let name = std::ffi::OsStr::from_bytes(b"\xff.jpg");
+    if fs_err::copy(&samples("test", 2)[1], data.join("real").join(name)).is_err() {
+        return; // A file system that takes UTF-8 only.
+    }
+    let out = temp.path().join("out");
+    dear(args!["evaluate", "--data", &data, "--out", &out]).expect(0);
+    let records = json_lines(&fs_err::read_to_string(out.join("records.jsonl")).unwrap());
+    let odd: Vec<&Value> = records.iter().filter(|record| !record["path_base64"].is_null()).collect();
+    assert_eq!((odd.len(), odd[0]["path"].as_str()), (1, Some("real/\u{fffd}.jpg")));
+    use base64::Engine as _;
+    let bytes =
+        base64::engine::general_purpose::STANDARD.decode(odd[0]["path_base64"].as_str().unwrap()).unwrap();
+    assert_eq!(bytes, b"real/\xff.jpg");
 }

@@ -10,5 +10,6 @@ mod explain;
 mod harden;
 mod probe;
 mod scan;
+mod scores;
 mod steps;
 mod support;

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 
 use dear_image::Draw;
 
-use super::BootstrapError;
-
 /// Most units whose counts a draw touches at random: their counters fit into the first-level cache.
 const BLOCK: usize = 4096;
 
@@ -28,17 +26,9 @@ struct Stratum {
 
 impl Resampler {
     /// Prepare to draw units of samples within strata. `kinds` has one entry for each sample: its class, or a finer
-    /// part, and `None` for a sample that takes no part. Units with samples of the same kinds are a stratum.
-    pub(super) fn new(
-        kinds: &[Option<u32>],
-        groups: Option<&[u64]>,
-        seed: u64,
-    ) -> Result<Self, BootstrapError> {
-        if let Some(groups) = groups
-            && groups.len() != kinds.len()
-        {
-            return Err(BootstrapError::Groups { groups: groups.len(), samples: kinds.len() });
-        }
+    /// part, and `None` for a sample that takes no part. `groups`, where given, are as many. Units with samples of the same
+    /// kinds are a stratum.
+    pub(super) fn new(kinds: &[Option<u32>], groups: Option<&[u64]>, seed: u64) -> Self {
         let mut members: Vec<(u64, u32, usize)> = Vec::with_capacity(kinds.len());
         for (sample, kind) in kinds.iter().enumerate() {
             if let Some(kind) = *kind {
@@ -61,7 +51,7 @@ impl Resampler {
             number += 1;
         }
         let strata = strata.into_iter().map(|(kinds, units)| Stratum { kinds, units: units.len() }).collect();
-        Ok(Self { unit_of, strata, seed })
+        Self { unit_of, strata, seed }
     }
 
     /// Number of units.
@@ -182,8 +172,8 @@ mod tests {
         // Members of a group need not be neighbours.
         let labels = [0, 0, 1, 0, 1, 0, 1];
         let groups = [7, 8, 9, 7, 10, 11, 11];
-        let plain = Resampler::new(&kinds(&labels), None, 3).unwrap();
-        let grouped = Resampler::new(&kinds(&labels), Some(&groups), 3).unwrap();
+        let plain = Resampler::new(&kinds(&labels), None, 3);
+        let grouped = Resampler::new(&kinds(&labels), Some(&groups), 3);
         assert_eq!((plain.units(), grouped.units(), grouped.single_unit()), (7, 5, false));
         for number in 0..50 {
             let times = drawn(&plain, 7, number);
@@ -196,7 +186,7 @@ mod tests {
             assert_eq!(times[2] + times[4], 2, "two groups of generated images");
             assert_eq!((times[5], times[6]), (1, 1), "the only mixed group");
         }
-        let lone = Resampler::new(&[Some(0), Some(1), Some(0), None], None, 3).unwrap();
+        let lone = Resampler::new(&[Some(0), Some(1), Some(0), None], None, 3);
         assert!(lone.single_unit());
         assert_eq!(drawn(&lone, 4, 1)[3], 0);
     }

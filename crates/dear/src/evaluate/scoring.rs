@@ -47,8 +47,9 @@ pub(super) fn score(
             sha256: String::new(),
             label: sample.label,
             subset: sample.subset.clone(),
-            split: None,
+            split: sample.split.clone(),
             group: sample.group.clone(),
+            format: None,
         })
         .collect();
     // A backbone that several files share runs once.
@@ -62,7 +63,7 @@ pub(super) fn score(
     let (chains, count) = (&conditions.chains, images.len());
     let mut logits = vec![vec![vec![f64::NAN; count]; systems.len()]; chains.len()];
     let mut refusals = BTreeMap::new();
-    views::each_whole(&backbones, store, &sources, chains, seed, observer, |place, row| {
+    views::each_whole(&backbones, store, &sources, chains, seed, observer, |place, facts, row| {
         let backbone = backbones[place.detector].backbone_sha256();
         for (s, (_, detector, head)) in systems.iter().enumerate() {
             if detector.backbone_sha256() != backbone {
@@ -75,7 +76,11 @@ pub(super) fn score(
                 }
             }
         }
-        images[place.image].sha256 = row.sha256;
+        let image = &mut images[place.image];
+        image.sha256 = row.sha256;
+        image.format = facts
+            .format
+            .map(|format| (format.as_str().to_owned(), facts.width.zip(facts.height).map(<[u32; 2]>::from)));
     })?;
     Ok(Scores {
         images,

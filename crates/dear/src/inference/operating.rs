@@ -17,11 +17,12 @@ pub(super) fn tpr_at_fpr(ranking: &Ranking, fpr: f64) -> Option<(f64, f64)> {
     Roc { cuts, negatives: ranking.real(), positives: ranking.fake() }.interval(fpr)
 }
 
-/// 95 % interval for the share of real images that are accused where the share `missed` of all generated images is
-/// missed: [`tpr_at_fpr`] seen from the other side.
-pub(super) fn fpr_at_miss(ranking: &Ranking, missed: f64) -> Option<(f64, f64)> {
+/// 95 % interval for the share of real images that are accused at the threshold which finds the share `tpr` of all
+/// generated images there are: [`tpr_at_fpr`] seen from the other side.
+pub(super) fn fpr_at_tpr(ranking: &Ranking, tpr: f64) -> Option<(f64, f64)> {
     let cuts = ranking.ties().iter().rev().map(|tie| (tie.fake, tie.real)).collect();
-    let (low, high) = Roc { cuts, negatives: ranking.fake(), positives: ranking.real() }.interval(missed)?;
+    let roc = Roc { cuts, negatives: ranking.fake(), positives: ranking.real() };
+    let (low, high) = roc.interval(1.0 - tpr)?;
     Some((1.0 - high, 1.0 - low))
 }
 

@@ -1,0 +1,316 @@
+//! Files with named columns: CSV, TSV, JSON lines, Parquet. Every cell is text as it stands, so that nothing is guessed
+//! and an error can name its row.
+
+use std::path::Path;
+
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::Field;
+
+/// Columns that one error names.
+const LISTED: usize = 12;
+
+/// A file of rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Columns {
+    /// The file, for messages.
+    pub(crate) path: String,
+    /// SHA-256 of its bytes.
+    pub(crate) sha256: String,
+    /// Names of the columns, in order.
+    pub(crate) names: Vec<String>,
+    /// Cells in the order of `names`; `None` for an empty one.
+    pub(crate) rows: Vec<Vec<Option<String>>>,
+    /// Where each row stands: `line 3`, `row 2`.
+    pub(crate) places: Vec<String>,
+}
+
+/// A file of rows that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {message}")]
+pub struct ColumnsError {
+    /// The file.
+    pub path: String,
+    /// Where in it, what was found, what was expected.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+}
+
+const FORMATS: &str = "use .csv (commas), .tsv (tabs), .jsonl (an object a line) or .parquet";
+
+impl Columns {
+    /// Read a file; its name says which format it has.
+    pub(crate) fn read(path: &Path) -> Result<Self, ColumnsError> {
+        let shown = path.display().to_string();
+        let bad = |message: String, hint: &str| ColumnsError {
+            path: shown.clone(),
+            message,
+            hint: hint.to_owned(),
+        };
+        let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        let bytes = fs_err::read(path).map_err(|error| ColumnsError {
+            path: shown.clone(),
+            message: match error.kind() {
+                std::io::ErrorKind::NotFound => "does not exist".to_owned(),
+                _ => error.to_string(),
+            },
+            hint: "check the path".to_owned(),
+        })?;
+        let sha256 = crate::files::sha256_hex(&bytes);
+        let read = match extension.as_str() {
+            "csv" => separated(&bytes, b','),
+            "tsv" | "tab" => separated(&bytes, b'\t'),
+            "jsonl" | "ndjson" => json_lines(&bytes),
+            "parquet" | "pq" => parquet_rows(bytes),
+            _ => {
+                return Err(bad(
+                    format!("name ends in {extension:?}, expected csv, tsv, jsonl or parquet"),
+                    FORMATS,
+                ));
+            }
+        };
+        let (names, rows, places) = read.map_err(|message| bad(message, FORMATS))?;
+        for (at, name) in names.iter().enumerate() {
+            if names[..at].contains(name) {
+                return Err(bad(
+                    format!("two columns are named {name:?}, expected each name once"),
+                    "rename one of them",
+                ));
+            }
+        }
+        if rows.is_empty() {
+            return Err(bad("no row, expected at least one".to_owned(), "an image is a row"));
+        }
+        Ok(Self { path: shown, sha256, names, rows, places })
+    }
+
+    /// The place of a column.
+    pub(crate) fn place(&self, name: &str) -> Option<usize> {
+        self.names.iter().position(|other| other == name)
+    }
+
+    /// The place of a column that must be there.
+    pub(crate) fn required(&self, name: &str, hint: &str) -> Result<usize, ColumnsError> {
+        self.place(name).ok_or_else(|| ColumnsError {
+            path: self.path.clone(),
+            message: format!("no column {name:?}; found {}", self.listed()),
+            hint: hint.to_owned(),
+        })
+    }
+
+    /// The names of the columns, for a message.
+    pub(crate) fn listed(&self) -> String {
+        let shown: Vec<String> = self.names.iter().take(LISTED).map(|name| format!("{name:?}")).collect();
+        let more = self.names.len().saturating_sub(LISTED);
+        if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
+    }
+
+    /// A cell.
+    pub(crate) fn cell(&self, row: usize, column: usize) -> Option<&str> {
+        self.rows[row].get(column)?.as_deref()
+    }
+
+    /// An error about a cell: what it holds, and what was expected.
+    pub(crate) fn wrong(&self, row: usize, column: usize, expected: &str, hint: &str) -> ColumnsError {
+        let found = self.cell(row, column).map_or("empty".to_owned(), |text| format!("{text:?}"));
+        ColumnsError {
+            path: self.path.clone(),
+            message: format!(
+                "{}: {:?} is {found}, expected {expected}",
+                self.places[row], self.names[column]
+            ),
+            hint: hint.to_owned(),
+        }
+    }
+
+    /// An error about a row.
+    pub(crate) fn bad_row(&self, row: usize, message: &str, hint: &str) -> ColumnsError {
+        ColumnsError {
+            path: self.path.clone(),
+            message: format!("{}: {message}", self.places[row]),
+            hint: hint.to_owned(),
+        }
+    }
+}
+
+type Parts = (Vec<String>, Vec<Vec<Option<String>>>, Vec<String>);
+
+fn separated(bytes: &[u8], delimiter: u8) -> Result<Parts, String> {
+    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(bytes);
+    let header = reader.headers().map_err(|error| error.to_string())?;
+    let names = header.iter().map(|name| name.trim().to_owned()).collect();
+    let (mut rows, mut places) = (Vec::new(), Vec::new());
+    for record in reader.records() {
+        let record = record.map_err(|error| error.to_string())?;
+        places.push(format!("line {}", record.position().map_or(0, csv::Position::line)));
+        rows.push(record.iter().map(|cell| (!cell.is_empty()).then(|| cell.to_owned())).collect());
+    }
+    Ok((names, rows, places))
+}
+
+fn json_lines(bytes: &[u8]) -> Result<Parts, String> {
+    use serde_json::Value;
+    let text = std::str::from_utf8(bytes).map_err(|error| format!("not UTF-8: {error}"))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let (mut names, mut rows, mut places) = (Vec::new(), Vec::new(), Vec::new());
+    for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let place = format!("line {}", at + 1);
+        let object: serde_json::Map<String, Value> = serde_json::from_str(line).map_err(|error| {
+            format!("{place}: not a JSON object: {error} (NaN and Infinity are not JSON; null is)")
+        })?;
+        let mut row: Vec<Option<String>> = vec![None; names.len()];
+        for (key, value) in object {
+            let column = names.iter().position(|name| *name == key).unwrap_or_else(|| {
+                names.push(key);
+                names.len() - 1
+            });
+            row.resize(names.len(), None);
+            row[column] = match value {
+                Value::Null => None,
+                Value::String(text) => (!text.is_empty()).then_some(text),
+                other => Some(other.to_string()),
+            };
+        }
+        rows.push(row);
+        places.push(place);
+    }
+    Ok((names, rows, places))
+}
+
+fn parquet_rows(bytes: Vec<u8>) -> Result<Parts, String> {
+    // The reader of a damaged file may panic.
+    let read = std::panic::catch_unwind(|| -> Result<Parts, parquet::errors::ParquetError> {
+        let reader = SerializedFileReader::new(bytes::Bytes::from(bytes))?;
+        let schema = reader.metadata().file_metadata().schema();
+        let names: Vec<String> = schema.get_fields().iter().map(|field| field.name().to_owned()).collect();
+        let (mut rows, mut places) = (Vec::new(), Vec::new());
+        for row in reader.get_row_iter(None)? {
+            rows.push(row?.get_column_iter().map(|(_, field)| cell(field)).collect());
+            places.push(format!("row {}", rows.len()));
+        }
+        Ok((names, rows, places))
+    });
+    match read {
+        Ok(Ok(parts)) => Ok(parts),
+        Ok(Err(error)) => Err(format!("not a Parquet file that can be read here: {error}")),
+        Err(_) => Err("not a Parquet file that can be read here: it is damaged".to_owned()),
+    }
+}
+
+/// The text of a Parquet value: shortest that gives the same number, of an f32 the exact f64.
+fn cell(field: &Field) -> Option<String> {
+    match field {
+        Field::Null => None,
+        Field::Str(text) => (!text.is_empty()).then(|| text.clone()),
+        Field::Float(value) => Some(f64::from(*value).to_string()),
+        Field::Float16(value) => Some(f64::from(*value).to_string()),
+        Field::Double(value) => Some(value.to_string()),
+        other => Some(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    fn read(name: &str, bytes: &[u8]) -> Result<Columns, ColumnsError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        fs_err::write(&path, bytes).unwrap();
+        Columns::read(&path)
+    }
+
+    /// A Parquet file with a column of text, one of f32, one of integers.
+    pub(crate) fn parquet_file(names: [&str; 3], rows: &[(&str, Option<f32>, i64)]) -> Vec<u8> {
+        use arrow_array::{ArrayRef, Float32Array, Int64Array, RecordBatch, StringArray};
+        use std::sync::Arc;
+        let columns: [ArrayRef; 3] = [
+            Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.0))),
+            Arc::new(rows.iter().map(|row| row.1).collect::<Float32Array>()),
+            Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.2))),
+        ];
+        let batch = RecordBatch::try_from_iter(names.into_iter().zip(columns)).unwrap();
+        let mut bytes = Vec::new();
+        let mut writer = parquet::arrow::ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        bytes
+    }
+
+    #[test]
+    fn each_format_gives_the_same_cells() {
+        let csv = "\u{feff}path, logit,label\n\"a,\"\"b\"\"\n.jpg\",0.1,1\né.png,,0\n";
+        let tsv = "path\tlogit\tlabel\n\"a,\"\"b\"\"\n.jpg\"\t0.1\t1\né.png\t\t0\n";
+        let jsonl = "{\"path\":\"a,\\\"b\\\"\\n.jpg\",\"logit\":0.1,\"label\":1}\n\n{\"path\":\"é.png\",\"label\":0,\"logit\":null}\n";
+        let parquet =
+            parquet_file(["path", "logit", "label"], &[("a,\"b\"\n.jpg", Some(0.5), 1), ("é.png", None, 0)]);
+        for (name, bytes) in [
+            ("x.csv", csv.as_bytes()),
+            ("x.TSV", tsv.as_bytes()),
+            ("x.jsonl", jsonl.as_bytes()),
+            ("x.parquet", &parquet),
+        ] {
+            let found = read(name, bytes).unwrap();
+            let column = |name: &str| found.place(name).unwrap();
+            let (path, logit, label) = (column("path"), column("logit"), column("label"));
+            assert_eq!(found.cell(0, path), Some("a,\"b\"\n.jpg"), "{name}");
+            assert_eq!(found.cell(0, logit), Some(if name == "x.parquet" { "0.5" } else { "0.1" }), "{name}");
+            assert_eq!(
+                (found.cell(1, path), found.cell(1, logit), found.cell(1, label)),
+                (Some("é.png"), None, Some("0")),
+                "{name}"
+            );
+            assert_eq!(found.rows.len(), 2);
+        }
+        // An f32 is read as what it is, not as what it prints.
+        let single =
+            read("x.parquet", &parquet_file(["path", "logit", "label"], &[("a", Some(0.1), 1)])).unwrap();
+        assert_eq!(single.cell(0, 1).unwrap().parse::<f64>().unwrap(), f64::from(0.1_f32));
+    }
+
+    #[test]
+    fn errors_name_file_place_and_what_was_expected() {
+        let cases: [(&str, &[u8], &str); 8] = [
+            ("x.txt", b"path\n", "name ends in \"txt\""),
+            ("x.csv", b"path,logit\n", "no row"),
+            ("x.csv", b"", "no row"),
+            ("x.csv", b"path,path\na,b\n", "two columns are named \"path\""),
+            ("x.csv", b"path,logit\na,1\nb\n", "line: 3"),
+            ("x.csv", b"path,logit\n\xff,1\n", "invalid UTF-8"),
+            ("x.jsonl", b"{\"path\":\"a\"}\n{\"logit\":NaN}\n", "line 2: not a JSON object"),
+            ("x.parquet", b"PAR1 this is none PAR1", "not a Parquet file"),
+        ];
+        for (name, bytes, expected) in cases {
+            let error = read(name, bytes).unwrap_err();
+            assert!(error.to_string().contains(name) && error.to_string().contains(expected), "{error}");
+            assert!(!error.hint.is_empty());
+        }
+        let missing = Columns::read(Path::new("no/such.csv")).unwrap_err();
+        assert!(missing.to_string().contains("does not exist"), "{missing}");
+        let found = read("x.csv", b"path,logit\na,one\n").unwrap();
+        assert!(
+            found
+                .required("label", "h")
+                .unwrap_err()
+                .to_string()
+                .contains("no column \"label\"; found \"path\", \"logit\"")
+        );
+        assert!(
+            found
+                .wrong(0, 1, "a number", "h")
+                .to_string()
+                .ends_with("line 2: \"logit\" is \"one\", expected a number")
+        );
+    }
+
+    #[test]
+    fn a_cut_parquet_file_is_an_error_at_any_length() {
+        let whole = parquet_file(["path", "logit", "label"], &[("a", Some(1.0), 1), ("b", None, 0)]);
+        let mut seen = 0;
+        for end in (0..whole.len()).step_by(13) {
+            assert!(read("x.parquet", &whole[..end]).is_err(), "cut at {end} of {}", whole.len());
+            seen += 1;
+        }
+        assert!(seen > 50, "{seen}");
+    }
+}

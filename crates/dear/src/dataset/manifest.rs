@@ -1,0 +1,148 @@
+//! A dataset as a list: a CSV, TSV, JSON lines or Parquet file with the columns `path` and `label`, and perhaps `subset`,
+//! `split`, and `scene` (or `group`). Paths are relative to the file.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+
+use super::{Dataset, DatasetError, Label, Sample, choose_split};
+use crate::columns::Columns;
+
+const LABEL: &str = "real, generated, fake, 0 (real) or 1 (generated)";
+
+/// Read a manifest; of several splits one is taken, as of folders.
+pub(super) fn open(path: &Path, split: Option<&str>) -> Result<Dataset, DatasetError> {
+    const HINT: &str = "a manifest has the columns path and label, and perhaps subset, split, scene";
+    let table = Columns::read(path)?;
+    let (at_path, at_label) = (table.required("path", HINT)?, table.required("label", HINT)?);
+    let (at_subset, at_split) = (table.place("subset"), table.place("split"));
+    let at_scene = ["scene", "group"].iter().find_map(|name| table.place(name));
+    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+    let mut samples = Vec::with_capacity(table.rows.len());
+    let mut rows: HashMap<String, usize> = HashMap::new();
+    for row in 0..table.rows.len() {
+        let text =
+            |column: Option<usize>| column.and_then(|column| table.cell(row, column)).map(str::to_owned);
+        let Some(name) = table.cell(row, at_path) else {
+            return Err(table.wrong(row, at_path, "the image's path", HINT).into());
+        };
+        let label = Label::parse(table.cell(row, at_label).unwrap_or_default())
+            .ok_or_else(|| table.wrong(row, at_label, LABEL, "labels are never guessed"))?;
+        let key = name.trim_start_matches("./").to_owned();
+        if let Some(first) = rows.insert(key.clone(), row) {
+            let message = format!("{key:?} stands twice, first at {}", table.places[first]);
+            return Err(table.bad_row(row, &message, "list each image once").into());
+        }
+        samples.push(Sample {
+            path: folder.join(name),
+            label,
+            subset: text(at_subset).unwrap_or_else(|| label.as_str().to_owned()),
+            split: text(at_split),
+            group: text(at_scene).unwrap_or_else(|| key.clone()),
+            key,
+        });
+    }
+    let found: BTreeSet<&str> = samples.iter().filter_map(|sample| sample.split.as_deref()).collect();
+    let listed = || found.iter().copied().collect::<Vec<_>>().join(", ");
+    let chosen = match (choose_split(&found, split), split) {
+        (Some(chosen), _) => Some(chosen.to_owned()),
+        (None, None) if found.is_empty() => None,
+        (None, asked) => {
+            return Err(DatasetError::NoSplit {
+                path: table.path.clone(),
+                split: asked.unwrap_or("test").to_owned(),
+                found: if found.is_empty() { "no column `split`".to_owned() } else { listed() },
+            });
+        }
+    };
+    let (mut samples, others): (Vec<Sample>, Vec<Sample>) =
+        samples.into_iter().partition(|sample| chosen.is_none() || sample.split == chosen);
+    samples.sort_by(|a, b| a.key.cmp(&b.key));
+    if samples.iter().all(|sample| !sample.path.exists()) {
+        let first = samples.first().map(|sample| sample.path.display().to_string()).unwrap_or_default();
+        return Err(DatasetError::Manifest {
+            path: table.path,
+            reason: format!(
+                "none of its images is there, the first is {first}; expected paths relative to the file's folder"
+            ),
+        });
+    }
+    Ok(Dataset {
+        root: folder,
+        samples,
+        skipped: 0,
+        scenes_known: at_scene.is_some(),
+        elsewhere: others.into_iter().map(|sample| sample.path).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::columns::tests::parquet_file;
+
+    fn with_images(manifest: &str, bytes: &[u8]) -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.jpg", "b.jpg", "c, é.jpg", "d.jpg"] {
+            fs_err::write(folder.path().join(name), name).unwrap();
+        }
+        let path = folder.path().join(manifest);
+        fs_err::write(&path, bytes).unwrap();
+        (folder, path)
+    }
+
+    #[test]
+    fn a_manifest_gives_labels_subsets_splits_and_scenes() {
+        let text = "path,label,subset,split,scene\nd.jpg,1,sd,train,9\n./b.jpg,fake,sd,test,1\na.jpg,real,kodak,test,1\n\
+                    \"c, é.jpg\",generated,,test,\n";
+        let (_folder, path) = with_images("m.csv", text.as_bytes());
+        let found = super::super::open(&path, None).unwrap();
+        let short: Vec<(&str, Label, &str, &str)> = found
+            .samples
+            .iter()
+            .map(|s| (s.key.as_str(), s.label, s.subset.as_str(), s.group.as_str()))
+            .collect();
+        assert_eq!(
+            short,
+            [
+                ("a.jpg", Label::Real, "kodak", "1"),
+                ("b.jpg", Label::Generated, "sd", "1"),
+                ("c, é.jpg", Label::Generated, "generated", "c, é.jpg")
+            ]
+        );
+        assert!(found.scenes_known && found.samples.iter().all(|sample| sample.path.is_file()));
+        assert_eq!((found.samples[0].split.as_deref(), found.elsewhere.len()), (Some("test"), 1));
+        let (_folder, path) = with_images(
+            "m.parquet",
+            &parquet_file(["path", "x", "label"], &[("a.jpg", None, 0), ("b.jpg", None, 1)]),
+        );
+        assert_eq!(open(&path, None).unwrap().samples.len(), 2);
+    }
+
+    #[test]
+    fn errors_name_row_and_column() {
+        let cases = [
+            (
+                "path,label\na.jpg,0\nb.jpg,ai?\n",
+                None,
+                "line 3: \"label\" is \"ai?\", expected real, generated, fake, 0 (real) or 1",
+            ),
+            ("path,label\na.jpg,0\na.jpg,1\n", None, "line 3: \"a.jpg\" stands twice, first at line 2"),
+            ("path,label\n,0\n", None, "line 2: \"path\" is empty"),
+            ("image,label\na.jpg,0\n", None, "no column \"path\"; found \"image\", \"label\""),
+            (
+                "path,label,split\na.jpg,0,x\nb.jpg,1,y\n",
+                None,
+                "no folder \"test\", expected a split; found x, y",
+            ),
+            ("path,label,split\na.jpg,0,test\nb.jpg,1,test\n", Some("val"), "found test"),
+            ("path,label\nq/a.jpg,0\nq/b.jpg,1\n", None, "none of its images is there"),
+            ("path,label\na.jpg,0\n", None, "1 real and 0 generated"),
+        ];
+        for (text, split, expected) in cases {
+            let (_folder, path) = with_images("m.csv", text.as_bytes());
+            let error = super::super::open(&path, split).unwrap_err();
+            assert!(error.to_string().contains(expected), "{error}");
+            assert!(error.hint().is_some());
+        }
+    }
+}

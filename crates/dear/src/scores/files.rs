@@ -1,0 +1,517 @@
+//! Result files of others: a row is an image with its score. What is not declared is not guessed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+
+use super::reference::{self, Reported};
+use super::unit::{Unit, logits};
+use super::{ScoredImage, Scores};
+use crate::columns::{Columns, ColumnsError};
+use crate::dataset::Label;
+use crate::evaluate::{ScoreFile, ScoreOrigin, System};
+use crate::metrics::{Suspicion, suspicions};
+
+/// Names that a column of scores may have once its unit is declared.
+const SCORE_NAMES: [&str; 7] = ["score", "prob", "probability", "p", "pred", "prediction", "logit"];
+
+/// How result files are read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ScoreOptions {
+    /// Column of the score. Default: `logit`, or with a unit one of `score`, `prob`, `probability`, `p`, `pred`,
+    /// `prediction`.
+    pub score: Option<String>,
+    /// Unit of the score; needed for every column but `logit`.
+    pub unit: Option<Unit>,
+    /// Column of the label (default `label`).
+    pub label: Option<String>,
+    /// Column of the image's path (default `path`).
+    pub path: Option<String>,
+    /// Only rows of this split, where a column `split` or a reference's tree names splits.
+    pub split: Option<String>,
+}
+
+/// A row of some file.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub(super) key: String,
+    pub(super) label: Label,
+    pub(super) subset: Option<String>,
+    pub(super) split: Option<String>,
+    pub(super) scene: Option<String>,
+    pub(super) sha256: Option<String>,
+    pub(super) chain: String,
+    pub(super) system: String,
+    pub(super) score: Result<f64, (String, String)>,
+    /// File and place, for messages.
+    pub(super) at: String,
+}
+
+/// What result files hold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FromFiles {
+    /// The scores.
+    pub scores: Scores,
+    /// Where they come from.
+    pub origin: ScoreOrigin,
+    /// What a reference's tree says of them, to be compared with what is found here.
+    pub reported: Vec<Reported>,
+}
+
+/// Read files of scores: each is a system named by the file, unless a column `system` or `detector` names it. A folder is
+/// the reference's tree ([`super::reference`]). Systems are judged on the images that all of them list.
+///
+/// # Errors
+/// [`ColumnsError`] naming file, place and what was expected.
+pub fn read(paths: &[PathBuf], options: &ScoreOptions) -> Result<FromFiles, ColumnsError> {
+    let (mut entries, mut files, mut reported) = (Vec::new(), Vec::new(), Vec::new());
+    let mut unit = options.unit.unwrap_or(Unit::Logit);
+    for path in paths {
+        if path.is_dir() {
+            if unit != Unit::Logit {
+                return Err(ColumnsError {
+                    path: path.display().to_string(),
+                    message: format!(
+                        "unit {} was declared, expected logit for the reference's tree",
+                        unit.name()
+                    ),
+                    hint: "leave --unit out, or give single files".to_owned(),
+                });
+            }
+            let tree = reference::read(path, options.split.as_deref())?;
+            entries.extend(tree.entries);
+            files.extend(tree.files);
+            reported.extend(tree.reported);
+            continue;
+        }
+        let table = Columns::read(path)?;
+        let (score, of_file) = score_column(&table, options)?;
+        unit = of_file;
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let alone = paths.len() == 1;
+        entries.extend(of_table(&table, score, unit, &stem, alone, options)?);
+        files.push(ScoreFile { path: table.path, sha256: table.sha256, rows: table.rows.len() as u64 });
+    }
+    let (scores, mut origin, left_out) = assemble(entries, files, unit)?;
+    if left_out > 0 {
+        // What a tree reports is about all of its images.
+        reported.clear();
+        let n = scores.images.len();
+        origin.warnings.insert(
+            0,
+            format!("{left_out} images do not stand in all systems and are left out: all are judged on the same {n}."),
+        );
+    }
+    Ok(FromFiles { scores, origin, reported })
+}
+
+/// The column of scores and its unit.
+fn score_column(table: &Columns, options: &ScoreOptions) -> Result<(usize, Unit), ColumnsError> {
+    const HINT: &str =
+        "say what the numbers are: --score-column NAME --unit logit|probability|real-logit|real-probability";
+    let wrong = |message: String| ColumnsError { path: table.path.clone(), message, hint: HINT.to_owned() };
+    match (&options.score, options.unit) {
+        (Some(name), unit) => {
+            let place = table.required(name, HINT)?;
+            let unit = unit.or((name == "logit").then_some(Unit::Logit));
+            let message = || format!("column {name:?} has no unit, expected it to be declared");
+            Ok((place, unit.ok_or_else(|| wrong(message()))?))
+        }
+        (None, Some(unit)) => {
+            let found: Vec<usize> = SCORE_NAMES.iter().filter_map(|name| table.place(name)).collect();
+            match found[..] {
+                [place] => Ok((place, unit)),
+                [] => Err(wrong(format!("no column of scores; found {}", table.listed()))),
+                _ => Err(wrong(format!("several columns may be the score; found {}", table.listed()))),
+            }
+        }
+        (None, None) => {
+            match (table.place("logit"), SCORE_NAMES.iter().find(|name| table.place(name).is_some())) {
+                (Some(place), _) => Ok((place, Unit::Logit)),
+                (None, Some(name)) => {
+                    Err(wrong(format!("column {name:?} has no unit, expected it to be declared")))
+                }
+                (None, None) => Err(wrong(format!("no column \"logit\"; found {}", table.listed()))),
+            }
+        }
+    }
+}
+
+fn of_table(
+    table: &Columns,
+    score: usize,
+    unit: Unit,
+    stem: &str,
+    alone: bool,
+    options: &ScoreOptions,
+) -> Result<Vec<Entry>, ColumnsError> {
+    let path = table.required(
+        options.path.as_deref().unwrap_or("path"),
+        "name the column of the images' paths with --path-column",
+    )?;
+    let label = table.required(
+        options.label.as_deref().unwrap_or("label"),
+        "name the column of the labels with --label-column",
+    )?;
+    let first = |names: &[&str]| names.iter().find_map(|name| table.place(name));
+    let (subset, split, scene) = (table.place("subset"), table.place("split"), first(&["scene", "group"]));
+    let (sha256, chain, system) =
+        (table.place("sha256"), table.place("chain"), first(&["system", "detector"]));
+    let mut entries = Vec::with_capacity(table.rows.len());
+    for row in 0..table.rows.len() {
+        let text =
+            |column: Option<usize>| column.and_then(|column| table.cell(row, column)).map(str::to_owned);
+        if options.split.is_some() && text(split) != options.split {
+            continue;
+        }
+        let Some(key) = table.cell(row, path) else {
+            return Err(table.wrong(row, path, "the image's path", "each row needs one"));
+        };
+        let label = Label::parse(table.cell(row, label).unwrap_or_default()).ok_or_else(|| {
+            table.wrong(
+                row,
+                label,
+                "real, generated, fake, 0 (real) or 1 (generated)",
+                "labels are never guessed",
+            )
+        })?;
+        let name = match (text(system), alone) {
+            (Some(name), true) => name,
+            (Some(name), false) => format!("{stem}: {name}"),
+            (None, _) => stem.to_owned(),
+        };
+        entries.push(Entry {
+            key: normal_key(key),
+            label,
+            subset: text(subset),
+            split: text(split),
+            scene: text(scene),
+            sha256: text(sha256),
+            chain: text(chain).unwrap_or_else(|| "clean".to_owned()),
+            system: name,
+            score: number(table, row, score, unit)?,
+            at: format!("{}, {}", table.path, table.places[row]),
+        });
+    }
+    if let (Some(asked), true) = (&options.split, entries.is_empty()) {
+        return Err(ColumnsError {
+            path: table.path.clone(),
+            message: format!("no row has the split {asked:?}, expected at least one"),
+            hint: "leave --split out, or name a value of the column `split`".to_owned(),
+        });
+    }
+    Ok(entries)
+}
+
+/// A path by which images of several files are matched.
+pub(super) fn normal_key(path: &str) -> String {
+    let path = path.replace('\\', "/");
+    path.trim_start_matches("./").to_owned()
+}
+
+/// A score, or why there is none. Text that is no number, and a number that the unit does not have, are errors: they
+/// say that the file is not what it is taken for.
+pub(super) fn number(
+    table: &Columns,
+    row: usize,
+    column: usize,
+    unit: Unit,
+) -> Result<Result<f64, (String, String)>, ColumnsError> {
+    let refusal = |kind: &str, message: &str| Ok(Err((kind.to_owned(), message.to_owned())));
+    let Some(text) = table.cell(row, column).map(str::trim).filter(|text| !text.is_empty()) else {
+        return refusal("no_score", "the file has no score for it");
+    };
+    if ["null", "none", "na", "n/a"].iter().any(|none| text.eq_ignore_ascii_case(none)) {
+        return refusal("no_score", "the file has no score for it");
+    }
+    let Ok(value) = text.parse::<f64>() else {
+        return Err(table.wrong(row, column, "a number", "leave the cell empty where there is no score"));
+    };
+    if !value.is_finite() {
+        return refusal("non_finite", &format!("score is {value}, expected a finite number"));
+    }
+    if !unit.admits(value) {
+        let hint =
+            "the unit is not what was declared; per cent must be divided by 100, logits have --unit logit";
+        return Err(table.wrong(row, column, "a probability in 0..1", hint));
+    }
+    Ok(Ok(value))
+}
+
+/// Entries become scores; also returns how many images were left out because not all systems list them.
+pub(super) fn assemble(
+    entries: Vec<Entry>,
+    files: Vec<ScoreFile>,
+    unit: Unit,
+) -> Result<(Scores, ScoreOrigin, usize), ColumnsError> {
+    let shown = files.first().map(|file| file.path.clone()).unwrap_or_default();
+    let bad =
+        |message: String, hint: &str| ColumnsError { path: shown.clone(), message, hint: hint.to_owned() };
+    let systems = in_order(entries.iter().map(|entry| entry.system.as_str()));
+    let mut chains = in_order(entries.iter().map(|entry| entry.chain.as_str()));
+    // Clean images come first, whatever the order of the rows.
+    chains.sort_by_key(|chain| *chain != "clean");
+    let place =
+        |names: &[String], name: &str| names.iter().position(|other| other == name).unwrap_or_default();
+    let (systems, chains): (Vec<String>, Vec<String>) =
+        (systems.into_iter().map(str::to_owned).collect(), chains.into_iter().map(str::to_owned).collect());
+
+    // What each file says of an image must agree.
+    let mut known: BTreeMap<&str, (&Entry, Vec<bool>)> = BTreeMap::new();
+    let mut seen: HashMap<(&str, usize, usize), &Entry> = HashMap::new();
+    for entry in &entries {
+        let (system, chain) = (place(&systems, &entry.system), place(&chains, &entry.chain));
+        if let Some(other) = seen.insert((&entry.key, system, chain), entry) {
+            return Err(bad(
+                format!("{:?} stands twice ({} and {})", entry.key, other.at, entry.at),
+                "an image is one row for each system and chain; name the columns `system` and `chain` so",
+            ));
+        }
+        let (first, listed) = known.entry(&entry.key).or_insert_with(|| (entry, vec![false; systems.len()]));
+        if first.label != entry.label {
+            return Err(bad(
+                format!("{:?} has two labels ({} and {})", entry.key, first.at, entry.at),
+                "labels must agree between rows and files",
+            ));
+        }
+        listed[system] = true;
+    }
+    let listed_by_all = |listed: &[bool]| listed.iter().all(|listed| *listed);
+    let left_out = known.values().filter(|(_, listed)| !listed_by_all(listed)).count();
+    let shared: Vec<&Entry> =
+        known.values().filter(|(_, listed)| listed_by_all(listed)).map(|(entry, _)| *entry).collect();
+    if shared.is_empty() {
+        let example = |system: &String| {
+            entries.iter().find(|entry| entry.system == *system).map(|entry| format!("{:?}", entry.key))
+        };
+        let examples: Vec<String> = systems.iter().filter_map(example).collect();
+        return Err(bad(
+            format!("no image stands in all systems; their first paths are {}", examples.join(", ")),
+            "paths must be the same text in every file, relative to the same folder",
+        ));
+    }
+    let scenes_known = shared.iter().any(|entry| entry.scene.is_some());
+    let images: Vec<ScoredImage> = shared
+        .iter()
+        .map(|entry| ScoredImage {
+            key: entry.key.clone(),
+            key_base64: None,
+            sha256: entry.sha256.clone().unwrap_or_default(),
+            label: entry.label,
+            subset: entry.subset.clone().unwrap_or_else(|| entry.label.as_str().to_owned()),
+            split: entry.split.clone(),
+            group: entry.scene.clone().unwrap_or_else(|| entry.key.clone()),
+            format: None,
+        })
+        .collect();
+
+    let mut raw = vec![vec![vec![f64::NAN; images.len()]; systems.len()]; chains.len()];
+    let mut refusals = BTreeMap::new();
+    for (c, of_chain) in raw.iter_mut().enumerate() {
+        for (s, of_system) in of_chain.iter_mut().enumerate() {
+            for (i, score) in of_system.iter_mut().enumerate() {
+                match seen.get(&(shared[i].key.as_str(), s, c)).map(|entry| &entry.score) {
+                    Some(Ok(found)) => *score = *found,
+                    Some(Err(refusal)) => {
+                        refusals.insert((c, s, i), refusal.clone());
+                    }
+                    None => {
+                        let message = "the file has no row for it under this chain";
+                        refusals.insert((c, s, i), ("not_listed".to_owned(), message.to_owned()));
+                    }
+                }
+            }
+        }
+    }
+    let labels: Vec<u8> = images.iter().map(|image| image.label.as_u8()).collect();
+    let warnings = warnings(&systems, &labels, &raw, unit);
+    let logits =
+        raw.iter().map(|of_chain| of_chain.iter().map(|scores| logits(scores, unit)).collect()).collect();
+    let scores = Scores {
+        images,
+        tabled: chains.len(),
+        chains,
+        ladders: Vec::new(),
+        systems: systems.into_iter().map(system).collect(),
+        logits,
+        refusals,
+        scenes_known,
+    };
+    Ok((scores, ScoreOrigin { files, unit: unit.name().to_owned(), warnings }, left_out))
+}
+
+fn in_order<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut seen = std::collections::HashSet::new();
+    names.filter(|name| seen.insert(*name)).collect()
+}
+
+fn system(name: String) -> System {
+    System {
+        name,
+        detector: None,
+        note: "scores from a file".to_owned(),
+        hardened: false,
+        controls: BTreeMap::new(),
+        threshold: 0.0,
+        threshold_origin: "logit 0".to_owned(),
+    }
+}
+
+/// What looks wrong about the scores of each system as they were given, under the first chain.
+fn warnings(systems: &[String], labels: &[u8], raw: &[Vec<Vec<f64>>], unit: Unit) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for (name, scores) in systems.iter().zip(&raw[0]) {
+        let as_logits = logits(scores, unit);
+        for found in suspicions(labels, &as_logits).unwrap_or_default() {
+            // Logits may look like probabilities; what was declared a probability need not be told.
+            if matches!(found, Suspicion::Inverted { .. }) || !unit.is_probability() {
+                warnings.push(format!("{name}: {found}."));
+            }
+        }
+        if unit.is_probability() {
+            let twice = suspicions(labels, scores).unwrap_or_default();
+            let twice = twice.into_iter().filter(|found| matches!(found, Suspicion::DoubleSigmoid { .. }));
+            warnings.extend(twice.map(|found| format!("{name}: {found}.")));
+            let certain = scores.iter().filter(|score| **score == 0.0 || **score == 1.0).count();
+            if certain > 0 {
+                warnings.push(format!(
+                    "{name}: {certain} probabilities are exactly 0 or 1. They keep their rank as logits of -745 and 745; the \
+                     negative log likelihood counts them so, and they may be ties that rounding made."
+                ));
+            }
+        }
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(list: &[(&str, &str)], options: &ScoreOptions) -> Result<(Scores, ScoreOrigin), ColumnsError> {
+        let folder = tempfile::tempdir().unwrap();
+        let paths: Vec<PathBuf> = list
+            .iter()
+            .map(|(name, text)| {
+                let path = folder.path().join(name);
+                fs_err::write(&path, text).unwrap();
+                path
+            })
+            .collect();
+        read(&paths, options).map(|found| (found.scores, found.origin))
+    }
+
+    #[test]
+    fn path_logit_and_label_need_no_options() {
+        let text = "path,logit,label,subset,scene\n./b.jpg,-1.5,real,kodak,1\na.jpg,2.25,fake,sd,1\nc.jpg,,1,sd,2\nd.jpg,nan,0,kodak,3\n";
+        let (found, origin) = files(&[("mine.csv", text)], &ScoreOptions::default()).unwrap();
+        let keys: Vec<&str> = found.images.iter().map(|image| image.key.as_str()).collect();
+        assert_eq!(keys, ["a.jpg", "b.jpg", "c.jpg", "d.jpg"]);
+        assert_eq!(found.labels(), [1, 0, 1, 0]);
+        assert_eq!(
+            (found.systems[0].name.as_str(), found.logits[0][0][0], found.logits[0][0][1]),
+            ("mine", 2.25, -1.5)
+        );
+        assert_eq!(found.refusals[&(0, 0, 2)].0, "no_score");
+        assert_eq!(found.refusals[&(0, 0, 3)].0, "non_finite");
+        assert_eq!(found.groups().unwrap(), [0, 0, 1, 2]);
+        assert_eq!((origin.unit.as_str(), origin.files[0].rows), ("logit", 4));
+        assert_eq!(found.subsets(Label::Real), ["kodak"]);
+    }
+
+    #[test]
+    fn several_systems_are_judged_on_the_images_that_all_list() {
+        let a = "path,logit,label,chain\nx,1,1,paper\nx,2,1,clean\ny,0,0,clean\nz,5,1,clean\n";
+        let b = "path,logit,label\nx,3,1\ny,-1,0\n";
+        let (found, origin) = files(&[("a.csv", a), ("b.csv", b)], &ScoreOptions::default()).unwrap();
+        assert_eq!(found.images.iter().map(|image| image.key.as_str()).collect::<Vec<_>>(), ["x", "y"]);
+        assert_eq!(found.chains, ["clean", "paper"]);
+        assert_eq!(found.logits[0], [[2.0, 0.0], [3.0, -1.0]]);
+        assert_eq!(found.logits[1][0][0], 1.0);
+        assert_eq!(found.refusals[&(1, 1, 0)].0, "not_listed");
+        assert!(
+            origin.warnings[0].starts_with("1 images do not stand in all systems"),
+            "{:?}",
+            origin.warnings
+        );
+        let one = "path,logit,label,system\nx,1,1,p\nx,2,1,q\ny,0,0,p\ny,0,0,q\n";
+        let (found, _) = files(&[("a.csv", one)], &ScoreOptions::default()).unwrap();
+        assert_eq!(found.systems.iter().map(|system| system.name.as_str()).collect::<Vec<_>>(), ["p", "q"]);
+    }
+
+    #[test]
+    fn a_unit_is_declared_never_guessed() {
+        let text = "path,score,label\na,0.9,1\nb,0.2,0\nc,1,1\n";
+        let unit = |unit| ScoreOptions { unit: Some(unit), ..ScoreOptions::default() };
+        let error = files(&[("a.csv", text)], &ScoreOptions::default()).unwrap_err();
+        assert!(
+            error.to_string().contains("column \"score\" has no unit") && error.hint.contains("--unit"),
+            "{error}"
+        );
+        let (found, origin) = files(&[("a.csv", text)], &unit(Unit::Probability)).unwrap();
+        assert!((found.logits[0][0][0] - 9.0_f64.ln()).abs() < 1e-12);
+        assert_eq!(found.logits[0][0][2], super::super::unit::CERTAIN);
+        assert!(origin.warnings[0].contains("1 probabilities are exactly 0 or 1"), "{:?}", origin.warnings);
+        let (found, _) = files(&[("a.csv", text)], &unit(Unit::RealProbability)).unwrap();
+        assert!((found.logits[0][0][0] + 9.0_f64.ln()).abs() < 1e-12);
+        let own = ScoreOptions { score: Some("score".into()), ..ScoreOptions::default() };
+        assert!(files(&[("a.csv", text)], &own).unwrap_err().to_string().contains("no unit"));
+        let both = "path,score,prob,label\na,0.9,1,1\n";
+        assert!(
+            files(&[("a.csv", both)], &unit(Unit::Logit))
+                .unwrap_err()
+                .to_string()
+                .contains("several columns")
+        );
+    }
+
+    #[test]
+    fn errors_name_the_row_and_what_was_expected() {
+        let cases = [
+            (
+                "path,logit,label\na,1,maybe\n",
+                "line 2: \"label\" is \"maybe\", expected real, generated, fake, 0 (real) or 1",
+            ),
+            ("path,logit,label\na,1,\n", "line 2: \"label\" is empty"),
+            ("path,logit,label\na,high,1\n", "line 2: \"logit\" is \"high\", expected a number"),
+            ("path,logit,label\n,1,1\n", "line 2: \"path\" is empty"),
+            ("path,logit\na,1\n", "no column \"label\"; found \"path\", \"logit\""),
+            ("image,logit,label\na,1,1\n", "no column \"path\""),
+            ("path,value,label\na,1,1\n", "no column \"logit\"; found \"path\", \"value\", \"label\""),
+            ("path,logit,label\na,1,1\n./a,2,1\n", "\"a\" stands twice ("),
+        ];
+        for (text, expected) in cases {
+            let error = files(&[("x.csv", text)], &ScoreOptions::default()).unwrap_err();
+            assert!(error.to_string().contains(expected), "{error}");
+            assert!(!error.hint.is_empty());
+        }
+        let per_cent = ScoreOptions { unit: Some(Unit::Probability), ..ScoreOptions::default() };
+        let error = files(&[("x.csv", "path,prob,label\na,98.5,1\n")], &per_cent).unwrap_err();
+        assert!(
+            error.to_string().contains("\"prob\" is \"98.5\", expected a probability in 0..1"),
+            "{error}"
+        );
+        let a = ("a.csv", "path,logit,label\nx,1,1\n");
+        let two = |text| files(&[a, ("b.csv", text)], &ScoreOptions::default()).unwrap_err().to_string();
+        assert!(two("path,logit,label\nx,1,0\n").contains("has two labels"));
+        assert!(two("path,logit,label\nq/x,1,1\n").contains("their first paths are \"x\", \"q/x\""));
+    }
+
+    #[test]
+    fn scores_that_look_like_another_unit_are_warned_of() {
+        let rows = |score: &dyn Fn(usize) -> f64| {
+            let row = |i: usize| format!("i{i:02},{},{}\n", score(i), i % 2);
+            format!("path,logit,label\n{}", (0..40).map(row).collect::<String>())
+        };
+        let warned = |text: String, unit| {
+            let options = ScoreOptions { unit, ..ScoreOptions::default() };
+            files(&[("x.csv", &text)], &options).unwrap().1.warnings.join(" ")
+        };
+        let spread = |i: usize| 0.02 + i as f64 / 50.0;
+        assert!(warned(rows(&spread), None).contains("look like probabilities"));
+        assert_eq!(warned(rows(&spread), Some(Unit::Probability)), "");
+        let twice = |i: usize| 0.5 + i as f64 / 200.0;
+        assert!(warned(rows(&twice), Some(Unit::Probability)).contains("twice"));
+        let inverted = |i: usize| if i % 2 == 0 { 3.0 } else { -2.0 } + i as f64 / 50.0;
+        assert!(warned(rows(&inverted), None).contains("inverted"));
+    }
+}
