@@ -19,7 +19,8 @@ pub(in crate::report) fn roc(shape: &Shape) -> Markup {
                         path.cross d=(format!("{}{}", path([(Plane::x(a), y), (Plane::x(b), y)]), path([(x, Plane::y(c)), (x, Plane::y(d))]))) {}
                     }
                     path.point d=(format!("M{}h8v8h-8Z", at(x - 4.0, y - 4.0))) {}
-                    text.mark x=(format!("{:.1}", x + 7.0)) y=(format!("{:.1}", y + 14.0)) { (i + 1) }
+                    @let (beside, anchor) = if fpr > 0.9 { (x - 7.0, "end") } else { (x + 7.0, "start") };
+                    text.mark x=(format!("{beside:.1}")) y=(format!("{:.1}", y + 14.0)) text-anchor=(anchor) { (i + 1) }
                 }
             }
         }
