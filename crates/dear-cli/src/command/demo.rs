@@ -11,7 +11,7 @@ use dear::generator::Generator;
 use dear::harden::{Inputs, harden};
 use dear::observe::{Event, Observer};
 use dear::recipe::Recipe;
-use dear::report::{Extras, examples, html};
+use dear::report::{Extras, examples};
 use dear::store::Store;
 use dear_image::{Chain, DecodeOptions, Kernel, Subsampling, decode, encode_jpeg, encode_png, resize};
 
@@ -79,9 +79,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         examples: &examples,
         caution: Some(CAUTION),
     };
-    let page = html(&evaluation, &extras);
     write_results(&args.out, &evaluation, &extras, &records)?;
-    output::write(&args.out.join("report.html"), page.as_bytes())?;
     print(&evaluation)?;
     output::note(CAUTION);
     output::note(format_args!("open {}", args.out.join("report.html").display()));
