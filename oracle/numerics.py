@@ -1,6 +1,6 @@
 """Reference numbers for RAD, gate, head, metrics and bootstrap, by the libraries that people trust.
 
-Run with numpy, torch, scikit-learn, scipy and statsmodels installed; `git diff` then shows what moved:
+Run with numpy, torch, scikit-learn, scipy, statsmodels and uncertainty-calibration installed; `git diff` then shows what moved:
 
     python oracle/numerics.py [rad] [gate] [head] [metrics] [bootstrap]
 
@@ -12,17 +12,28 @@ the same f32 numbers.
 import json
 import platform
 import sys
+from fractions import Fraction
 from pathlib import Path
 
+import calibration
 import numpy as np
 import scipy
+import scipy.optimize
+import scipy.special
 import scipy.stats
 import sklearn
 import statsmodels
 import torch
 import torch.nn.functional as F
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score, balanced_accuracy_score, log_loss, roc_auc_score, roc_curve
+from sklearn.metrics import (
+    average_precision_score,
+    balanced_accuracy_score,
+    brier_score_loss,
+    log_loss,
+    roc_auc_score,
+    roc_curve,
+)
 from statsmodels.stats.proportion import proportion_confint
 
 SEED = 20260610
@@ -39,7 +50,7 @@ def write(name, content):
             **{m.__name__: m.__version__.split("+")[0] for m in (np, torch, sklearn, scipy, statsmodels)},
         },
     }
-    body = ",\n".join(f"{json.dumps(k)}: {json.dumps(v, separators=(',', ':'))}" for k, v in (head | content).items())
+    body = ",\n".join(f"{json.dumps(k)}: {json.dumps(v, separators=(',', ':'), allow_nan=False)}" for k, v in (head | content).items())
     (OUT / f"numerics_{name}.json").write_text("{\n" + body + "\n}\n")
 
 
@@ -257,9 +268,64 @@ def head():
 # ------------------------------------------------------------------------------------------------------------ metrics
 
 
+BINS = 15
+
+
 def tpr_at(labels, scores, limit):
     fpr, tpr, _ = roc_curve(labels, scores, drop_intermediate=False)
     return float(tpr[fpr <= limit].max())
+
+
+def fpr_at(labels, scores, share):
+    fpr, tpr, _ = roc_curve(labels, scores, drop_intermediate=False)
+    return float(fpr[tpr >= share].min())
+
+
+def eer(labels, scores):
+    fpr, tpr, _ = roc_curve(labels, scores)
+    return float(scipy.optimize.brentq(lambda x: 1 - x - np.interp(x, fpr, tpr), 0, 1, xtol=1e-15, rtol=1e-15))
+
+
+def nll(labels, scores):
+    found = np.mean(np.logaddexp(0, scores) - labels * scores)
+    if np.abs(scores).max() < 30:  # beyond, the peer clips probabilities
+        assert abs(found - log_loss(labels, scipy.special.expit(scores))) < 1e-12
+    return float(found)
+
+
+def calibration_bins(labels, scores):
+    """Mean probability, share and size of equal-mass bins; a tie goes whole to the bin of its middle rank."""
+    ranks = scipy.stats.rankdata(scores, method="average") - 0.5  # the middle of a tie, from 0 to n
+    place = [Fraction(BINS) * Fraction(float(r)) / len(scores) for r in ranks]
+    on_edge = np.array([p.denominator == 1 and p > BINS / 2 for p in place])  # the inner bin: the lower one up here
+    number = np.array([int(p) for p in place]) - on_edge
+    kept = [k for k in range(BINS) if (number == k).any()]
+    p = scipy.special.expit(scores)
+    return np.array([[p[number == k].mean(), labels[number == k].mean(), (number == k).sum()] for k in kept])
+
+
+def ece(labels, scores):
+    """Plug-in, debiased, and what chance gives a calibrated detector (97.5 %)."""
+    p, share, n = calibration_bins(labels, scores).T
+    weight, gap, spread = n / n.sum(), np.abs(p - share), np.sqrt(share * (1 - share) / n)
+    sound = np.where(spread > 0, spread, 1)
+    expected = np.where(spread > 0, scipy.stats.foldnorm.mean(gap / sound, scale=sound), gap)
+    by_chance = scipy.stats.halfnorm.stats(scale=np.maximum(np.sqrt(p * (1 - p) / n), 1e-300), moments="mv")
+    chance = weight @ by_chance[0] + scipy.stats.norm.ppf(0.975) * np.sqrt(weight**2 @ by_chance[1])
+    return float(weight @ gap), max(0.0, float(weight @ (2 * gap - expected))), float(chance)
+
+
+def check_against_the_authors(labels, scores):
+    """`uncertainty-calibration` makes its bins without regard to ties, and debiases with random draws."""
+    assert len(scores) % BINS == 0 and len(set(scores)) == len(scores)
+    p = scipy.special.expit(scores)
+    data = list(zip(p.tolist(), labels.tolist()))
+    binned = calibration.utils.bin(data, calibration.utils.get_equal_bins(p.tolist(), num_bins=BINS))
+    plug_in, debiased, _ = ece(labels, scores)
+    assert abs(calibration.utils.plugin_ce(binned, power=1) - plug_in) < 1e-12
+    np.random.seed(SEED % 2**32)
+    theirs = calibration.utils.normal_debiased_ce(binned, power=1, resamples=100_000)
+    assert abs(theirs - debiased) < 5 * 0.02 / np.sqrt(100_000), (theirs, debiased)
 
 
 def metrics():
@@ -288,20 +354,33 @@ def metrics():
         ("weights", labels[:40].tolist(), np.round(logits[:40], 1).tolist(), rng.integers(1, 9, 40).tolist()),
         ("inverted", (1 - labels).tolist(), logits.tolist(), [1] * 300),
     ]
+    for k in range(8):  # few distinct scores, many of them 0, classes that overlap more or less
+        n = int(rng.integers(20, 80))
+        y = rng.permutation(np.arange(n) % 2)
+        s = np.round((rng.normal(size=n) + y * 0.4 * k) * (1 + k % 3)) / (1 + k % 3)
+        sets.append((f"heavy ties {k}", y.tolist(), s.tolist(), rng.integers(0, 4, n).tolist()))
+    check_against_the_authors(labels, logits)
+    check_against_the_authors(labels, logits * 0.5 + 0.7)
     cases = []
     for name, labels, scores, times in sets:
         y, s = np.repeat(labels, times), np.repeat(np.array(scores, dtype=float), times)
         real, fake = (s[y == 0] < 0).mean(), (s[y == 1] > 0).mean()
         if not (s == 0).any():  # sklearn has no logit that is wrong on both sides
             assert abs(balanced_accuracy_score(y, s > 0) - (real + fake) / 2) < 1e-12
+        plug_in, debiased, chance = ece(y, s)
+        fpr, tpr, _ = roc_curve(y, s, drop_intermediate=False)
         cases.append({
             "name": name, "labels": list(labels), "scores": list(map(float, scores)), "times": list(times),
             "expected": {
                 "auc": float(roc_auc_score(y, s)), "ap": float(average_precision_score(y, s)),
                 "r_acc": float(real), "f_acc": float(fake), "balanced_accuracy": float((real + fake) / 2),
-                "asymmetry": float(real - fake),
-                "tpr_at_1_fpr": tpr_at(y, s, 0.01), "tpr_at_5_fpr": tpr_at(y, s, 0.05),
+                "asymmetry": float(real - fake), "tpr_at_5_fpr": tpr_at(y, s, 0.05),
+                "tpr_at_1_fpr": tpr_at(y, s, 0.01), "tpr_at_01_fpr": tpr_at(y, s, 0.001),
+                "fpr_at_95_tpr": fpr_at(y, s, 0.95), "eer": eer(y, s),
+                "brier": float(brier_score_loss(y, scipy.special.expit(s))), "nll": nll(y, s), "ece": debiased,
             },
+            "ece_plug_in": plug_in, "ece_by_chance": chance,
+            "roc": np.column_stack([fpr, tpr])[1:].tolist() if len(fpr) < 50 else None,
         })
     wilson = [
         [k, n, *map(float, proportion_confint(k, n, alpha=0.05, method="wilson"))]

@@ -1,4 +1,4 @@
-//! How sure a metric is: the stratified percentile bootstrap, for all metrics of [`METRICS`] at once.
+//! How sure a metric is: the stratified percentile bootstrap, for all metrics of [`METRICS`](crate::metrics::METRICS) at once.
 //!
 //! Images are resampled within their class, or, where images belong together (crops of one scene, an image
 //! and its reconstruction), whole groups are. Each resample has its own generator keyed by (seed, number), so
@@ -13,9 +13,9 @@ mod statistic;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::metrics::{Excluded, METRICS, RankingError, Undefined, check_samples};
+use crate::metrics::{Excluded, Metric, Ranking, RankingError, Undefined, check_samples};
 use resampler::Resampler;
-use statistic::{Placed, intervals, resample};
+use statistic::{Measure, Placed, correct_ends, intervals, resample_metrics};
 
 pub use mean::mean_over;
 pub use paired::{Paired, paired, simultaneous, tpr_at_r_acc_of};
@@ -169,7 +169,7 @@ impl Interval {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bootstrap {
-    /// One interval for each metric, in the order of [`METRICS`].
+    /// One interval for each metric, in the order of [`METRICS`](crate::metrics::METRICS).
     pub intervals: Vec<Interval>,
     /// Real images that took part.
     pub real: u64,
@@ -190,7 +190,11 @@ pub struct Bootstrap {
 /// Without `groups`, images are drawn with replacement within their class. With `groups` (one id for each
 /// sample) whole groups are drawn within three strata: groups of real images, of generated images, and of
 /// both. The ends are quantiles with linear interpolation (numpy's default), at `(1 - confidence) / 2` from
-/// both sides.
+/// both sides. The order of samples does not matter.
+///
+/// Where a metric has a [`Correction`](crate::metrics::Correction) (the calibration error), resampled values are moved
+/// by value minus population, and the lower end is 0 where chance alone explains the value: plain percentiles of a
+/// calibrated detector's error would leave out both 0 and the value itself.
 pub fn bootstrap(
     labels: &[u8],
     scores: &[f64],
@@ -199,21 +203,36 @@ pub fn bootstrap(
 ) -> Result<Bootstrap, BootstrapError> {
     options.check()?;
     check_samples(labels, scores)?;
+    check_groups(groups, labels.len())?;
+    // Units are numbered in the order of their scores: then counts are read one after the other, and the intervals do
+    // not depend on the order in which samples are given.
+    let mut rows: Vec<(f64, u8, u64)> = Vec::with_capacity(labels.len());
+    for (index, (&label, &score)) in labels.iter().zip(scores).enumerate() {
+        rows.push((score, label, groups.map_or(0, |groups| groups[index])));
+    }
+    rows.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2))));
+    let labels: Vec<u8> = rows.iter().map(|row| row.1).collect();
+    let scores: Vec<f64> = rows.iter().map(|row| row.0).collect();
+    let grouped: Option<Vec<u64>> = groups.map(|_| rows.iter().map(|row| row.2).collect());
+    drop(rows);
+
     let kind = |(&label, score): (&u8, &f64)| score.is_finite().then_some(u32::from(label));
-    let kinds: Vec<Option<u32>> = labels.iter().zip(scores).map(kind).collect();
-    let resampler = Resampler::new(&kinds, groups, options.seed)?;
-    let placed = Placed::new(labels, scores, &resampler)?;
-    let ranking = placed.ranking().clone();
-    let drawn = resample(&resampler, &[placed], options, |rankings| {
-        METRICS.iter().map(|metric| (metric.value)(&rankings[0])).collect()
-    });
+    let kinds: Vec<Option<u32>> = labels.iter().zip(&scores).map(kind).collect();
+    let resampler = Resampler::new(&kinds, grouped.as_deref(), options.seed);
+    let placed = [Placed::new(&labels, &scores, &resampler)?];
+    let statistic = |rankings: &[Ranking], measure: Measure| measure(&rankings[0]);
+    let drawn = resample_metrics(&resampler, &placed, options, statistic);
+    let ranking = placed[0].ranking();
+    let resolvable = |metric: &Metric| metric.resolvable(ranking);
+    let mut intervals = intervals(&drawn, resampler.single_unit(), options, resolvable);
+    correct_ends(&mut intervals, &placed, statistic);
     Ok(Bootstrap {
-        intervals: intervals(&drawn, resampler.single_unit(), options, |metric| metric.resolvable(&ranking)),
+        intervals,
         real: ranking.real(),
         fake: ranking.fake(),
         excluded: ranking.excluded(),
         units: resampler.units() as u64,
-        grouped: groups.is_some(),
+        grouped: grouped.is_some(),
         options: *options,
     })
 }
@@ -229,6 +248,15 @@ pub fn paired_difference(
 ) -> Result<Bootstrap, BootstrapError> {
     options.check()?;
     paired::one_pair(labels, (before, after), groups, options).map(|paired| paired.bootstrap)
+}
+
+fn check_groups(groups: Option<&[u64]>, samples: usize) -> Result<(), BootstrapError> {
+    match groups {
+        Some(groups) if groups.len() != samples => {
+            Err(BootstrapError::Groups { groups: groups.len(), samples })
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use thiserror::Error;
 
 pub use operating::{OperatingPoint, equal_error_rate, fake_accuracy, fpr_at_tpr, real_accuracy, tpr_at_fpr};
 pub(crate) use operating::{found_when_accusing, real_not_cleared};
-pub use probability::{MassBin, brier, ece, ece_plug_in, mass_bins, nll};
+pub use probability::{MassBin, brier, ece, ece_by_chance, ece_plug_in, mass_bins, nll};
 pub use ranking::{Excluded, Ranking, RankingError, Tie};
 pub(crate) use ranking::{Slot, check_samples};
 pub use suspicion::{Suspicion, suspicions};
@@ -40,6 +40,20 @@ pub struct Metric {
     pub looks_at: LooksAt,
     /// Its value.
     pub value: fn(&Ranking) -> Result<f64, Undefined>,
+    /// What an interval needs where the value is not that of the samples seen as a population.
+    pub correction: Option<Correction>,
+}
+
+/// For a metric whose value is corrected for the number of samples.
+///
+/// A resample has its chance gaps on top of those of the samples, so its value scatters around another number than the
+/// samples' value; and a metric that cannot be negative is above 0 by chance alone.
+#[derive(Debug)]
+pub struct Correction {
+    /// The metric of the samples seen as a population: what values of resamples estimate.
+    pub population: fn(&Ranking) -> Result<f64, Undefined>,
+    /// The largest `population` that a flawless detector reaches by chance (quantile 0.975).
+    pub by_chance: fn(&Ranking) -> Result<f64, Undefined>,
 }
 
 /// Which values of a metric are good ones.
@@ -77,6 +91,7 @@ pub const METRICS: &[Metric] = &[
         better: Better::Higher,
         looks_at: LooksAt::Order,
         value: auc,
+        correction: None,
     },
     Metric {
         name: "ap",
@@ -85,6 +100,7 @@ pub const METRICS: &[Metric] = &[
         better: Better::Higher,
         looks_at: LooksAt::Order,
         value: average_precision,
+        correction: None,
     },
     Metric {
         name: "r_acc",
@@ -93,6 +109,7 @@ pub const METRICS: &[Metric] = &[
         better: Better::Higher,
         looks_at: LooksAt::Sign,
         value: real_accuracy,
+        correction: None,
     },
     Metric {
         name: "f_acc",
@@ -101,6 +118,7 @@ pub const METRICS: &[Metric] = &[
         better: Better::Higher,
         looks_at: LooksAt::Sign,
         value: fake_accuracy,
+        correction: None,
     },
     Metric {
         name: "balanced_accuracy",
@@ -109,6 +127,7 @@ pub const METRICS: &[Metric] = &[
         better: Better::Higher,
         looks_at: LooksAt::Sign,
         value: |ranking| Ok((real_accuracy(ranking)? + fake_accuracy(ranking)?) / 2.0),
+        correction: None,
     },
     Metric {
         name: "asymmetry",
@@ -117,6 +136,7 @@ pub const METRICS: &[Metric] = &[
         better: Better::NearZero,
         looks_at: LooksAt::Sign,
         value: |ranking| Ok(real_accuracy(ranking)? - fake_accuracy(ranking)?),
+        correction: None,
     },
     Metric {
         name: "tpr_at_5_fpr",
@@ -125,6 +145,7 @@ pub const METRICS: &[Metric] = &[
         better: Better::Higher,
         looks_at: LooksAt::FalsePositiveRate(0.05),
         value: |ranking| tpr_at_fpr(ranking, 0.05).map(|point| point.tpr),
+        correction: None,
     },
     Metric {
         name: "tpr_at_1_fpr",
@@ -133,6 +154,7 @@ pub const METRICS: &[Metric] = &[
         better: Better::Higher,
         looks_at: LooksAt::FalsePositiveRate(0.01),
         value: |ranking| tpr_at_fpr(ranking, 0.01).map(|point| point.tpr),
+        correction: None,
     },
     Metric {
         name: "tpr_at_01_fpr",
@@ -141,6 +163,7 @@ pub const METRICS: &[Metric] = &[
         better: Better::Higher,
         looks_at: LooksAt::FalsePositiveRate(0.001),
         value: |ranking| tpr_at_fpr(ranking, 0.001).map(|point| point.tpr),
+        correction: None,
     },
     Metric {
         name: "fpr_at_95_tpr",
@@ -149,6 +172,7 @@ pub const METRICS: &[Metric] = &[
         better: Better::Lower,
         looks_at: LooksAt::TruePositiveRate(0.95),
         value: |ranking| fpr_at_tpr(ranking, 0.95).map(|point| point.fpr),
+        correction: None,
     },
     Metric {
         name: "eer",
@@ -157,6 +181,7 @@ pub const METRICS: &[Metric] = &[
         better: Better::Lower,
         looks_at: LooksAt::Order,
         value: equal_error_rate,
+        correction: None,
     },
     Metric {
         name: "brier",
@@ -165,6 +190,7 @@ pub const METRICS: &[Metric] = &[
         better: Better::Lower,
         looks_at: LooksAt::Probability,
         value: brier,
+        correction: None,
     },
     Metric {
         name: "nll",
@@ -173,6 +199,7 @@ pub const METRICS: &[Metric] = &[
         better: Better::Lower,
         looks_at: LooksAt::Probability,
         value: nll,
+        correction: None,
     },
     Metric {
         name: "ece",
@@ -181,6 +208,7 @@ pub const METRICS: &[Metric] = &[
         better: Better::Lower,
         looks_at: LooksAt::Probability,
         value: ece,
+        correction: Some(Correction { population: ece_plug_in, by_chance: ece_by_chance }),
     },
 ];
 

@@ -12,7 +12,7 @@ use dear::bootstrap::{Bootstrap, BootstrapOptions, bootstrap, paired_difference}
 use dear::gate::{Gate, GateOptions, bilateral};
 use dear::head::adam::{Batch, run_batches};
 use dear::head::{AdamOptions, Head, L2Options, Samples, Training, l2};
-use dear::metrics::{METRICS, Ranking, measure_all, wilson};
+use dear::metrics::{METRICS, Ranking, Tie, ece_by_chance, ece_plug_in, measure_all, wilson};
 use dear::rad::{Degenerate, RadOptions, RadOrder, RegionMoments, Regions, rad, region_moments, resize_mask};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -314,26 +314,45 @@ struct MetricsCase {
     scores: Vec<f64>,
     times: Vec<usize>,
     expected: BTreeMap<String, f64>,
+    ece_plug_in: f64,
+    ece_by_chance: f64,
+    /// Points (FPR, TPR) after (0, 0), for small cases.
+    roc: Option<Vec<[f64; 2]>>,
 }
 
 #[test]
 fn metrics_equal_scikit_learn_on_every_kind_of_tie() {
     let fixture: MetricsFixture = fixture("metrics");
-    assert_eq!(fixture.cases.len(), 15);
+    let mut curves = 0;
+    assert_eq!(fixture.cases.len(), 23);
     for case in &fixture.cases {
         let repeat = |k: usize| std::iter::repeat_n(k, case.times[k]);
         let rows: Vec<usize> = (0..case.times.len()).flat_map(repeat).collect();
         // In another order than the fixture's, which must not matter.
         let labels: Vec<u8> = rows.iter().rev().map(|&row| case.labels[row]).collect();
         let scores: Vec<f64> = rows.iter().rev().map(|&row| case.scores[row]).collect();
-        let found = measure_all(&Ranking::new(&labels, &scores).unwrap());
+        let ranking = Ranking::new(&labels, &scores).unwrap();
+        let found = measure_all(&ranking);
         assert_eq!(case.expected.len(), METRICS.len(), "every metric of the table has an oracle");
         for measured in found {
             // Same f64 arithmetic in another order; 300 terms of average precision are the longest sum.
             let what = format!("{}: {}", case.name, measured.metric);
             assert_close(&what, &[measured.value.unwrap()], &[case.expected[&measured.metric]], 1e-12);
         }
+        let by_chance = [ece_plug_in(&ranking).unwrap(), ece_by_chance(&ranking).unwrap()];
+        assert_close(&case.name, &by_chance, &[case.ece_plug_in, case.ece_by_chance], 1e-12);
+        if let Some(roc) = &case.roc {
+            let (mut accused, mut found) = (0, 0);
+            let point = |tie: &Tie| {
+                (accused, found) = (accused + tie.real, found + tie.fake);
+                [accused as f64 / ranking.real() as f64, found as f64 / ranking.fake() as f64]
+            };
+            let points: Vec<[f64; 2]> = ranking.ties().iter().map(point).collect();
+            assert_close(&case.name, points.as_flattened(), roc.as_flattened(), 1e-15);
+            curves += 1;
+        }
     }
+    assert_eq!(curves, 21);
     assert_eq!(fixture.wilson.len(), 8);
     for &(successes, n, low, high) in &fixture.wilson {
         let found = wilson(successes, n).unwrap();

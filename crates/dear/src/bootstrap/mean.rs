@@ -1,9 +1,9 @@
 //! Means of metrics over generators that share their real images.
 
 use super::resampler::Resampler;
-use super::statistic::{Placed, Value, intervals, resample};
-use super::{Bootstrap, BootstrapError, BootstrapOptions};
-use crate::metrics::{Excluded, METRICS, Ranking, Undefined, check_samples};
+use super::statistic::{Measure, Placed, Value, correct_ends, intervals, resample_metrics};
+use super::{Bootstrap, BootstrapError, BootstrapOptions, check_groups};
+use crate::metrics::{Excluded, Metric, Ranking, Undefined, check_samples};
 
 /// Intervals for the mean over generators of every metric, each generator against all real images.
 ///
@@ -22,6 +22,7 @@ pub fn mean_over(
 ) -> Result<Bootstrap, BootstrapError> {
     options.check()?;
     check_samples(labels, scores)?;
+    check_groups(groups, labels.len())?;
     if part.len() != labels.len() {
         return Err(BootstrapError::Parts { parts: part.len(), samples: labels.len() });
     }
@@ -47,7 +48,7 @@ pub fn mean_over(
         }
         kinds.push(kind.filter(|_| score.is_finite()));
     }
-    let resampler = Resampler::new(&kinds, groups, options.seed)?;
+    let resampler = Resampler::new(&kinds, groups, options.seed);
     let placed = (1..=generators.len() as u32)
         .map(|generator| {
             let of = |(&score, &kind): (&f64, &Option<u32>)| match kind {
@@ -57,13 +58,12 @@ pub fn mean_over(
             Placed::new(labels, &scores.iter().zip(&kinds).map(of).collect::<Vec<_>>(), &resampler)
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let drawn = resample(&resampler, &placed, options, |rankings| {
-        METRICS.iter().map(|metric| mean(rankings, metric.value)).collect()
-    });
+    let drawn = resample_metrics(&resampler, &placed, options, mean);
+    let resolvable = |metric: &Metric| placed.iter().all(|placed| metric.resolvable(placed.ranking()));
+    let mut intervals = intervals(&drawn, resampler.single_unit(), options, resolvable);
+    correct_ends(&mut intervals, &placed, mean);
     Ok(Bootstrap {
-        intervals: intervals(&drawn, resampler.single_unit(), options, |metric| {
-            placed.iter().all(|placed| metric.resolvable(placed.ranking()))
-        }),
+        intervals,
         real: taking_part[0],
         fake: taking_part[1],
         excluded,
@@ -73,13 +73,13 @@ pub fn mean_over(
     })
 }
 
-fn mean(rankings: &[Ranking], metric: fn(&Ranking) -> Value) -> Value {
+fn mean(rankings: &[Ranking], measure: Measure) -> Value {
     if rankings.is_empty() {
         return Err(Undefined::NoFake);
     }
     let mut sum = 0.0;
     for ranking in rankings {
-        sum += metric(ranking)?;
+        sum += measure(ranking)?;
     }
     Ok(sum / rankings.len() as f64)
 }

@@ -1,9 +1,9 @@
 //! Differences between two scores of the same images, and families of such differences.
 
 use super::resampler::Resampler;
-use super::statistic::{Drawn, Placed, intervals, percentile, quantile, resample};
-use super::{Bootstrap, BootstrapError, BootstrapOptions, Interval, Method};
-use crate::metrics::{METRICS, Metric, check_samples, fake_accuracy, found_when_accusing, real_not_cleared};
+use super::statistic::{Drawn, Placed, intervals, percentile, quantile, resample, resample_metrics};
+use super::{Bootstrap, BootstrapError, BootstrapOptions, Interval, Method, check_groups};
+use crate::metrics::{METRICS, Metric, check_samples, found_when_accusing, real_not_cleared};
 
 /// Bootstrap deviations up to this are rounding: nothing was resampled.
 const NO_DEVIATION: f64 = 1e-12;
@@ -40,9 +40,8 @@ pub(super) fn one_pair(
     options: &BootstrapOptions,
 ) -> Result<Paired, BootstrapError> {
     let pair = Pair::new(labels, before, after, groups, options)?;
-    let drawn = resample(&pair.resampler, &pair.placed, options, |rankings| {
-        let difference = |metric: &Metric| Ok((metric.value)(&rankings[1])? - (metric.value)(&rankings[0])?);
-        METRICS.iter().map(difference).collect()
+    let drawn = resample_metrics(&pair.resampler, &pair.placed, options, |rankings, measure| {
+        Ok(measure(&rankings[1])? - measure(&rankings[0])?)
     });
     let ranking = pair.placed[0].ranking();
     let bootstrap = Bootstrap {
@@ -57,11 +56,12 @@ pub(super) fn one_pair(
     Ok(Paired { bootstrap, draws: drawn.draws })
 }
 
-/// Share of generated images that `after` finds, minus F.Acc of `before`, when `after` accuses no more real images than
-/// `before` does at logit 0: what is left of a gain once the false alarms are equal.
+/// Share of generated images that `after` finds minus the share that `before` finds, when neither accuses more real
+/// images than `before` does at logit 0: what is left of a gain in F.Acc once the false alarms are equal.
 ///
-/// The threshold of `after` is the lowest score at which its share of real images cleared (score at most the threshold)
-/// is at least the R.Acc of `before`. It is chosen again in each resample. The metric's name is `tpr_at_r_acc_of`.
+/// Both get the lowest realisable threshold that keeps the R.Acc of `before` at logit 0 (both, because `before` also
+/// finds more when its threshold moves down to the highest real image that it clears; so scores that were only shifted
+/// differ by exactly 0). Thresholds are chosen again in each resample. The metric's name is `tpr_at_r_acc_of`.
 pub fn tpr_at_r_acc_of(
     labels: &[u8],
     before: &[f64],
@@ -72,9 +72,10 @@ pub fn tpr_at_r_acc_of(
     options.check()?;
     let pair = Pair::new(labels, before, after, groups, options)?;
     let Drawn { values, draws } = resample(&pair.resampler, &pair.placed, options, |rankings| {
-        let [before, after] = rankings else { return Vec::new() };
-        let found = found_when_accusing(after, real_not_cleared(before));
-        vec![found.and_then(|found| Ok(found - fake_accuracy(before)?))]
+        let (before, after) = (&rankings[0], &rankings[1]);
+        let accused = real_not_cleared(before);
+        let found = |ranking| found_when_accusing(ranking, accused);
+        vec![found(after).and_then(|after| Ok(after - found(before)?))]
     });
     Ok(percentile("tpr_at_r_acc_of", values[0], &draws[0], pair.single_unit, true, options))
 }
@@ -97,6 +98,7 @@ impl Pair {
     ) -> Result<Self, BootstrapError> {
         check_samples(labels, before)?;
         check_samples(labels, after)?;
+        check_groups(groups, labels.len())?;
         let complete = |index: usize| before[index].is_finite() && after[index].is_finite();
         let masked = |scores: &[f64]| -> Vec<f64> {
             scores.iter().enumerate().map(|(k, &score)| if complete(k) { score } else { f64::NAN }).collect()
@@ -105,8 +107,8 @@ impl Pair {
             let kind = |(index, &label)| takes_part(index).then_some(u32::from(label));
             labels.iter().enumerate().map(kind).collect()
         };
-        let resampler = Resampler::new(&kinds(&|_| true), groups, options.seed)?;
-        let own = Resampler::new(&kinds(&complete), groups, options.seed)?;
+        let resampler = Resampler::new(&kinds(&|_| true), groups, options.seed);
+        let own = Resampler::new(&kinds(&complete), groups, options.seed);
         Ok(Self {
             placed: [
                 Placed::new(labels, &masked(before), &resampler)?,

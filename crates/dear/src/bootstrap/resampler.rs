@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 
 use dear_image::Draw;
 
-use super::BootstrapError;
-
 /// Most units whose counts a draw touches at random: their counters fit into the first-level cache.
 const BLOCK: usize = 4096;
 
@@ -19,6 +17,9 @@ pub(super) struct Resampler {
     seed: u64,
 }
 
+/// Group, kind and number of a sample.
+type Member = (u64, u32, usize);
+
 #[derive(Debug)]
 struct Stratum {
     /// Kinds of the samples in each of its units, ascending.
@@ -28,40 +29,30 @@ struct Stratum {
 
 impl Resampler {
     /// Prepare to draw units of samples within strata. `kinds` has one entry for each sample: its class, or a finer
-    /// part, and `None` for a sample that takes no part. Units with samples of the same kinds are a stratum.
-    pub(super) fn new(
-        kinds: &[Option<u32>],
-        groups: Option<&[u64]>,
-        seed: u64,
-    ) -> Result<Self, BootstrapError> {
-        if let Some(groups) = groups
-            && groups.len() != kinds.len()
-        {
-            return Err(BootstrapError::Groups { groups: groups.len(), samples: kinds.len() });
-        }
-        let mut members: Vec<(u64, u32, usize)> = Vec::with_capacity(kinds.len());
+    /// part, and `None` for a sample that takes no part. `groups`, where given, are as many. Units with samples of the same
+    /// kinds are a stratum.
+    pub(super) fn new(kinds: &[Option<u32>], groups: Option<&[u64]>, seed: u64) -> Self {
+        let mut members: Vec<Member> = Vec::with_capacity(kinds.len());
         for (sample, kind) in kinds.iter().enumerate() {
             if let Some(kind) = *kind {
                 members.push((groups.map_or(sample as u64, |groups| groups[sample]), kind, sample));
             }
         }
         members.sort_unstable();
-        let mut strata: BTreeMap<Vec<u32>, Vec<&[(u64, u32, usize)]>> = BTreeMap::new();
+        let mut strata: BTreeMap<Vec<u32>, Vec<&[Member]>> = BTreeMap::new();
         for unit in members.chunk_by(|a, b| a.0 == b.0) {
             let mut kinds: Vec<u32> = unit.iter().map(|&(_, kind, _)| kind).collect();
             kinds.dedup();
             strata.entry(kinds).or_default().push(unit);
         }
         let mut unit_of = vec![None; kinds.len()];
-        let mut number = 0;
-        for unit in strata.values().flatten() {
+        for (number, unit) in strata.values().flatten().enumerate() {
             for &(_, _, sample) in *unit {
-                unit_of[sample] = Some(number);
+                unit_of[sample] = Some(number as u32);
             }
-            number += 1;
         }
         let strata = strata.into_iter().map(|(kinds, units)| Stratum { kinds, units: units.len() }).collect();
-        Ok(Self { unit_of, strata, seed })
+        Self { unit_of, strata, seed }
     }
 
     /// Number of units.
@@ -182,8 +173,8 @@ mod tests {
         // Members of a group need not be neighbours.
         let labels = [0, 0, 1, 0, 1, 0, 1];
         let groups = [7, 8, 9, 7, 10, 11, 11];
-        let plain = Resampler::new(&kinds(&labels), None, 3).unwrap();
-        let grouped = Resampler::new(&kinds(&labels), Some(&groups), 3).unwrap();
+        let plain = Resampler::new(&kinds(&labels), None, 3);
+        let grouped = Resampler::new(&kinds(&labels), Some(&groups), 3);
         assert_eq!((plain.units(), grouped.units(), grouped.single_unit()), (7, 5, false));
         for number in 0..50 {
             let times = drawn(&plain, 7, number);
@@ -196,7 +187,7 @@ mod tests {
             assert_eq!(times[2] + times[4], 2, "two groups of generated images");
             assert_eq!((times[5], times[6]), (1, 1), "the only mixed group");
         }
-        let lone = Resampler::new(&[Some(0), Some(1), Some(0), None], None, 3).unwrap();
+        let lone = Resampler::new(&[Some(0), Some(1), Some(0), None], None, 3);
         assert!(lone.single_unit());
         assert_eq!(drawn(&lone, 4, 1)[3], 0);
     }

@@ -20,6 +20,9 @@ struct Entry {
     unit: u32,
 }
 
+/// How one ranking is measured.
+pub(super) type Measure = fn(&Ranking) -> Value;
+
 /// Values of a statistic that has several numbers.
 pub(super) struct Drawn {
     /// On the samples themselves.
@@ -54,12 +57,11 @@ pub(super) fn resample(
     options: &BootstrapOptions,
     statistic: impl Fn(&[Ranking]) -> Vec<Value> + Sync,
 ) -> Drawn {
-    let scratch = || placed.iter().map(|placed| placed.ranking.clone()).collect::<Vec<_>>();
-    let values = statistic(&scratch());
+    let values = statistic(&rankings(placed));
     let rows: Vec<Vec<Option<f64>>> = (0..u64::from(options.resamples))
         .into_par_iter()
         .map_init(
-            || (scratch(), Vec::new()),
+            || (rankings(placed), Vec::new()),
             |(rankings, times), number| {
                 resampler.draw(number, times);
                 for (ranking, placed) in rankings.iter_mut().zip(placed) {
@@ -74,7 +76,29 @@ pub(super) fn resample(
     Drawn { values, draws }
 }
 
-/// Percentile intervals of a statistic that has one number for each metric of the table.
+/// As [`resample`], for a statistic that has a number for each metric of the table and is linear in the metric: it is
+/// told how to measure one. Draws are moved so that they scatter around the value also where the metric has a
+/// [`Correction`](crate::metrics::Correction).
+pub(super) fn resample_metrics(
+    resampler: &Resampler,
+    placed: &[Placed],
+    options: &BootstrapOptions,
+    statistic: impl Fn(&[Ranking], Measure) -> Value + Sync,
+) -> Drawn {
+    let mut drawn = resample(resampler, placed, options, |rankings| {
+        METRICS.iter().map(|metric| statistic(rankings, metric.value)).collect()
+    });
+    let whole = rankings(placed);
+    for ((metric, value), draws) in METRICS.iter().zip(&drawn.values).zip(&mut drawn.draws) {
+        let Some(correction) = &metric.correction else { continue };
+        if let (Ok(value), Ok(population)) = (value, statistic(&whole, correction.population)) {
+            draws.iter_mut().flatten().for_each(|draw| *draw += value - population);
+        }
+    }
+    drawn
+}
+
+/// Percentile intervals of one number for each metric of the table.
 pub(super) fn intervals(
     drawn: &Drawn,
     single_unit: bool,
@@ -89,6 +113,29 @@ pub(super) fn intervals(
             percentile(metric.name, *value, draws, single_unit, resolvable(metric), options)
         })
         .collect()
+}
+
+/// For metrics with a [`Correction`](crate::metrics::Correction): no end outside of the metric's range, and a lower end
+/// of 0 where chance alone explains the value.
+pub(super) fn correct_ends(
+    intervals: &mut [Interval],
+    placed: &[Placed],
+    statistic: impl Fn(&[Ranking], Measure) -> Value,
+) {
+    let whole = rankings(placed);
+    for (metric, interval) in METRICS.iter().zip(intervals) {
+        let Some(correction) = &metric.correction else { continue };
+        let chance = statistic(&whole, correction.by_chance);
+        let explained = statistic(&whole, correction.population)
+            .is_ok_and(|population| chance.is_ok_and(|chance| population <= chance));
+        let (least, most) = metric.range;
+        interval.low = interval.low.map(|low| if explained { least } else { low.clamp(least, most) });
+        interval.high = interval.high.map(|high| high.clamp(least, most));
+    }
+}
+
+fn rankings(placed: &[Placed]) -> Vec<Ranking> {
+    placed.iter().map(|placed| placed.ranking.clone()).collect()
 }
 
 /// The percentile interval of one number.

@@ -138,7 +138,7 @@ mod tests {
         ];
         for (labels, scores, value, ends) in cases {
             let found = delong(&Ranking::new(labels, scores).unwrap()).unwrap();
-            assert_eq!((found.value, found.variance, (found.low, found.high)), (*value, 0.0, *ends));
+            assert_eq!((found.value, found.variance, (found.low, found.high)), (value, 0.0, ends));
             assert!(found.degenerate, "{scores:?}");
         }
         assert_eq!(delong(&Ranking::new(&[1, 1], &[0.0, 1.0]).unwrap()), None);

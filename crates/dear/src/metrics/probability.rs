@@ -2,7 +2,7 @@
 
 use std::f64::consts::{PI, SQRT_2};
 
-use super::{Ranking, Undefined};
+use super::{Ranking, Undefined, Z_95};
 
 /// Negative log likelihoods are summed in units of this many nats: then a sum over all images that can be counted
 /// stays finite for every finite logit.
@@ -87,6 +87,19 @@ pub fn ece(ranking: &Ranking) -> Result<f64, Undefined> {
         2.0 * bin.gap().abs() - mean_absolute_normal(bin.gap(), variance)
     };
     Ok(weighted(ranking, debiased)?.max(0.0))
+}
+
+/// The largest [`ece_plug_in`] that a calibrated detector with these probabilities reaches by chance: its quantile
+/// 0.975, as mean plus 1.96 standard deviations.
+///
+/// A bin's gap is then normal around 0 with variance `v = p (1 - p) / n`, so `|gap|` has mean `sqrt(2 v / pi)` and
+/// variance `v (1 - 2 / pi)`.
+pub fn ece_by_chance(ranking: &Ranking) -> Result<f64, Undefined> {
+    let variance = |bin: &MassBin| bin.probability * (1.0 - bin.probability) / bin.n as f64;
+    let mean = weighted(ranking, |bin| (2.0 * variance(bin) / PI).sqrt())?;
+    let n = (ranking.real() + ranking.fake()) as f64;
+    let spread = |bin: &MassBin| (bin.n as f64 / n).powi(2) * variance(bin) * (1.0 - 2.0 / PI);
+    Ok(mean + Z_95 * mass_bins(ranking).iter().map(spread).sum::<f64>().sqrt())
 }
 
 fn weighted(ranking: &Ranking, of: impl Fn(&MassBin) -> f64) -> Result<f64, Undefined> {
