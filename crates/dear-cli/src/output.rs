@@ -13,6 +13,22 @@ pub(crate) fn line(text: impl Display) -> Result<(), Error> {
     writeln!(io::stdout().lock(), "{text}").map_err(Error::Io)
 }
 
+/// A sentence of data on stdout, broken between words at 100 columns.
+pub(crate) fn paragraph(text: &str) -> Result<(), Error> {
+    let mut open = String::new();
+    for word in text.split(' ') {
+        if !open.is_empty() && open.chars().count() + 1 + word.chars().count() > 100 {
+            line(&open)?;
+            open.clear();
+        }
+        if !open.is_empty() {
+            open.push(' ');
+        }
+        open.push_str(word);
+    }
+    line(open)
+}
+
 /// A line of talk on stderr.
 pub(crate) fn note(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");

@@ -325,24 +325,27 @@ pub(crate) fn print(evaluation: &Evaluation) -> Result<(), Error> {
             output::line(format_args!("  {:<width$}{intervals}", ""))?;
         }
         for comparison in evaluation.comparisons.iter().filter(|comparison| &comparison.chain == chain) {
-            output::line(format_args!("  {} minus {}", comparison.after, comparison.before))?;
+            output::line(output::one_line(format_args!(
+                "  {} minus {}",
+                comparison.after, comparison.before
+            )))?;
             output::line(format_args!("    {}", differences(comparison)))?;
         }
         output::line("")?;
     }
     if !evaluation.comparisons.is_empty() {
-        output::line(format_args!(
+        output::paragraph(&format!(
             "Differences are in points, with intervals that hold for all {} together; only those say better or worse.",
             evaluation.family
         ))?;
     }
     for line in &evaluation.words {
-        output::line(line)?;
+        output::paragraph(&output::one_line(line))?;
     }
     for advice in &evaluation.advice {
         output::line("")?;
         for sentence in &advice.sentences {
-            output::line(sentence)?;
+            output::paragraph(&output::one_line(sentence))?;
         }
     }
     Ok(())

@@ -51,33 +51,40 @@ fn of_system(
     let standing = standing(&found, options.target_fpr);
     let mut sentences = vec![
         headline(scores, own, standing, &found, options),
-        format!("It finds {} of the generated images.", spread(scores, &found, |at| &at.tpr, false)),
+        format!("It finds {}.", spread(scores, &found, Label::Generated)),
     ];
     if standing != Standing::Usable {
         sentences.extend(other_threshold(scores, system, &labels, everywhere, options)?);
     }
-    // Subsets on clean images: what it misses, and whom it accuses.
+    // Subsets on clean images: what it misses, and whom it accuses. A single subset is the whole again.
     let subset = |label: Label, name: &str| {
         at(own.threshold, 0, &|i| scores.images[i].label == label && scores.images[i].subset == name)
     };
+    let (generators, sources) = (scores.subsets(Label::Generated), scores.subsets(Label::Real));
     let mut missed = Vec::new();
-    for name in scores.subsets(Label::Generated) {
+    for name in generators.iter().filter(|_| generators.len() > 1) {
         let tpr = subset(Label::Generated, name)?.tpr;
         missed.extend(
-            tpr.high.filter(|high| *high < 0.5).and(tpr.value).map(|value| (value, name, tpr.clone())),
+            tpr.high.filter(|high| *high < 0.5).and(tpr.value).map(|value| (value, *name, tpr.clone())),
         );
     }
     missed.sort_by(|a, b| a.0.total_cmp(&b.0));
-    sentences.extend(named("It is shown to miss most images of", &missed, "finds"));
+    sentences.extend(named(
+        "Generators of which it is shown to miss more than half, as they are (share found)",
+        &missed,
+    ));
     let mut accused = Vec::new();
-    for name in scores.subsets(Label::Real) {
+    for name in sources.iter().filter(|_| sources.len() > 1) {
         let fpr = subset(Label::Real, name)?.fpr;
         let shown = fpr.low.filter(|low| *low > options.target_fpr);
-        accused.extend(shown.and(fpr.value).map(|value| (-value, name, fpr.clone())));
+        accused.extend(shown.and(fpr.value).map(|value| (-value, *name, fpr.clone())));
     }
     accused.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let more = format!("It is shown to accuse more than {} % of", percent(options.target_fpr));
-    sentences.extend(named(&more, &accused, "accuses"));
+    let above = percent(options.target_fpr);
+    let start = format!(
+        "Real images of which it is shown to accuse more than {above} %, as they are (share accused)"
+    );
+    sentences.extend(named(&start, &accused));
     sentences.push(not_tested(scores));
     sentences.extend(refused(scores, system));
     Ok(Advice {
@@ -113,16 +120,24 @@ fn headline(
     options: &EvaluateOptions,
 ) -> String {
     let (name, target) = (&own.name, percent(options.target_fpr));
-    let threshold = format!("at its threshold (logit {}, {})", number(own.threshold), own.threshold_origin);
-    let alarms = spread(scores, found, |at| &at.fpr, true);
+    let threshold = if own.threshold == 0.0 {
+        "at its threshold (logit 0)".to_owned()
+    } else {
+        format!("at its threshold (logit {}; {})", number(own.threshold), own.threshold_origin)
+    };
+    let alarms = spread(scores, found, Label::Real);
     match standing {
         Standing::NotUsable => {
-            format!("Do not use {name} to accuse anyone: {threshold} it accuses {alarms} of the real images.")
+            format!("Do not use {name} to accuse anyone: {threshold} it accuses {alarms}.")
         }
         Standing::Usable => format!(
-            "On images like these, {name} can be used {threshold}: it accuses {alarms} of the real images, and under each \
-             of the {} conditions tried it is shown to accuse at most {target} %.",
-            found.len()
+            "On images like these, {name} can be used {threshold}: it accuses {alarms}, and under {} it is shown to accuse \
+             at most {target} %.",
+            if found.len() == 1 {
+                "this condition".to_owned()
+            } else {
+                format!("each of {} conditions", found.len())
+            }
         ),
         Standing::NotShown => {
             // Wilson's upper end for no false alarm in n is z2 / (n + z2).
@@ -130,36 +145,37 @@ fn headline(
             let n = scores.count(Label::Real);
             let why = if (n as f64) < needed {
                 format!(
-                    " {n} real images cannot show that it accuses at most {target} %: at least {needed} are needed, more \
-                     if it accuses any."
+                    "{n} real images cannot show that it accuses at most {target} %: at least {needed} are needed, more if \
+                     it accuses any."
                 )
             } else {
                 format!(
-                    " These images do not show whether it accuses at most {target} % and finds more than chance."
+                    "These images do not show whether it accuses at most {target} % and finds more than chance."
                 )
             };
-            format!("Not shown to be safe: {name} {threshold} accuses {alarms} of the real images.{why}")
+            format!("Not shown to be safe: {threshold} {name} accuses {alarms}. {why}")
         }
     }
 }
 
-/// The clean value and, where another condition is worse, that one.
-fn spread(
-    scores: &Scores,
-    found: &[AtThreshold],
-    part: fn(&AtThreshold) -> &Interval,
-    high_is_worse: bool,
-) -> String {
-    let sign = if high_is_worse { -1.0 } else { 1.0 };
+/// The share of a class that is called generated on clean images and, where another condition is the worse for the
+/// detector (it accuses more, or finds fewer), under that one.
+fn spread(scores: &Scores, found: &[AtThreshold], label: Label) -> String {
+    let (part, of, sign): (fn(&AtThreshold) -> &Interval, _, _) = match label {
+        Label::Real => (|at| &at.fpr, "of the real images", -1.0),
+        Label::Generated => (|at| &at.tpr, "of the generated images", 1.0),
+    };
     let worth = |chain: &usize| part(&found[*chain]).value.map(|value| sign * value);
     let worst = (0..found.len())
         .filter(|chain| worth(chain).is_some())
         .min_by(|a, b| worth(a).unwrap_or_default().total_cmp(&worth(b).unwrap_or_default()).then(a.cmp(b)));
-    let one =
-        |chain: usize| format!("{} {}", with_ends(part(&found[chain])), condition(&scores.chains[chain]));
+    let share = |chain: usize| with_ends(part(&found[chain]));
+    let clean = format!("{} {of} {}", share(0), condition(&scores.chains[0]));
     match worst {
-        Some(worst) if worst != 0 && worth(&worst) < worth(&0) => format!("{}, and {},", one(0), one(worst)),
-        _ => one(0),
+        Some(worst) if worst != 0 && worth(&worst) < worth(&0) => {
+            format!("{clean}, and {} {}", share(worst), condition(&scores.chains[worst]))
+        }
+        _ => clean,
     }
 }
 
@@ -188,19 +204,16 @@ fn other_threshold(
          on others); it then finds {}.",
         percent(options.target_fpr),
         number(highest),
-        spread(scores, &everywhere(highest)?, |at| &at.tpr, false).trim_end_matches(',')
+        spread(scores, &everywhere(highest)?, Label::Generated)
     )))
 }
 
-fn named(start: &str, subsets: &[(f64, &str, Interval)], verb: &str) -> Option<String> {
-    let listed: Vec<String> = subsets
-        .iter()
-        .take(NAMED)
-        .map(|(_, name, share)| format!("{name} ({verb} {})", with_ends(share)))
-        .collect();
+fn named(start: &str, subsets: &[(f64, &str, Interval)]) -> Option<String> {
+    let one = |(_, name, share): &(f64, &str, Interval)| format!("{name} {}", with_ends(share));
+    let listed: Vec<String> = subsets.iter().take(NAMED).map(one).collect();
     let more = subsets.len().saturating_sub(NAMED);
     let more = if more > 0 { format!(", and {more} more") } else { String::new() };
-    (!subsets.is_empty()).then(|| format!("{start} {}{more}, as they are.", listed.join(", ")))
+    (!subsets.is_empty()).then(|| format!("{start}: {}{more}.", listed.join(", ")))
 }
 
 fn not_tested(scores: &Scores) -> String {
@@ -208,7 +221,7 @@ fn not_tested(scores: &Scores) -> String {
     let sets =
         |n: usize, one: &str, many: &str| if n == 1 { format!("one {one}") } else { format!("{n} {many}") };
     let processed = if scores.tabled == 1 {
-        "any processing (a messenger's or a web page's copy); `--perturb` tests it"
+        "any processing (the copy of a messenger or a web page)"
     } else {
         "other processing than that"
     };
@@ -319,7 +332,7 @@ mod tests {
                 fake: 100,
                 shifts: &[0.0, 1.5],
                 standing: Standing::NotUsable,
-                says: "accuses 0.0 % (0.0 to 3.7 %) as they are, and 49 % (39 to 59 %) after chain 1, of the real images",
+                says: "accuses 0.0 % (0.0 to 3.7 %) of the real images as they are, and 49 % (39 to 59 %) after chain 1",
             },
             // Nothing is found under the second condition, and nothing is accused.
             Case {

@@ -121,8 +121,13 @@ mod tests {
         let fake = better.mcnemar_fake.unwrap();
         assert!(fake.only_after > 20 && fake.only_before == 0 && fake.p < 1e-5, "{fake:?}");
         assert_eq!(better.mcnemar_real.unwrap().p, 1.0);
-        // R.Acc is the same, so what is gained in F.Acc is all gained.
-        assert_eq!(better.at_equal_r_acc.as_ref().unwrap().value, better.difference("f_acc").unwrap().value);
+        // R.Acc is the same, so nearly all that is gained in F.Acc is left; not exactly, since both get the lowest
+        // threshold that keeps this R.Acc.
+        let (equal, gained) = (better.at_equal_r_acc.as_ref().unwrap(), better.difference("f_acc").unwrap());
+        assert!(
+            (equal.value.unwrap() - gained.value.unwrap()).abs() < 0.05 && equal.low > Some(0.3),
+            "{equal:?}"
+        );
         let detectable = better.detectable.unwrap();
         assert!((0.03..0.4).contains(&detectable), "{detectable}");
         // The same scores: nothing to show, nothing detectable.

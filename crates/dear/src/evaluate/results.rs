@@ -236,8 +236,8 @@ pub struct Comparison {
     pub mcnemar_real: Option<McNemar>,
     /// The same among generated images.
     pub mcnemar_fake: Option<McNemar>,
-    /// Share of generated images found when `after` is given the threshold at which its R.Acc is at least that of
-    /// `before`: what is left of a gain once the false alarms are equal.
+    /// Share of generated images that `after` finds minus the share that `before` finds, when neither accuses more real
+    /// images than `before` does at logit 0: what is left of a gain once the false alarms are equal.
     pub at_equal_r_acc: Option<Interval>,
     /// Smallest true difference in balanced accuracy that a sample of this size and spread would have shown with
     /// probability 0.8, at the corrected level.

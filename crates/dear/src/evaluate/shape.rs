@@ -223,7 +223,8 @@ mod tests {
     fn operating_points_are_logit_zero_the_target_and_the_own_threshold() {
         let mut scores = scores(&SMALL, vec![vec![vec![1.0, f64::NAN, 3.0, -2.0, 0.5]]]);
         let options = EvaluateOptions { target_fpr: 0.5, ..EvaluateOptions::default() };
-        let points = |scores: &Scores| -> Vec<(String, Option<f64>, Option<f64>, Option<f64>)> {
+        type Point = (String, Option<f64>, Option<f64>, Option<f64>);
+        let points = |scores: &Scores| -> Vec<Point> {
             let shape = shapes(scores, 0, None, &options).unwrap().remove(0);
             shape.operating.into_iter().map(|p| (p.name, p.threshold, p.fpr.value, p.tpr.value)).collect()
         };

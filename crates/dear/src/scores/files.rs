@@ -41,6 +41,7 @@ pub(super) struct Entry {
     pub(super) sha256: Option<String>,
     pub(super) chain: String,
     pub(super) system: String,
+    pub(super) unit: Unit,
     pub(super) score: Result<f64, (String, String)>,
     /// File and place, for messages.
     pub(super) at: String,
@@ -64,19 +65,8 @@ pub struct FromFiles {
 /// [`ColumnsError`] naming file, place and what was expected.
 pub fn read(paths: &[PathBuf], options: &ScoreOptions) -> Result<FromFiles, ColumnsError> {
     let (mut entries, mut files, mut reported) = (Vec::new(), Vec::new(), Vec::new());
-    let mut unit = options.unit.unwrap_or(Unit::Logit);
     for path in paths {
         if path.is_dir() {
-            if unit != Unit::Logit {
-                return Err(ColumnsError {
-                    path: path.display().to_string(),
-                    message: format!(
-                        "unit {} was declared, expected logit for the reference's tree",
-                        unit.name()
-                    ),
-                    hint: "leave --unit out, or give single files".to_owned(),
-                });
-            }
             let tree = reference::read(path, options.split.as_deref())?;
             entries.extend(tree.entries);
             files.extend(tree.files);
@@ -84,14 +74,13 @@ pub fn read(paths: &[PathBuf], options: &ScoreOptions) -> Result<FromFiles, Colu
             continue;
         }
         let table = Columns::read(path)?;
-        let (score, of_file) = score_column(&table, options)?;
-        unit = of_file;
+        let (score, unit) = score_column(&table, options)?;
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let alone = paths.len() == 1;
         entries.extend(of_table(&table, score, unit, &stem, alone, options)?);
         files.push(ScoreFile { path: table.path, sha256: table.sha256, rows: table.rows.len() as u64 });
     }
-    let (scores, mut origin, left_out) = assemble(entries, files, unit)?;
+    let (scores, mut origin, left_out) = assemble(entries, files)?;
     if left_out > 0 {
         // What a tree reports is about all of its images.
         reported.clear();
@@ -117,10 +106,13 @@ fn score_column(table: &Columns, options: &ScoreOptions) -> Result<(usize, Unit)
             Ok((place, unit.ok_or_else(|| wrong(message()))?))
         }
         (None, Some(unit)) => {
-            let found: Vec<usize> = SCORE_NAMES.iter().filter_map(|name| table.place(name)).collect();
-            match found[..] {
-                [place] => Ok((place, unit)),
-                [] => Err(wrong(format!("no column of scores; found {}", table.listed()))),
+            // `logit` says what it is, so it is no probability; but its sign may be declared.
+            let named = SCORE_NAMES.iter().filter(|name| **name != "logit" || !unit.is_probability());
+            let found: Vec<usize> = named.filter_map(|name| table.place(name)).collect();
+            match (&found[..], table.place("logit")) {
+                ([place], _) => Ok((*place, unit)),
+                ([], Some(logit)) => Ok((logit, Unit::Logit)),
+                ([], None) => Err(wrong(format!("no column of scores; found {}", table.listed()))),
                 _ => Err(wrong(format!("several columns may be the score; found {}", table.listed()))),
             }
         }
@@ -188,6 +180,7 @@ fn of_table(
             sha256: text(sha256),
             chain: text(chain).unwrap_or_else(|| "clean".to_owned()),
             system: name,
+            unit,
             score: number(table, row, score, unit)?,
             at: format!("{}, {}", table.path, table.places[row]),
         });
@@ -238,10 +231,9 @@ pub(super) fn number(
 }
 
 /// Entries become scores; also returns how many images were left out because not all systems list them.
-pub(super) fn assemble(
+fn assemble(
     entries: Vec<Entry>,
     files: Vec<ScoreFile>,
-    unit: Unit,
 ) -> Result<(Scores, ScoreOrigin, usize), ColumnsError> {
     let shown = files.first().map(|file| file.path.clone()).unwrap_or_default();
     let bad =
@@ -323,9 +315,16 @@ pub(super) fn assemble(
         }
     }
     let labels: Vec<u8> = images.iter().map(|image| image.label.as_u8()).collect();
-    let warnings = warnings(&systems, &labels, &raw, unit);
-    let logits =
-        raw.iter().map(|of_chain| of_chain.iter().map(|scores| logits(scores, unit)).collect()).collect();
+    let unit = |name: &String| {
+        entries.iter().find(|entry| entry.system == *name).map_or(Unit::Logit, |entry| entry.unit)
+    };
+    let units: Vec<Unit> = systems.iter().map(unit).collect();
+    let warnings = warnings(&systems, &labels, &raw[0], &units);
+    let of_chain = |scores: &Vec<Vec<f64>>| -> Vec<Vec<f64>> {
+        scores.iter().zip(&units).map(|(scores, unit)| logits(scores, *unit)).collect()
+    };
+    let logits = raw.iter().map(of_chain).collect();
+    let declared = in_order(units.iter().map(|unit| unit.name())).join(", ");
     let scores = Scores {
         images,
         tabled: chains.len(),
@@ -336,7 +335,7 @@ pub(super) fn assemble(
         refusals,
         scenes_known,
     };
-    Ok((scores, ScoreOrigin { files, unit: unit.name().to_owned(), warnings }, left_out))
+    Ok((scores, ScoreOrigin { files, unit: declared, warnings }, left_out))
 }
 
 fn in_order<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
@@ -357,9 +356,9 @@ fn system(name: String) -> System {
 }
 
 /// What looks wrong about the scores of each system as they were given, under the first chain.
-fn warnings(systems: &[String], labels: &[u8], raw: &[Vec<Vec<f64>>], unit: Unit) -> Vec<String> {
+fn warnings(systems: &[String], labels: &[u8], raw: &[Vec<f64>], units: &[Unit]) -> Vec<String> {
     let mut warnings = Vec::new();
-    for (name, scores) in systems.iter().zip(&raw[0]) {
+    for ((name, scores), &unit) in systems.iter().zip(raw).zip(units) {
         let as_logits = logits(scores, unit);
         for found in suspicions(labels, &as_logits).unwrap_or_default() {
             // Logits may look like probabilities; what was declared a probability need not be told.
@@ -455,6 +454,15 @@ mod tests {
         assert!((found.logits[0][0][0] + 9.0_f64.ln()).abs() < 1e-12);
         let own = ScoreOptions { score: Some("score".into()), ..ScoreOptions::default() };
         assert!(files(&[("a.csv", text)], &own).unwrap_err().to_string().contains("no unit"));
+        // A file of logits beside one of probabilities stays one of logits.
+        let pair = [("a.csv", text), ("b.csv", "path,logit,label\na,3,1\nb,-3,0\nc,1,1\n")];
+        let (found, origin) = files(&pair, &unit(Unit::Probability)).unwrap();
+        assert_eq!(
+            (found.logits[0][1].as_slice(), origin.unit.as_str()),
+            (&[3.0, -3.0, 1.0][..], "probability, logit")
+        );
+        let (found, _) = files(&pair[1..], &unit(Unit::RealLogit)).unwrap();
+        assert_eq!(found.logits[0][0], [-3.0, 3.0, -1.0]);
         let both = "path,score,prob,label\na,0.9,1,1\n";
         assert!(
             files(&[("a.csv", both)], &unit(Unit::Logit))
@@ -511,7 +519,7 @@ mod tests {
         assert_eq!(warned(rows(&spread), Some(Unit::Probability)), "");
         let twice = |i: usize| 0.5 + i as f64 / 200.0;
         assert!(warned(rows(&twice), Some(Unit::Probability)).contains("twice"));
-        let inverted = |i: usize| if i % 2 == 0 { 3.0 } else { -2.0 } + i as f64 / 50.0;
+        let inverted = |i: usize| if i.is_multiple_of(2) { 3.0 } else { -2.0 } + i as f64 / 50.0;
         assert!(warned(rows(&inverted), None).contains("inverted"));
     }
 }

@@ -107,6 +107,7 @@ pub(super) fn read(folder: &Path, split: Option<&str>) -> Result<Tree, ColumnsEr
                 sha256: None,
                 chain: "clean".to_owned(),
                 system: model.clone(),
+                unit: Unit::Logit,
                 score: number(&table, row, logit, Unit::Logit)?,
                 at: format!("{}, {}", shown.display(), table.places[row]),
             });
