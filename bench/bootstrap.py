@@ -47,7 +47,7 @@ def measure(labels, scores, probabilities):
 
 def ece(labels, probabilities, bins=15):
     order = np.argsort(probabilities)
-    number = np.arange(len(order)) * bins // len(order)
+    number = (2 * np.arange(len(order)) + 1) * bins // (2 * len(order))
     n = np.bincount(number)
     share = np.bincount(number, labels[order]) / n
     gap = np.abs(np.bincount(number, probabilities[order]) / n - share)

@@ -33,8 +33,16 @@ enum Command {
     Explain(command::explain::Args),
     /// Judge detectors on a dataset: every metric with its interval, per subset and per perturbation
     Evaluate(command::evaluate::Args),
+    /// Compare two evaluations of the same images, before and after a change of version
+    Compare(command::compare::Args),
+    /// Find what tells a dataset's classes apart besides being generated, and what it holds twice
+    Audit(command::audit::Args),
+    /// Copy a dataset, each image through one chain: to equalise its classes, or to make it harder
+    Perturb(command::perturb::Args),
     /// Harden a detector: dissect, prune and refine in one go
     Harden(command::harden::Args),
+    /// Give a detector a probability, a threshold for a share of false alarms, and an uncertain band
+    Calibrate(command::calibrate::Args),
     /// Make diagnostic probes: photographs of which one region is generated
     Probe(command::probe::Args),
     /// Score a detector's channels by how they tell generated from real pixels (RAD)
@@ -70,7 +78,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Scan(args) => command::scan::run(args),
         Command::Explain(args) => command::explain::run(args),
         Command::Evaluate(args) => command::evaluate::run(args),
+        Command::Compare(args) => command::compare::run(args),
+        Command::Audit(args) => command::audit::run(args),
+        Command::Perturb(args) => command::perturb::run(args),
         Command::Harden(args) => command::harden::run(args),
+        Command::Calibrate(args) => command::calibrate::run(args),
         Command::Probe(args) => command::probe::run(args),
         Command::Dissect(args) => command::dissect::run(args),
         Command::Prune(args) => command::prune::run(args),

@@ -1,6 +1,7 @@
 //! What can end a run: one error over the typed errors of the steps, with what to do about it and whose fault it is.
 
 use crate::bootstrap::BootstrapError;
+use crate::calibrate::CalibrateError;
 use crate::columns::ColumnsError;
 use crate::dataset::DatasetError;
 use crate::detector::DetectorError;
@@ -47,6 +48,9 @@ pub enum Error {
     /// A file of rows: a manifest, or scores.
     #[error(transparent)]
     Columns(#[from] ColumnsError),
+    /// Probability and threshold.
+    #[error(transparent)]
+    Calibrate(#[from] CalibrateError),
     /// A set of probes that cannot be used.
     #[error("{message}")]
     Probes {
@@ -95,6 +99,7 @@ impl Error {
             Self::Gate(error) => error.hint(),
             Self::Train(error) => error.hint(),
             Self::Columns(error) => Some(error.hint.clone()),
+            Self::Calibrate(error) => error.hint(),
             Self::Probes { hint, .. } | Self::Images { hint, .. } => Some(hint.clone()),
             Self::Recipe(_) => {
                 Some("the same command with --print-recipe, and without --recipe, shows every option and its default".to_owned())

@@ -1,20 +1,22 @@
 //! The method in one place: probes, dissect, prune, refine. It reads like the paper's abstract.
 
+mod baselines;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use dear_image::{AugmentRole, Draw};
+use dear_image::{AugmentRole, Chain, Draw};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::backbone::metadata::{GateRecord, NamedHead, RadRecord, Threshold};
-use crate::dataset::{self, Label};
+use crate::calibrate::{self, CalibrateError, Calibration};
+use crate::dataset::{self, Dataset, Label};
 use crate::detector::{Detector, DetectorError};
 use crate::engine::EngineOptions;
 use crate::error::Error;
 use crate::gate::{self, Gate};
 use crate::generator::Generator;
-use crate::head::bias::fit_bias;
 use crate::head::{self, Head, Report, Samples, Training};
 use crate::observe::{Event, Observer};
 use crate::probe::{self, InpainterKind, Null, ProbePair, Refused, Resynthesis};
@@ -102,14 +104,16 @@ pub struct Hardened {
     pub gate: Gate,
     /// How the head was trained.
     pub report: Report,
+    /// How its logits are read.
+    pub reading: Reading,
     /// What took part.
     pub counts: Counts,
     /// Images that could not be used.
     pub refused: Vec<Refused>,
 }
 
-/// Harden a detector: make probes, score channels, prune both extremes, train a new head; and train beside it the heads
-/// of the honest baselines, which travel in the same file.
+/// Harden a detector: make probes, score channels, prune both extremes, train a new head and calibrate it; and train beside
+/// it the heads of the honest baselines, which travel in the same file.
 ///
 /// # Errors
 /// The first step that fails; finished work stays in `inputs.work`.
@@ -139,10 +143,12 @@ pub fn harden(
     let val_rows = main_views(detector, &store, &split.val, recipe, "validation views", observer)?;
     let refinement = refine(detector, &gate, &main_rows, &val_rows, Some(&probe_rows), recipe, observer)?;
 
+    let reading = read_logits(detector, &store, &split, &refinement.head, recipe, observer)?;
+
     let (mut counts, refused) = Counts::of(&main_rows, &val_rows, &probe_rows, null_rows.as_deref(), recipe);
     counts.probes_held_out = probes_held_out;
-    let model = assemble(detector, &rad, &gate, &refinement, recipe, &counts)?;
-    Ok(Hardened { model, rad, gate, report: refinement.report, counts, refused })
+    let model = assemble(detector, &rad, &gate, &refinement, &reading, recipe, &counts)?;
+    Ok(Hardened { model, rad, gate, report: refinement.report, reading, counts, refused })
 }
 
 /// Dissect: scores of all channels from probe views.
@@ -150,14 +156,14 @@ pub fn harden(
 /// # Errors
 /// [`Error::Rad`]: no probe survived, or a score is not finite.
 pub fn dissect(probes: &[Row], null: Option<&[Row]>, recipe: &Recipe) -> Result<Rad, Error> {
-    let moments = |rows: &[Row]| -> Vec<RegionMoments> {
-        let scored = rows.iter().filter(|row| row.error.is_none());
-        scored
-            .map(|row| row.moments.clone().unwrap_or_else(|| RegionMoments::absent(row.pooled.len())))
-            .collect()
-    };
     let null = null.map(moments);
     Ok(rad(&moments(probes), null.as_deref(), &recipe.rad)?)
+}
+
+/// Region moments of the probe views that could be made, in order; a view that no part of the mask survived is absent.
+fn moments(rows: &[Row]) -> Vec<RegionMoments> {
+    let made = rows.iter().filter(|row| row.error.is_none());
+    made.map(|row| row.moments.clone().unwrap_or_else(|| RegionMoments::absent(row.pooled.len()))).collect()
 }
 
 /// The new head and the heads of the baselines.
@@ -167,7 +173,8 @@ pub struct Refinement {
     pub head: Head,
     /// How it was trained.
     pub report: Report,
-    /// Baselines: what was there, what a moved threshold does, what refitting does without pruning, and with a random gate.
+    /// Baselines: what was there, with a moved threshold, with another temperature; a head without negative weights; new
+    /// heads without pruning, with a random gate and with the authors' gate.
     pub baselines: Vec<NamedHead>,
 }
 
@@ -186,7 +193,7 @@ pub fn refine(
 ) -> Result<Refinement, Error> {
     let main = Matrix::of(main, detector.channels());
     let val = Matrix::of(val, detector.channels());
-    let probes = probes.map(|rows| Matrix::of(rows, detector.channels()));
+    let probe_matrix = probes.map(|rows| Matrix::of(rows, detector.channels()));
     for (name, matrix) in [("training", &main), ("validation", &val)] {
         let generated = matrix.labels.iter().filter(|&&label| label == 1).count();
         if generated == 0 || generated == matrix.labels.len() {
@@ -199,51 +206,74 @@ pub fn refine(
             });
         }
     }
-    observer.event(Event::Started { step: "training heads", total: 3 });
-    let fit = |gate: &Gate| -> Result<head::Trained, Error> {
-        if observer.cancelled() {
-            return Err(Error::Interrupted);
-        }
-        let training = Training {
-            main: main.samples(),
-            probes: probes.as_ref().map(Matrix::samples),
-            validation: val.samples(),
-            gate,
-        };
-        let trained = head::train(&training, &recipe.head)?;
-        observer.event(Event::Advanced { by: 1 });
-        Ok(trained)
+    let training = Training {
+        main: main.samples(),
+        probes: probe_matrix.as_ref().map(Matrix::samples),
+        validation: val.samples(),
+        gate,
     };
-    let hardened = fit(gate)?;
-    let refit = fit(&Gate::none(detector.channels()))?;
-    let random = fit(&gate::random(detector.channels(), gate.pruned(), recipe.seed))?;
+    observer.event(Event::Started { step: "training heads", total: 1 + baselines::TRAINED });
+    let hardened = head::train(&training, &recipe.head)?;
+    observer.event(Event::Advanced { by: 1 });
+    if observer.cancelled() {
+        return Err(Error::Interrupted);
+    }
+    let baselines = baselines::baselines(detector, &training, probes, recipe, observer)?;
     observer.event(Event::Finished);
-
-    let base = detector.head().clone();
-    let shift = fit_bias(&base.logits(val.samples()), &val.labels)?;
-    let biased = Head { weight: base.weight.clone(), bias: (f64::from(base.bias) + shift.shift) as f32 };
-    let named = |name: &str, note: String, head: Head| NamedHead {
-        name: name.to_owned(),
-        weight: head.weight,
-        bias: head.bias,
-        note: Some(note),
-    };
-    let pruned = gate.pruned();
-    let baselines = vec![
-        named("base", "the detector as it was".to_owned(), base),
-        named(
-            "base + bias",
-            format!("the detector with {:+.4} added to its logit, fitted on validation views", shift.shift),
-            biased,
-        ),
-        named("refit, no pruning", "new head on all channels, same data".to_owned(), refit.head),
-        named(
-            "refit, random gate",
-            format!("new head with {pruned} channels pruned at random, same data"),
-            random.head,
-        ),
-    ];
     Ok(Refinement { head: hardened.head, report: hardened.report, baselines })
+}
+
+/// How the logits of a new head are read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    /// From logit to probability, where the validation images bear it.
+    pub calibration: Option<Calibration>,
+    /// Above which logit an image counts as generated: logit 0, with the reason, where they do not bear another one.
+    pub threshold: Threshold,
+}
+
+/// Calibrate a new head on the whole validation images, as they are. What they do not bear is a warning.
+///
+/// # Errors
+/// The engine's or the store's, or a stop.
+pub fn read_logits(
+    detector: &Detector,
+    store: &Store,
+    split: &Split,
+    head: &Head,
+    recipe: &Recipe,
+    observer: &dyn Observer,
+) -> Result<Reading, Error> {
+    let clean = Chain::parse("clean").map_err(|error| Error::Options(error.to_string()))?;
+    let images = calibrate::Images {
+        sources: &split.val,
+        scenes: split.val_scenes.as_deref(),
+        data: "the validation set, which also chose the head",
+        chains: &[clean],
+        seed: recipe.seed,
+    };
+    // What is refused here was refused, and counted, where its views were made, but for images too small to be scored whole.
+    let (sample, _) = calibrate::score(detector, head, &images, store, observer)?;
+    let (reading, missing) = match calibrate::calibrate(&sample, &recipe.calibrate) {
+        Ok(found) => (
+            Reading { calibration: Some(found.calibration), threshold: found.threshold },
+            found.shortfall.map(|error| match error {
+                CalibrateError::TooFew { class: "real", .. } => {
+                    format!("the threshold stays at logit 0: {error}")
+                }
+                error => format!("there is no uncertain band: {error}"),
+            }),
+        ),
+        Err(error) => {
+            let origin = format!("default (logit 0): {error}");
+            let threshold = Threshold { origin, ..Threshold::default() };
+            (Reading { calibration: None, threshold }, Some(format!("not calibrated: {error}")))
+        }
+    };
+    if let Some(message) = &missing {
+        observer.event(Event::Warned { message });
+    }
+    Ok(reading)
 }
 
 /// Join backbone, new head and record into a detector file.
@@ -255,6 +285,7 @@ pub fn assemble(
     rad: &Rad,
     gate: &Gate,
     refinement: &Refinement,
+    reading: &Reading,
     recipe: &Recipe,
     counts: &Counts,
 ) -> Result<Vec<u8>, Error> {
@@ -271,8 +302,8 @@ pub fn assemble(
         metadata.rad = Some(rad_value);
         metadata.heads = refinement.baselines.clone();
         metadata.recipe = Some(recipe_value);
-        metadata.calibration = None;
-        metadata.threshold = Threshold::default();
+        metadata.calibration = reading.calibration.clone();
+        metadata.threshold = reading.threshold.clone();
         metadata.source.extra.insert("hardened_from_sha256".to_owned(), json!(detector.sha256()));
     });
     Ok(model.map_err(DetectorError::from)?)
@@ -283,8 +314,10 @@ pub fn assemble(
 pub struct Split {
     /// Trained on.
     pub train: Vec<Source>,
-    /// Strength and bias are chosen on these.
+    /// Strength, bias, probability and threshold are chosen on these.
     pub val: Vec<Source>,
+    /// The scene of each validation image, where a manifest says so.
+    pub val_scenes: Option<Vec<String>>,
     /// Stems of held-out images: their probes are not used.
     pub held_out: BTreeSet<String>,
 }
@@ -298,29 +331,11 @@ pub fn split_images(inputs: &Inputs, recipe: &Recipe) -> Result<Split, Error> {
     let real = sources(&inputs.real, Label::Real, "real")?;
     let fake = sources(&inputs.fake, Label::Generated, "fake")?;
     if let Some(root) = &inputs.val {
-        let split = ["val", "validation"].into_iter().find(|split| root.join(split).is_dir());
-        // Never fall back to another split: what is chosen on the test images is not tested by them.
-        if split.is_none()
-            && ["train", "test", "test_processed"].iter().any(|split| root.join(split).is_dir())
-        {
-            return Err(Error::Images {
-                message: format!("{}: holds splits, but neither val nor validation", root.display()),
-                hint: "pass the folder of the validation split itself".to_owned(),
-            });
-        }
-        let val: Vec<Source> = dataset::open(root, split)?
-            .samples
-            .into_iter()
-            .map(|sample| Source {
-                path: sample.path,
-                key: sample.key,
-                label: sample.label,
-                subset: sample.subset,
-                mask: None,
-            })
-            .collect();
+        let dataset = validation_set(root)?;
+        let val_scenes = scenes(&dataset);
+        let val = dataset_sources(&dataset);
         let held_out = val.iter().map(|source| dataset::stem(&source.path)).collect();
-        return Ok(Split { train: [real, fake].concat(), val, held_out });
+        return Ok(Split { train: [real, fake].concat(), val, val_scenes, held_out });
     }
     let all = [real, fake].concat();
     let mut classes: BTreeMap<String, (bool, bool)> = BTreeMap::new();
@@ -355,7 +370,40 @@ pub fn split_images(inputs: &Inputs, recipe: &Recipe) -> Result<Split, Error> {
             }
         }
     }
-    Ok(Split { train, val, held_out })
+    Ok(Split { train, val, val_scenes: None, held_out })
+}
+
+/// Open a dataset for choosing something: its split `val` or `validation`, or the folder itself where it holds no splits.
+///
+/// # Errors
+/// [`Error::Dataset`], and [`Error::Images`] where there are other splits only.
+pub fn validation_set(root: &Path) -> Result<Dataset, Error> {
+    let split = ["val", "validation"].into_iter().find(|split| root.join(split).is_dir());
+    // Never fall back to another split: what is chosen on the test images is not tested by them.
+    if split.is_none() && ["train", "test", "test_processed"].iter().any(|split| root.join(split).is_dir()) {
+        return Err(Error::Images {
+            message: format!("{}: holds splits, but neither val nor validation", root.display()),
+            hint: "pass the folder of the validation split itself".to_owned(),
+        });
+    }
+    Ok(dataset::open(root, split)?)
+}
+
+/// The scene of each image, where a manifest says so.
+pub fn scenes(dataset: &Dataset) -> Option<Vec<String>> {
+    dataset.scenes_known.then(|| dataset.samples.iter().map(|sample| sample.group.clone()).collect())
+}
+
+/// The images of a dataset on their way into the store.
+pub fn dataset_sources(dataset: &Dataset) -> Vec<Source> {
+    let source = |sample: &dataset::Sample| Source {
+        path: sample.path.clone(),
+        key: sample.key.clone(),
+        label: sample.label,
+        subset: sample.subset.clone(),
+        mask: None,
+    };
+    dataset.samples.iter().map(source).collect()
 }
 
 /// Views of training or validation images.

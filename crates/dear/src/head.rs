@@ -15,6 +15,7 @@
 pub mod adam;
 pub mod bias;
 pub mod l2;
+pub mod temperature;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -370,12 +371,12 @@ fn selection_accuracy(labels: &[u8], logits: &[f64]) -> f64 {
 
 /// `ln(1 + e^z)` without overflow: the loss of a real image with logit z, and of a generated one with logit
 /// -z.
-fn softplus(z: f64) -> f64 {
+pub(crate) fn softplus(z: f64) -> f64 {
     z.max(0.0) + (-z.abs()).exp().ln_1p()
 }
 
 /// `1 / (1 + e^-z)` without overflow.
-fn sigmoid(z: f64) -> f64 {
+pub(crate) fn sigmoid(z: f64) -> f64 {
     if z >= 0.0 {
         1.0 / (1.0 + (-z).exp())
     } else {

@@ -10,9 +10,12 @@
 //! ```
 //! [`harden`] is the whole method in one place and reads like the paper's abstract.
 
+pub mod audit;
 pub mod backbone;
 pub mod bootstrap;
+pub mod calibrate;
 pub mod columns;
+pub mod compare;
 pub mod dataset;
 pub mod detector;
 pub mod engine;
@@ -27,6 +30,7 @@ pub mod head;
 pub mod inference;
 pub mod metrics;
 pub mod observe;
+pub mod perturb;
 pub mod probe;
 pub mod rad;
 pub mod recipe;

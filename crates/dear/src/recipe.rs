@@ -3,6 +3,7 @@
 use dear_image::AugmentOptions;
 use serde::{Deserialize, Serialize};
 
+use crate::calibrate::CalibrateOptions;
 use crate::error::Error;
 use crate::gate::GateOptions;
 use crate::head::Solver;
@@ -29,6 +30,8 @@ pub struct Recipe {
     pub head: Solver,
     /// Views (method section 5).
     pub augment: AugmentOptions,
+    /// Probability and threshold, from the validation images as they are.
+    pub calibrate: CalibrateOptions,
 }
 
 impl Default for Recipe {
@@ -42,6 +45,7 @@ impl Default for Recipe {
             gate: GateOptions::default(),
             head: Solver::default(),
             augment: AugmentOptions::default(),
+            calibrate: CalibrateOptions::default(),
         }
     }
 }
@@ -87,6 +91,7 @@ impl Recipe {
             Solver::L2(options) => options.check()?,
             Solver::Adam(options) => options.check()?,
         }
+        self.calibrate.check()?;
         Ok(())
     }
 }
@@ -103,6 +108,7 @@ fn one_line(text: &str, error: &toml::de::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calibrate::Guarantee;
 
     #[test]
     fn the_written_recipe_is_read_back() {
@@ -121,11 +127,21 @@ mod tests {
             ("[augment]\njpeg = 2.0", "augment.jpeg"),
             ("[head]\nsolver = \"l2\"\nlr = 1.0", "lr"),
             ("[head]\nsolver = \"sgd\"", "sgd"),
+            ("[calibrate]\nfpr = 5", "\"fpr\" is 5, expected a share"),
+            ("[calibrate]\nguarantee = { confidence = 95 }", "\"confidence\" is 95, expected a share"),
+            ("[calibrate]\nmethod = \"beta\"", "beta"),
         ];
         for (text, expected) in cases {
             let error = Recipe::from_toml(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn a_guarantee_with_confidence_can_be_asked_for() {
+        let recipe = Recipe::from_toml("[calibrate]\nguarantee = { confidence = 0.9 }").unwrap();
+        assert_eq!(recipe.calibrate.guarantee, Guarantee::Confidence(0.9));
+        assert_eq!(Recipe::from_toml(&recipe.to_toml().unwrap()).unwrap(), recipe);
     }
 
     #[test]

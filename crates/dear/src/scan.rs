@@ -6,6 +6,7 @@ use base64::Engine as _;
 use dear_image::{DecodeOptions, decode};
 use serde::{Deserialize, Serialize};
 
+use crate::backbone::metadata::Threshold;
 use crate::dataset;
 use crate::detector::{Detector, DetectorError};
 use crate::engine::EngineInfo;
@@ -28,12 +29,35 @@ pub enum Status {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// Logit above the threshold.
+    /// Logit above the threshold, and above the uncertain band where there is one.
     Generated,
-    /// Logit below the threshold.
+    /// Logit below the threshold, and below the band.
     Real,
-    /// Exactly at the threshold.
+    /// Within the band, ends included; without a band, exactly at the threshold.
     Uncertain,
+}
+
+impl Verdict {
+    /// What a logit says at a threshold.
+    pub fn of(logit: f64, threshold: &Threshold) -> Self {
+        let [low, high] = threshold.ends();
+        if logit > high {
+            Self::Generated
+        } else if logit < low {
+            Self::Real
+        } else {
+            Self::Uncertain
+        }
+    }
+
+    /// Its word in records.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Generated => "generated",
+            Self::Real => "real",
+            Self::Uncertain => "uncertain",
+        }
+    }
 }
 
 /// Why a file was refused.
@@ -83,12 +107,14 @@ pub struct Record {
     pub logit: Option<f64>,
     /// Calibrated probability of *generated*, null where the detector is not calibrated.
     pub probability: Option<f64>,
-    /// What the logit says at the threshold.
+    /// What the logit says.
     pub verdict: Option<Verdict>,
     /// The threshold.
     pub threshold: f64,
     /// Who set it.
     pub threshold_origin: String,
+    /// Logits between which the detector does not decide, null where it decides at the threshold.
+    pub uncertain: Option<[f64; 2]>,
     /// Which detector.
     pub detector: DetectorName,
     /// What ran.
@@ -143,6 +169,7 @@ pub fn score_file(detector: &Detector, path: &Path, options: &DecodeOptions) -> 
         verdict: None,
         threshold: metadata.threshold.value,
         threshold_origin: metadata.threshold.origin.clone(),
+        uncertain: metadata.threshold.uncertain,
         detector: DetectorName { name: metadata.name.clone(), sha256: detector.sha256().to_owned() },
         engine: detector.info().clone(),
     };
@@ -180,11 +207,8 @@ pub fn score_file(detector: &Detector, path: &Path, options: &DecodeOptions) -> 
         Err(error) => return Err(error.into()),
     };
     record.logit = Some(logit);
-    record.verdict = Some(match logit.total_cmp(&record.threshold) {
-        _ if logit == record.threshold => Verdict::Uncertain,
-        std::cmp::Ordering::Greater => Verdict::Generated,
-        _ => Verdict::Real,
-    });
+    record.probability = metadata.calibration.as_ref().map(|calibration| calibration.probability(logit));
+    record.verdict = Some(Verdict::of(logit, &metadata.threshold));
     record.status = if decoded.warnings.is_empty() { Status::Scored } else { Status::ScoredWithWarning };
     record.warning = (!decoded.warnings.is_empty()).then(|| decoded.warnings.join("; "));
     Ok(record)
@@ -201,4 +225,20 @@ pub(crate) fn exact_bytes(path: &Path) -> Option<String> {
 pub(crate) fn exact_bytes(path: &Path) -> Option<String> {
     let bytes = path.as_os_str().as_encoded_bytes();
     path.to_str().is_none().then(|| base64::engine::general_purpose::STANDARD.encode(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_needs_a_logit_beyond_the_band_or_the_threshold() {
+        let threshold = |uncertain| Threshold { value: 1.0, uncertain, ..Threshold::default() };
+        let words = |threshold: &Threshold| {
+            [0.0, 0.5, 0.7, 1.0, 1.5, 2.0, 2.1].map(|logit| &Verdict::of(logit, threshold).word()[..1])
+        };
+        assert_eq!(words(&threshold(None)), ["r", "r", "r", "u", "g", "g", "g"]);
+        assert_eq!(words(&threshold(Some([0.5, 1.0]))), ["r", "u", "u", "u", "g", "g", "g"]);
+        assert_eq!(words(&threshold(Some([1.0, 2.0]))), ["r", "r", "r", "u", "u", "u", "g"]);
+    }
 }

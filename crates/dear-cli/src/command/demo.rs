@@ -3,18 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use dear::dataset::{self, Dataset, Label};
-use dear::detector::{Detector, Evidence};
+use dear::detector::Detector;
 use dear::error::Error;
-use dear::evaluate::{Conditions, EvaluateOptions, evaluate, records};
-use dear::explain::{Scale, overlay};
+use dear::evaluate::{Conditions, EvaluateOptions, ImageRecord, evaluate, records};
 use dear::files::sha256_hex;
 use dear::generator::Generator;
 use dear::harden::{Inputs, harden};
 use dear::observe::{Event, Observer};
 use dear::recipe::Recipe;
-use dear::report::{Example, Extras, base64_png, html};
+use dear::report::{Extras, examples};
 use dear::store::Store;
-use dear_image::{Chain, DecodeOptions, Image, Kernel, Subsampling, decode, encode_jpeg, encode_png, resize};
+use dear_image::{Chain, DecodeOptions, Kernel, Subsampling, decode, encode_jpeg, encode_png, resize};
 
 use super::evaluate::{command_line, parse_chain, print, write_results};
 use crate::arguments::EngineArgs;
@@ -49,7 +48,8 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let inputs = Inputs {
         real: data.join("train/real"),
         fake: data.join("train/fake"),
-        val: Some(data.join("val")),
+        // The root and not its split: its manifest says which crops share a scene.
+        val: Some(data.clone()),
         probes: None,
         null_probes: None,
         work: args.out.join("work"),
@@ -69,7 +69,9 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let (evaluation, scores) =
         evaluate(std::slice::from_ref(&after), &dataset, &conditions, &store, &options, &progress)?;
 
-    let examples = examples(&base, &after, &dataset, &chains[0], options.seed)?;
+    let records = records(&scores);
+    let shown = shown(&dataset, &records, CHAINS[0]);
+    let examples = examples(&[("before", &base), ("after", &after)], &dataset, &shown, options.seed)?;
     let command = command_line();
     let extras = Extras {
         title: "dear demo: a detector diagnosed, pruned, refitted and judged",
@@ -77,9 +79,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         examples: &examples,
         caution: Some(CAUTION),
     };
-    let page = html(&evaluation, &extras);
-    write_results(&args.out, &evaluation, &extras, &records(&scores))?;
-    output::write(&args.out.join("report.html"), page.as_bytes())?;
+    write_results(&args.out, &evaluation, &extras, &records)?;
     print(&evaluation)?;
     output::note(CAUTION);
     output::note(format_args!("open {}", args.out.join("report.html").display()));
@@ -129,59 +129,16 @@ fn counterpart(sample: &Sample, generator: &Generator) -> Result<Vec<u8>, Error>
     }
 }
 
-/// Six test images of six scenes, half of them generated, as scored under `chain`, with the evidence before and after on
-/// one scale.
-fn examples(
-    before: &Detector,
-    after: &Detector,
-    dataset: &Dataset,
-    chain: &Chain,
-    seed: u64,
-) -> Result<Vec<Example>, Error> {
+/// Six test images of six scenes, half of them generated, as scored under `chain`.
+fn shown<'a>(dataset: &Dataset, records: &'a [ImageRecord], chain: &str) -> Vec<&'a ImageRecord> {
     let mut scenes: Vec<&str> = dataset.samples.iter().map(|sample| sample.group.as_str()).collect();
     scenes.sort_unstable();
     scenes.dedup();
-    let mut shown: Vec<(&str, Label, Image, Evidence, Evidence)> = Vec::new();
-    for (i, scene) in scenes.iter().take(6).enumerate() {
+    let of_scene = |(i, scene): (usize, &&str)| {
         let label = if i % 2 == 0 { Label::Generated } else { Label::Real };
-        let Some(sample) =
-            dataset.samples.iter().find(|sample| sample.group == *scene && sample.label == label)
-        else {
-            continue;
-        };
-        let bytes = fs_err::read(&sample.path)?;
-        let decoded =
-            decode(&bytes, &DecodeOptions::default()).map_err(|error| Error::Options(error.to_string()))?;
-        let applied = chain
-            .apply(&decoded.image, seed, sha256_hex(&bytes).as_bytes())
-            .map_err(|error| Error::Options(error.to_string()))?;
-        let (old, new) = (before.evidence(&applied.image)?, after.evidence(&applied.image)?);
-        shown.push((&sample.key, label, applied.image, old, new));
-    }
-    let scale = Scale::of(shown.iter().flat_map(|(_, _, _, old, new)| [old, new]));
-    let png = |image: &Image| -> Result<String, Error> {
-        let small = if image.width() > 320 {
-            resize(image, 320, (image.height() * 320 / image.width()).max(1), Kernel::Bicubic)
-        } else {
-            image.clone()
-        };
-        Ok(base64_png(&encode_png(&small).map_err(|error| Error::Options(error.to_string()))?))
+        let sample =
+            dataset.samples.iter().find(|sample| sample.group == **scene && sample.label == label)?;
+        records.iter().find(|record| record.chain == chain && record.path == sample.key)
     };
-    let stride = before.metadata().stride;
-    shown
-        .iter()
-        .map(|(key, label, image, old, new)| {
-            Ok(Example {
-                path: (*key).to_owned(),
-                label: if *label == Label::Real { "real" } else { "generated" }.to_owned(),
-                chain: chain.to_string(),
-                before: old.logit,
-                after: new.logit,
-                full: scale.full,
-                image_png: png(image)?,
-                before_png: png(&overlay(image, old, stride, &scale))?,
-                after_png: png(&overlay(image, new, stride, &scale))?,
-            })
-        })
-        .collect()
+    scenes.iter().take(6).enumerate().filter_map(of_scene).collect()
 }

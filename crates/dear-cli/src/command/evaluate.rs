@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use dear::dataset;
+use dear::dataset::{self, Dataset};
 use dear::detector::Detector;
 use dear::error::Error;
 use dear::evaluate::{
     Comparison, Conditions, EvaluateOptions, Evaluation, Family, ImageRecord, Table, evaluate, of_files,
     records, records_parquet, verdict,
 };
-use dear::report::{Extras, html};
+use dear::report::{Example, Extras, WorstOptions, html, markdown, worst_errors};
 use dear::scores::{self, ScoreOptions, Scores, Unit, reference};
 use dear::store::Store;
 use dear_image::Chain;
@@ -135,17 +135,14 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         EvaluateOptions { seed: args.seed, target_fpr: args.target_fpr, ..EvaluateOptions::default() };
     options.bootstrap.seed = args.seed;
     options.check()?;
-    let (evaluation, scores) = match &args.data {
+    let Judged { evaluation, scores, records, examples } = match &args.data {
         Some(data) => judge_detectors(&args, data, &options)?,
         None => judge_files(&args, &options)?,
     };
-    let records = records(&scores);
     let command = command_line();
-    let extras = Extras { title: "Evaluation", command: &command, examples: &[], caution: None };
-    let page = html(&evaluation, &extras);
+    let extras = Extras { title: "Evaluation", command: &command, examples: &examples, caution: None };
     write_results(&args.out, &evaluation, &extras, &records)?;
     output::write(&args.out.join("records.parquet"), &records_parquet(&evaluation, &scores)?)?;
-    output::write(&args.out.join("report.html"), page.as_bytes())?;
     if let Some(folder) = &args.reference_tree {
         let split =
             args.split.as_deref().or_else(|| scores.images.first()?.split.as_deref()).unwrap_or("test");
@@ -166,12 +163,16 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     Ok(if refused == 0 { Outcome::Done } else { Outcome::DoneWithFailedItems })
 }
 
+/// What was found, and what the page shows besides.
+struct Judged {
+    evaluation: Evaluation,
+    scores: Scores,
+    records: Vec<ImageRecord>,
+    examples: Vec<Example>,
+}
+
 /// Run detectors over images.
-fn judge_detectors(
-    args: &Args,
-    data: &Path,
-    options: &EvaluateOptions,
-) -> Result<(Evaluation, Scores), Error> {
+fn judge_detectors(args: &Args, data: &Path, options: &EvaluateOptions) -> Result<Judged, Error> {
     let chains = args.perturb.iter().map(|text| parse_chain(text)).collect::<Result<Vec<Chain>, Error>>()?;
     let families: Vec<Family> = match args.severity.as_deref() {
         None => Vec::new(),
@@ -189,11 +190,37 @@ fn judge_detectors(
         detectors.push(open_detector(None, &args.engine)?);
     }
     let store = Store::new(&args.out.join("features"));
-    evaluate(&detectors, &dataset, &conditions, &store, options, &Progress::default())
+    let (evaluation, scores) =
+        evaluate(&detectors, &dataset, &conditions, &store, options, &Progress::default())?;
+    let records = records(&scores);
+    let examples = worst(&evaluation, &detectors, &dataset, &records)?;
+    Ok(Judged { evaluation, scores, records, examples })
+}
+
+/// The worst errors, on the images as they are, of the first detectors that were given: two, to keep the page small.
+fn worst(
+    evaluation: &Evaluation,
+    detectors: &[Detector],
+    dataset: &Dataset,
+    records: &[ImageRecord],
+) -> Result<Vec<Example>, Error> {
+    let mut examples = Vec::new();
+    for (index, detector) in detectors.iter().enumerate().take(2) {
+        // Of the heads in a file its own comes last, after the controls.
+        let own = evaluation.systems.iter().rev().find(|system| system.detector == Some(index));
+        let Some(system) = own else { continue };
+        let options = WorstOptions {
+            threshold: system.threshold,
+            seed: evaluation.options.seed,
+            ..WorstOptions::default()
+        };
+        examples.extend(worst_errors(detector, &system.name, dataset, records, "clean", &options)?);
+    }
+    Ok(examples)
 }
 
 /// Judge what others found: nothing runs.
-fn judge_files(args: &Args, options: &EvaluateOptions) -> Result<(Evaluation, Scores), Error> {
+fn judge_files(args: &Args, options: &EvaluateOptions) -> Result<Judged, Error> {
     let files = scores::read(
         &args.files.scores,
         &ScoreOptions {
@@ -205,7 +232,9 @@ fn judge_files(args: &Args, options: &EvaluateOptions) -> Result<(Evaluation, Sc
         },
     )?;
     output::check_folder_writable(&args.out)?;
-    Ok((of_files(&files, options, &Progress::default())?, files.scores))
+    let evaluation = of_files(&files, options, &Progress::default())?;
+    let records = records(&files.scores);
+    Ok(Judged { evaluation, scores: files.scores, records, examples: Vec::new() })
 }
 
 /// A chain from the command line.
@@ -216,7 +245,7 @@ pub(crate) fn parse_chain(text: &str) -> Result<Chain, Error> {
     })
 }
 
-/// `results.json`, with everything that the page shows, and `records.jsonl`.
+/// `results.json` with everything that the page shows, the same as `report.html` and `report.md`, and `records.jsonl`.
 pub(crate) fn write_results(
     out: &Path,
     evaluation: &Evaluation,
@@ -230,7 +259,9 @@ pub(crate) fn write_results(
         lines.push('\n');
     }
     output::write(&out.join("records.jsonl"), lines.as_bytes())?;
-    output::write_json(&out.join("results.json"), &Results { evaluation, page: extras })
+    output::write_json(&out.join("results.json"), &Results { evaluation, page: extras })?;
+    output::write(&out.join("report.md"), markdown(evaluation, extras).as_bytes())?;
+    output::write(&out.join("report.html"), html(evaluation, extras).as_bytes())
 }
 
 /// The document `results.json`.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use dear::error::Error;
 use dear::explain::{Scale, overlay};
+use dear::scan::Verdict;
 use dear_image::{DecodeErrorKind, DecodeOptions, decode, encode_png};
 
 use crate::arguments::DetectorArgs;
@@ -44,13 +45,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     output::line(format_args!(
         "logit {:+.4} ({}), the mean of {} x {} cells from {:+.2} to {:+.2}; full colour at ±{:.2}",
         evidence.logit,
-        if evidence.logit > 0.0 {
-            "generated"
-        } else if evidence.logit < 0.0 {
-            "real"
-        } else {
-            "neither"
-        },
+        Verdict::of(evidence.logit, &detector.metadata().threshold).word(),
         evidence.w,
         evidence.h,
         scale.min,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use dear::error::Error;
-use dear::harden::{Inputs, harden};
+use dear::harden::{Inputs, Reading, harden};
 use dear::head::Report;
 
 use crate::arguments::{DetectorArgs, RecipeArgs};
@@ -81,6 +81,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         hardened.rad.options.degenerate.done()
     ))?;
     output::line(describe_training(&hardened.report, counts))?;
+    output::line(describe_reading(&hardened.reading))?;
     output::note(
         "judge it against its baselines: dear evaluate --detector FILE --data ROOT --perturb paper --out DIR",
     );
@@ -99,6 +100,21 @@ pub(crate) fn describe_training(report: &Report, counts: &dear::harden::Counts) 
     format!(
         "head: {how}; trained on {} real and {} generated images, validated on {} and {}, {} views each",
         counts.real, counts.fake, counts.val_real, counts.val_fake, counts.views
+    )
+}
+
+/// One line on how the head's logits are read.
+pub(crate) fn describe_reading(reading: &Reading) -> String {
+    let band = match reading.threshold.uncertain {
+        Some([low, high]) => format!(", uncertain from {low:+.4} to {high:+.4}"),
+        None => String::new(),
+    };
+    let probability =
+        reading.calibration.as_ref().map_or("none".to_owned(), |found| found.map.name().to_owned());
+    format!(
+        "threshold: logit {:+.4}{band} [{}]; probability: {probability}",
+        reading.threshold.value,
+        output::one_line(&reading.threshold.origin)
     )
 }
 

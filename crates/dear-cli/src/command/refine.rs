@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use dear::error::Error;
-use dear::harden::{Counts, Inputs, assemble, main_views, probe_views, refine, split_images};
+use dear::harden::{Counts, Inputs, assemble, main_views, probe_views, read_logits, refine, split_images};
 use dear::probe::{InpainterKind, list};
 use dear::store::{Row, Store};
 
-use super::harden::{TrainingImages, describe_training, recipe_path, work_folder};
+use super::harden::{TrainingImages, describe_reading, describe_training, recipe_path, work_folder};
 use super::prune::GateFile;
 use crate::arguments::{DetectorArgs, RecipeArgs};
 use crate::progress::Progress;
@@ -92,7 +92,8 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let (mut counts, refused) = Counts::of(&main, &val, probes.as_deref().unwrap_or(none), None, &recipe);
     counts.probes_held_out = probes_held_out;
     output::refused(&refused);
-    let model = assemble(&detector, &gate.scores.rad, &gate.gate, &refinement, &recipe, &counts)?;
+    let reading = read_logits(&detector, &store, &split, &refinement.head, &recipe, &progress)?;
+    let model = assemble(&detector, &gate.scores.rad, &gate.gate, &refinement, &reading, &recipe, &counts)?;
     output::write(&recipe_path(&args.out), recipe.to_toml()?.as_bytes())?;
     output::write(&args.out, &model)?;
     output::line(format_args!(
@@ -102,6 +103,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         gate.gate.channels()
     ))?;
     output::line(describe_training(&refinement.report, &counts))?;
+    output::line(describe_reading(&reading))?;
     Ok(if refused.is_empty() { Outcome::Done } else { Outcome::DoneWithFailedItems })
 }
 

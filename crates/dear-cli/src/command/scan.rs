@@ -64,14 +64,19 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         writer.write(&record)?;
     }
     let info = detector.info();
+    let threshold = &detector.metadata().threshold;
     output::note(format_args!(
-        "{} files: {scored} scored ({} generated, {} real, {} uncertain at logit {} [{}]), {refused} refused{}; {} {} on {} threads",
+        "{} files: {scored} scored ({} generated, {} real, {} uncertain at logit {}{} [{}]), {refused} refused{}; {} {} on {} threads",
         files.len(),
         verdicts[0],
         verdicts[1],
         verdicts[2],
-        detector.metadata().threshold.value,
-        detector.metadata().threshold.origin,
+        threshold.value,
+        match threshold.uncertain {
+            Some([low, high]) => format!(", undecided from {low:.4} to {high:.4}"),
+            None => String::new(),
+        },
+        output::one_line(&threshold.origin),
         if skipped > 0 { format!(", {skipped} other files passed over") } else { String::new() },
         info.name,
         info.version,
@@ -86,7 +91,7 @@ enum Writer {
     Csv(Box<csv::Writer<std::io::Stdout>>),
 }
 
-const COLUMNS: [&str; 20] = [
+const COLUMNS: [&str; 22] = [
     "schema",
     "path",
     "path_base64",
@@ -107,6 +112,8 @@ const COLUMNS: [&str; 20] = [
     "detector_sha256",
     "engine",
     "engine_detail",
+    "uncertain_low",
+    "uncertain_high",
 ];
 
 impl Writer {
@@ -143,14 +150,11 @@ fn text(record: &Record) -> Result<(), Error> {
     let result = match (&record.error, record.logit, record.verdict) {
         (Some(error), ..) => writeln!(out, "refused          {path}  {}: {}", error.kind, error.message),
         (None, Some(logit), Some(verdict)) => {
-            let word = match verdict {
-                Verdict::Generated => "generated",
-                Verdict::Real => "real",
-                Verdict::Uncertain => "uncertain",
-            };
+            let word = verdict.word();
+            let probability = record.probability.map_or(String::new(), |p| format!("  {:>5.1} %", 100.0 * p));
             let warning =
                 record.warning.as_ref().map(|warning| format!("  warning: {warning}")).unwrap_or_default();
-            writeln!(out, "{word:<9} {logit:>+6.2}  {path}{warning}")
+            writeln!(out, "{word:<9} {logit:>+6.2}{probability}  {path}{warning}")
         }
         _ => Ok(()),
     };
@@ -180,6 +184,8 @@ fn row(record: &Record) -> Result<Vec<String>, Error> {
         record.detector.sha256.clone(),
         engine.name.clone(),
         format!("{} {} {} {} threads", engine.version, engine.provider, engine.precision, engine.threads),
+        record.uncertain.map(|[low, _]| low.to_string()).unwrap_or_default(),
+        record.uncertain.map(|[_, high]| high.to_string()).unwrap_or_default(),
     ])
 }
 

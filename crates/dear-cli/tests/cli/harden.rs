@@ -71,7 +71,12 @@ fn what_a_run_writes_and_says() {
         "{}",
         ran.stdout
     );
-    assert_eq!(lines.len(), 2);
+    assert_eq!(
+        lines[2],
+        "threshold: logit +0.0000 [default (logit 0): 1 real and 1 generated images to calibrate on, expected at least 2 of \
+         each]; probability: none"
+    );
+    assert_eq!(lines.len(), 3);
     let names: Vec<String> = contents(&set.path("out")).into_keys().collect();
     let count = |start: &str| names.iter().filter(|name| name.starts_with(start)).count();
     let parts = [
@@ -81,9 +86,10 @@ fn what_a_run_writes_and_says() {
         "h.work/probes/kodim01",
         "h.work/features/main-",
         "h.work/features/probe-",
+        "h.work/features/whole-",
     ];
-    assert_eq!(parts.map(count), [1, 1, 1, 10, 2, 1], "{names:?}");
-    assert_eq!(names.len(), 16, "{names:?}");
+    assert_eq!(parts.map(count), [1, 1, 1, 10, 2, 1, 1], "{names:?}");
+    assert_eq!(names.len(), 17, "{names:?}");
 
     // The recipe beside the result makes the same result.
     let recipe = set.path("out").join("h.recipe.toml");
@@ -149,8 +155,11 @@ fn images_that_cannot_be_read_are_refused_and_counted() {
     let set = Training::new();
     crate::support::truncated_jpeg(set.real.join("cut.jpg"));
     let ran = dear(set.harden("out", &args!["--val", &set.val])).expect(1);
-    let expected = "real/cut.jpg: refused (truncated): jpeg file is truncated: its data end early";
-    assert_eq!(ran.talk("warning: "), [expected]);
+    let warnings = ran.talk("warning: ");
+    let refused = "real/cut.jpg: refused (truncated): jpeg file is truncated: its data end early";
+    assert_eq!(warnings.iter().filter(|line| line.contains("refused")).collect::<Vec<_>>(), [&refused]);
+    let few = "the threshold stays at logit 0: 3 real images are too few for at most 5 % wrong, expected at least 19";
+    assert!(warnings.contains(&few), "{warnings:?}");
     let file = fs_err::read(set.path("out/h.onnx")).unwrap();
     assert!(String::from_utf8_lossy(&file).contains("\"refused\":1,"), "one file, counted once");
     assert!(

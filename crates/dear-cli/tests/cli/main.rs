@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers are tests too")]
 
+mod audit;
+mod calibrate;
+mod compare;
 mod errors;
 mod evaluate;
 mod explain;

@@ -45,7 +45,18 @@ impl From<Output> for Ran {
 
 /// The program with `args`; commands that run a network get `--engine builtin`. The machine's own settings do not count.
 pub(crate) fn command(args: Vec<OsString>) -> Command {
-    let network = ["scan", "explain", "evaluate", "harden", "probe", "dissect", "refine", "doctor"];
+    let network = [
+        "audit",
+        "calibrate",
+        "scan",
+        "explain",
+        "evaluate",
+        "harden",
+        "probe",
+        "dissect",
+        "refine",
+        "doctor",
+    ];
     let engine = network.iter().any(|name| args.first().is_some_and(|first| first == name));
     let mut command = Command::new(env!("CARGO_BIN_EXE_dear"));
     command.args(&args).stdin(Stdio::null()).env_remove("DEAR_ONNXRUNTIME").env_remove("DEAR_THREADS");

@@ -111,9 +111,9 @@ impl Sizes {
         (0..self.real + self.fake).map(|index| u8::from(index >= self.real)).collect()
     }
 
-    /// The coverage that a nominal 95 % must have.
-    pub(crate) fn required(&self) -> f64 {
-        if self.real.min(self.fake) >= 500 { 0.93 } else { 0.90 }
+    /// The coverage that a nominal 95 % must have; nothing is promised of unequal classes.
+    pub(crate) fn required(&self) -> Option<f64> {
+        (self.real == self.fake).then_some(if self.real >= 500 { 0.93 } else { 0.90 })
     }
 
     pub(crate) fn name(&self) -> String {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{ImportError, Problem};
+use crate::calibrate::Calibration;
 use crate::gate::{Gate, GateOptions};
 
 /// The version of the document that this program reads and writes.
@@ -63,7 +64,7 @@ pub struct Metadata {
     pub threshold: Threshold,
     /// How logits become probabilities. Null where nobody calibrated.
     #[serde(default)]
-    pub calibration: Option<Value>,
+    pub calibration: Option<Calibration>,
     /// All options of the run that made this file.
     #[serde(default)]
     pub recipe: Option<Value>,
@@ -224,11 +225,22 @@ pub struct Threshold {
     pub value: f64,
     /// Who chose it, on which data.
     pub origin: String,
+    /// Logits between which (ends included) the detector does not decide; the threshold lies within. Null: it decides at
+    /// the threshold.
+    #[serde(default)]
+    pub uncertain: Option<[f64; 2]>,
+}
+
+impl Threshold {
+    /// Below the first logit an image is called real, above the second generated.
+    pub fn ends(&self) -> [f64; 2] {
+        self.uncertain.unwrap_or([self.value; 2])
+    }
 }
 
 impl Default for Threshold {
     fn default() -> Self {
-        Self { value: 0.0, origin: "default (logit 0)".to_owned() }
+        Self { value: 0.0, origin: "default (logit 0)".to_owned(), uncertain: None }
     }
 }
 
@@ -259,6 +271,20 @@ impl Metadata {
         }
         if !self.threshold.value.is_finite() {
             return Err(refused(format!("threshold.value is {}, expected a number", self.threshold.value)));
+        }
+        let [low, high] = self.threshold.ends();
+        if !(low.is_finite()
+            && high.is_finite()
+            && low <= self.threshold.value
+            && self.threshold.value <= high)
+        {
+            return Err(refused(format!(
+                "threshold.uncertain is [{low}, {high}], expected two ascending numbers around {}",
+                self.threshold.value
+            )));
+        }
+        if let Some(Err(error)) = self.calibration.as_ref().map(|calibration| calibration.map.check()) {
+            return Err(refused(format!("calibration.map: {error}")));
         }
         Ok(())
     }
@@ -344,14 +370,26 @@ mod tests {
             "prune_top": 0.2, "prune_bottom": 0.3, "criterion": "bilateral", "kept": 2, "pruned": [1], "why": "x"
         });
         document["rad"] = json!({"scores": [1.5, -0.1, 0.30000000000000004], "probes": 12});
+        document["calibration"] =
+            calibration(json!({"method": "isotonic", "logits": [-1.5, 0.1], "probabilities": [0.1, 0.7]}));
         let metadata = Metadata::parse(&document.to_string()).expect("valid");
-        assert_eq!(metadata.threshold, Threshold::default());
+        assert_eq!((&metadata.threshold, metadata.threshold.ends()), (&Threshold::default(), [0.0; 2]));
         assert_eq!(metadata.gate.as_ref().expect("gate").keep(), [true, false, true]);
         let again: Value = serde_json::from_str(&metadata.to_json().expect("text")).expect("JSON");
         for (key, value) in document.as_object().expect("object") {
             assert!(contains(&again[key], value), "{key}: {} has not all of {value}", again[key]);
         }
         assert_eq!(Metadata::parse(&again.to_string()).expect("valid"), metadata);
+    }
+
+    /// A record of calibration, with a field of tomorrow.
+    fn calibration(map: Value) -> Value {
+        json!({
+            "map": map, "losses": [{"method": "platt", "loss": 0.2}], "loss_before": 0.7, "loss_after": 0.1,
+            "false_alarms": {"share": 0.05, "guarantee": "average", "n": 20, "beyond": 0, "logit": 1.5, "upper_95": 0.1391},
+            "misses": null, "subsets": [], "data": "val", "data_sha256": "00", "real": 20, "fake": 9, "by_scene": false,
+            "refused": 0, "conditions": ["clean"], "seed": 0, "engine": "none", "tomorrow": {"b": [1]}
+        })
     }
 
     fn contains(whole: &Value, part: &Value) -> bool {
@@ -389,6 +427,26 @@ mod tests {
                 "gate",
                 json!({"prune_top": 0, "prune_bottom": 0, "criterion": "x", "kept": 1, "pruned": [2, 1]}),
                 "gate.pruned is not ascending below 3",
+            ),
+            (
+                "threshold",
+                json!({"value": 0.5, "origin": "x", "uncertain": [1, 2]}),
+                "threshold.uncertain is [1, 2], expected two ascending numbers around 0.5",
+            ),
+            (
+                "threshold",
+                json!({"value": 0.5, "origin": "x", "uncertain": [1, 0]}),
+                "threshold.uncertain is [1, 0], expected two ascending numbers around 0.5",
+            ),
+            (
+                "calibration",
+                calibration(json!({"method": "temperature", "temperature": -1.0})),
+                "calibration.map: temperature is -1, expected a number above 0",
+            ),
+            (
+                "calibration",
+                json!({"map": {"method": "temperature", "temperature": 2}}),
+                "missing field `losses`",
             ),
         ];
         for (key, value, expected) in cases {

@@ -17,6 +17,9 @@ pub(super) struct Resampler {
     seed: u64,
 }
 
+/// Group, kind and number of a sample.
+type Member = (u64, u32, usize);
+
 #[derive(Debug)]
 struct Stratum {
     /// Kinds of the samples in each of its units, ascending.
@@ -29,26 +32,24 @@ impl Resampler {
     /// part, and `None` for a sample that takes no part. `groups`, where given, are as many. Units with samples of the same
     /// kinds are a stratum.
     pub(super) fn new(kinds: &[Option<u32>], groups: Option<&[u64]>, seed: u64) -> Self {
-        let mut members: Vec<(u64, u32, usize)> = Vec::with_capacity(kinds.len());
+        let mut members: Vec<Member> = Vec::with_capacity(kinds.len());
         for (sample, kind) in kinds.iter().enumerate() {
             if let Some(kind) = *kind {
                 members.push((groups.map_or(sample as u64, |groups| groups[sample]), kind, sample));
             }
         }
         members.sort_unstable();
-        let mut strata: BTreeMap<Vec<u32>, Vec<&[(u64, u32, usize)]>> = BTreeMap::new();
+        let mut strata: BTreeMap<Vec<u32>, Vec<&[Member]>> = BTreeMap::new();
         for unit in members.chunk_by(|a, b| a.0 == b.0) {
             let mut kinds: Vec<u32> = unit.iter().map(|&(_, kind, _)| kind).collect();
             kinds.dedup();
             strata.entry(kinds).or_default().push(unit);
         }
         let mut unit_of = vec![None; kinds.len()];
-        let mut number = 0;
-        for unit in strata.values().flatten() {
+        for (number, unit) in strata.values().flatten().enumerate() {
             for &(_, _, sample) in *unit {
-                unit_of[sample] = Some(number);
+                unit_of[sample] = Some(number as u32);
             }
-            number += 1;
         }
         let strata = strata.into_iter().map(|(kinds, units)| Stratum { kinds, units: units.len() }).collect();
         Self { unit_of, strata, seed }

@@ -138,10 +138,11 @@ fn all_pairs_are_resampled_together() {
     let found = paired(&labels, &pairs, None, &options).unwrap();
     assert_eq!(found[0], found[3]);
     assert_eq!(found[0], paired(&labels, &pairs[3..], None, &options).unwrap()[0], "as in a call of its own");
-    for metric in 0..METRICS.len() {
-        assert_eq!((found[0].draws.len(), found[0].draws[metric].len()), (METRICS.len(), 60));
-        for (there, back) in found[0].draws[metric].iter().zip(&found[1].draws[metric]) {
-            assert_eq!(there.unwrap(), -back.unwrap(), "{}", METRICS[metric].name);
+    assert_eq!(found[0].draws.len(), METRICS.len());
+    for ((metric, there), back) in METRICS.iter().zip(&found[0].draws).zip(&found[1].draws) {
+        assert_eq!(there.len(), 60);
+        for (there, back) in there.iter().zip(back) {
+            assert_eq!(there.unwrap(), -back.unwrap(), "{}", metric.name);
         }
     }
     // The pair with holes leaves three images out; the others keep all 80.

@@ -99,11 +99,12 @@ fn systems(detectors: &[Detector]) -> Vec<(System, &Detector, Head)> {
     let mut systems: Vec<(System, &Detector, Head)> = Vec::new();
     for (index, detector) in detectors.iter().enumerate() {
         let metadata = detector.metadata();
-        let mut add = |system: System, head: Head| -> String {
+        let mut add = |system: System, head: Head, control: bool| -> String {
             let same = |(_, other, known): &&(System, &Detector, Head)| {
                 *known == head && other.backbone_sha256() == detector.backbone_sha256()
             };
-            if let Some((system, _, _)) = systems.iter().find(same) {
+            // A detector that was asked for always has its row, whichever control its head equals.
+            if control && let Some((system, _, _)) = systems.iter().find(same) {
                 return system.name.clone();
             }
             let numbered = format!("{} #", system.name);
@@ -127,9 +128,9 @@ fn systems(detectors: &[Detector]) -> Vec<(System, &Detector, Head)> {
                 threshold: 0.0,
                 threshold_origin: "logit 0".to_owned(),
             };
-            controls.insert(named.name.clone(), add(system, head));
+            controls.insert(named.name.clone(), add(system, head, true));
         }
-        add(given(index, metadata, controls), detector.head().clone());
+        add(given(index, metadata, controls), detector.head().clone(), false);
     }
     systems
 }

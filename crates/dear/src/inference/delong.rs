@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn without_variance_the_interval_is_marked() {
-        let cases: &[(&[u8], &[f64], f64, (f64, f64))] = &[
+        let cases: [(&[u8], &[f64], _, _); 5] = [
             (&[0, 0, 1, 1], &[-2.0, -1.0, 1.0, 2.0], 1.0, (1.0, 1.0)),
             (&[1, 1, 0, 0], &[-2.0, -1.0, 1.0, 2.0], 0.0, (0.0, 0.0)),
             (&[0, 1, 0, 1], &[3.0; 4], 0.5, (0.5, 0.5)),
@@ -138,7 +138,7 @@ mod tests {
         ];
         for (labels, scores, value, ends) in cases {
             let found = delong(&Ranking::new(labels, scores).unwrap()).unwrap();
-            assert_eq!((found.value, found.variance, (found.low, found.high)), (*value, 0.0, *ends));
+            assert_eq!((found.value, found.variance, (found.low, found.high)), (value, 0.0, ends));
             assert!(found.degenerate, "{scores:?}");
         }
         assert_eq!(delong(&Ranking::new(&[1, 1], &[0.0, 1.0]).unwrap()), None);

@@ -1,0 +1,300 @@
+//! `dear audit`: which nuisances predict a dataset's labels, and a detector's scores.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use dear::audit::{self, Audit, AuditOptions, Dependence, Finding, Flag, Kind, Split, Swap, Verdict, audit};
+use dear::dataset::Label;
+use dear::error::Error;
+use dear::probe::Refused;
+
+use crate::arguments::{EngineArgs, open_detector};
+use crate::progress::Progress;
+use crate::{Outcome, output};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Dataset: a folder with real/ and fake/ (or 0_real and 1_fake, nature and ai), or one of splits that hold them
+    #[arg(value_name = "DATA")]
+    data: PathBuf,
+    /// Detector whose scores are tested too
+    #[arg(long, value_name = "FILE.onnx")]
+    detector: Option<PathBuf>,
+    /// Only this split [default: all of the root, and what they share]
+    #[arg(long)]
+    split: Option<String>,
+    /// Folder for audit.json
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// What is printed
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+    /// Findings that end the program with exit code 1
+    #[arg(long, value_enum, value_name = "FINDING", value_delimiter = ',')]
+    fail_on: Vec<FailOn>,
+    /// Seed of the permutations
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Chance of any false alarm among all features
+    #[arg(long, value_name = "SHARE", default_value_t = AuditOptions::default().level, help_heading = "Tests")]
+    level: f64,
+    /// AUC from which a significant feature is called a shortcut
+    #[arg(long, value_name = "AUC", default_value_t = AuditOptions::default().least_auc, help_heading = "Tests")]
+    least_auc: f64,
+    /// Images of each class that are stored as the other class, with --detector
+    #[arg(long, value_name = "N", default_value_t = AuditOptions::default().counterfactual_images, help_heading = "Tests")]
+    counterfactual_images: u32,
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    /// A feature predicts the label
+    Confounded,
+    /// The set is too small for a verdict
+    NotResolvable,
+    /// A picture occurs in both classes or in several splits
+    Duplicates,
+}
+
+pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
+    let sets = audit::open(&args.data, args.split.as_deref())?;
+    if let Some(out) = &args.out {
+        output::check_folder_writable(out)?;
+    }
+    let options = AuditOptions {
+        seed: args.seed,
+        level: args.level,
+        least_auc: args.least_auc,
+        counterfactual_images: args.counterfactual_images,
+        ..AuditOptions::default()
+    };
+    let detector =
+        args.detector.as_deref().map(|path| open_detector(Some(path), &args.engine)).transpose()?;
+    let found = audit(&args.data, &sets, detector.as_ref(), &options, &Progress::default())?;
+    if let Some(out) = &args.out {
+        output::write_json(&out.join("audit.json"), &found)?;
+        output::note(format_args!("wrote {}", out.join("audit.json").display()));
+    }
+    match args.format {
+        Format::Text => print(&found)?,
+        Format::Json => output::line(
+            serde_json::to_string_pretty(&found).map_err(|error| Error::Options(error.to_string()))?,
+        )?,
+    }
+    let refused: Vec<Refused> = found.refused.iter().map(named).collect();
+    output::refused(&refused);
+    let failed = args.fail_on.iter().any(|what| match what {
+        FailOn::Confounded => found.verdict == Verdict::Confounded,
+        FailOn::NotResolvable => found.verdict == Verdict::NotResolvable,
+        FailOn::Duplicates => {
+            found.duplicates.across_classes.pictures + found.duplicates.across_splits.pictures > 0
+        }
+    });
+    Ok(if failed || !refused.is_empty() { Outcome::DoneWithFailedItems } else { Outcome::Done })
+}
+
+fn named(image: &audit::RefusedImage) -> Refused {
+    let split = image.split.as_ref().map(|split| format!("{split}/")).unwrap_or_default();
+    Refused {
+        path: format!("{split}{}", image.path),
+        kind: image.kind.clone(),
+        message: image.message.clone(),
+    }
+}
+
+fn print(audit: &Audit) -> Result<(), Error> {
+    for split in &audit.splits {
+        print_split(split)?;
+    }
+    print_duplicates(audit)?;
+    output::line(format_args!("verdict: {}", verdict_word(audit.verdict)))?;
+    for line in &audit.words {
+        output::line(format_args!("  {}", output::one_line(line)))?;
+    }
+    if let Some(remedy) = &audit.remedy {
+        output::line("what to do:")?;
+        if let Some(command) = &remedy.command {
+            output::line(format_args!("  {}", output::one_line(command)))?;
+            output::line(format_args!("  makes equal: {}", remedy.equalises.join(", ")))?;
+            if remedy.too_small > 0 {
+                output::line(format_args!(
+                    "  leaves out {} images that are smaller than the crop",
+                    remedy.too_small
+                ))?;
+            }
+        }
+        if !remedy.leaves.is_empty() {
+            output::line(format_args!("  may remain (audit the copy): {}", remedy.leaves.join(", ")))?;
+        }
+        if let Some(chain) = &remedy.stronger {
+            output::line(format_args!(
+                "  resamples traces of processing too, and a generator's own: --chain \"{chain}\""
+            ))?;
+        }
+    }
+    Ok(())
+}
+
+fn print_split(split: &Split) -> Result<(), Error> {
+    let name = split.split.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+    output::line(format_args!(
+        "{name}{} real and {} generated images{}",
+        split.real,
+        split.fake,
+        if split.scenes_known { ", scenes known" } else { "" }
+    ))?;
+    let told = split.findings.iter().filter(|finding| finding.flag != Flag::None);
+    let width = told.clone().map(|finding| finding.feature.len()).max().unwrap_or(0).max(7);
+    if told.clone().next().is_some() {
+        output::line(format_args!(
+            "  {:<width$}  {:<7}  {:<20}  {:>7}  {:<10}  difference",
+            "feature", "kind", "AUC [95 %]", "p", "flag"
+        ))?;
+    }
+    for finding in told {
+        let auc = interval(finding.auc, finding.low, finding.high);
+        output::line(format_args!(
+            "  {:<width$}  {:<7}  {auc:<20}  {:>7}  {:<10}  {}",
+            finding.feature,
+            kind_word(finding.kind),
+            p_value(finding.p_adjusted),
+            match finding.flag {
+                Flag::Confounded => "confounded",
+                Flag::Small => "small",
+                Flag::None => "",
+            },
+            output::one_line(difference(finding))
+        ))?;
+    }
+    let quiet = split.findings.iter().filter(|finding| finding.flag == Flag::None).count();
+    output::line(format_args!(
+        "  {quiet} more features vary without evidence, {} are equal in all images",
+        split.constant.len()
+    ))?;
+    print_dependence(&split.dependence)?;
+    if let Some(counterfactual) = &split.counterfactual {
+        output::line(format_args!(
+            "  stored as the other class (real images are {}, generated ones {}):",
+            counterfactual.real_format, counterfactual.fake_format
+        ))?;
+        if counterfactual.swaps.is_empty() {
+            output::line("    both classes are stored alike: nothing to test")?;
+        }
+        for swap in &counterfactual.swaps {
+            print_swap(swap)?;
+        }
+    }
+    output::line("")
+}
+
+fn print_dependence(dependence: &[Dependence]) -> Result<(), Error> {
+    if dependence.is_empty() {
+        return Ok(());
+    }
+    output::line("  the score within one class:")?;
+    let told: Vec<_> = dependence.iter().filter(|found| found.flag != Flag::None).collect();
+    for found in &told {
+        output::line(format_args!(
+            "    {:<20}  {:<20}  {:>7}  {}",
+            found.feature,
+            interval(found.correlation, found.low, found.high),
+            p_value(found.p_adjusted),
+            found.words
+        ))?;
+    }
+    output::line(format_args!("    {} more tests without evidence", dependence.len() - told.len()))
+}
+
+fn print_swap(swap: &Swap) -> Result<(), Error> {
+    let class = if swap.label == Label::Real { "real" } else { "generated" };
+    let turned = swap.to_generated + swap.to_real;
+    let change = match (swap.change_low, swap.change_high) {
+        (Some(low), Some(high)) => format!("{:+.2} [{low:+.2}, {high:+.2}]", swap.logit_change),
+        _ => format!("{:+.2}", swap.logit_change),
+    };
+    output::line(format_args!(
+        "    {class} as {}{}: {turned} of {} verdicts turn ({:.1} % [{:.1}, {:.1}]; {} to generated, {} to real{}), logit {change}",
+        swap.chain,
+        if swap.control { " (its own format again)" } else { "" },
+        swap.images,
+        100.0 * turned as f64 / swap.images as f64,
+        100.0 * swap.low,
+        100.0 * swap.high,
+        swap.to_generated,
+        swap.to_real,
+        swap.mcnemar.map(|test| format!(", p {}", p_value(test.p))).unwrap_or_default(),
+    ))
+}
+
+fn print_duplicates(audit: &Audit) -> Result<(), Error> {
+    const LISTED: usize = 10;
+    let found = &audit.duplicates;
+    if found.pictures.is_empty() && found.repeated == 0 {
+        return output::line(format_args!(
+            "duplicates: none within {} bits of 64 ({} flat images compared by file only)",
+            found.distance, found.flat
+        ));
+    }
+    output::line(format_args!(
+        "duplicates: {} pictures across classes, {} across splits, {} repeated images in one class and split",
+        found.across_classes.pictures, found.across_splits.pictures, found.repeated
+    ))?;
+    for picture in found.pictures.iter().take(LISTED) {
+        let place = |place: &audit::Place| {
+            let split = place.split.as_ref().map(|split| format!("{split}/")).unwrap_or_default();
+            output::one_line(format_args!("{split}{}", place.path))
+        };
+        let shown: Vec<String> = picture.images.iter().take(4).map(place).collect();
+        let more = picture.images.len().saturating_sub(shown.len());
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        output::line(format_args!("  {}{more}", shown.join(" = ")))?;
+    }
+    if found.pictures.len() > LISTED {
+        output::line(format_args!("  and {} more in audit.json", found.pictures.len() - LISTED))?;
+    }
+    Ok(())
+}
+
+/// The words, with both medians or shares where they are not in the words already.
+fn difference(finding: &Finding) -> String {
+    if finding.words.starts_with("real: ") {
+        return finding.words.clone();
+    }
+    format!("{} ({} against {})", finding.words, finding.fake_values, finding.real_values)
+}
+
+fn interval(value: Option<f64>, low: Option<f64>, high: Option<f64>) -> String {
+    match (value, low, high) {
+        (Some(value), Some(low), Some(high)) => format!("{value:.3} [{low:.3}, {high:.3}]"),
+        (Some(value), ..) => format!("{value:.3}"),
+        _ => "-".to_owned(),
+    }
+}
+
+fn p_value(p: f64) -> String {
+    if p < 0.001 { format!("{p:.0e}") } else { format!("{p:.3}") }
+}
+
+fn kind_word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::File => "file",
+        Kind::Trace => "trace",
+        Kind::Content => "content",
+    }
+}
+
+fn verdict_word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Clean => "clean",
+        Verdict::NotResolvable => "not resolvable",
+        Verdict::Confounded => "confounded",
+    }
+}

@@ -1,0 +1,355 @@
+//! A copy of a folder of images, each through the same chain: how a dataset is equalised, or made harder.
+//!
+//! Folders are kept. Where the chain's last step wrote a file, those very bytes are stored; else a PNG. A row of
+//! `manifest.csv` for each image says what it came from and what was drawn, and lets an interrupted run go on.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use dear_image::{Chain, DecodeOptions, Format, decode, encode_png};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::dataset::{self, path_text};
+use crate::error::Error;
+use crate::files::{sha256_hex, write_atomic};
+use crate::observe::{Event, Observer};
+use crate::probe::Refused;
+
+/// A row of `manifest.csv`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PerturbedImage {
+    /// The file, relative to the manifest.
+    pub path: String,
+    /// What it was made from, relative to the source folder.
+    pub source: String,
+    /// SHA-256 of the source.
+    pub source_sha256: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// The chain in its canonical text.
+    pub chain: String,
+    /// Key of the draws.
+    pub seed: u64,
+    /// What was drawn, joined by ` | `.
+    pub drawn: String,
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// The source's scene, where a manifest beside it has one; the column is absent where no image has.
+    #[serde(default)]
+    pub scene: String,
+}
+
+/// What a run did.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Perturbed {
+    /// All rows of the manifest, sorted by source.
+    pub images: Vec<PerturbedImage>,
+    /// How many of them an earlier run had made.
+    pub kept: u64,
+    /// Images that could not be made.
+    pub refused: Vec<Refused>,
+    /// Files of the source that are no images.
+    pub skipped: u64,
+}
+
+/// Name of the manifest.
+pub const MANIFEST: &str = "manifest.csv";
+/// Images that are in memory at once.
+const BATCH: usize = 16;
+/// A kill costs at most the work on so many images.
+const SAVED_EVERY: usize = 512;
+
+/// Write a copy of all images below `source` into `out`, each through `chain`. What is drawn depends on `seed` and the
+/// image's content.
+///
+/// # Errors
+/// A stop; files that cannot be written; `out` inside of `source` or around it; an `out` that holds something else.
+pub fn perturb(
+    source: &Path,
+    out: &Path,
+    chain: &Chain,
+    seed: u64,
+    observer: &dyn Observer,
+) -> Result<Perturbed, Error> {
+    let listing = dataset::list_images(source)?;
+    check_apart(source, out)?;
+    fs_err::create_dir_all(out)?;
+    let earlier = earlier(out, chain, seed)?;
+    let scenes = scenes(source)?;
+    let names = names(source, &listing.paths);
+    let mut done = Perturbed { skipped: listing.skipped, ..Perturbed::default() };
+    write_manifest(out, &done.images)?;
+    observer.event(Event::Started { step: "perturbing images", total: listing.paths.len() as u64 });
+    let mut unsaved = 0;
+    for (paths, names) in listing.paths.chunks(BATCH).zip(names.chunks(BATCH)) {
+        if observer.cancelled() {
+            write_manifest(out, &done.images)?;
+            return Err(Error::Interrupted);
+        }
+        let one =
+            |(path, name): (&PathBuf, &PathBuf)| -> Result<(Result<PerturbedImage, Refused>, bool), Error> {
+                let key = path_text(path.strip_prefix(source).unwrap_or(path));
+                let job = Job { key, name, out, chain, seed };
+                job.run(path, &earlier, &scenes)
+            };
+        let made: Vec<_> = paths.par_iter().zip(names).map(one).collect::<Result<_, Error>>()?;
+        for (result, kept) in made {
+            done.kept += u64::from(kept);
+            match result {
+                Ok(image) => done.images.push(image),
+                Err(refused) => done.refused.push(refused),
+            }
+        }
+        observer.event(Event::Advanced { by: paths.len() as u64 });
+        unsaved += paths.len();
+        if unsaved >= SAVED_EVERY {
+            write_manifest(out, &done.images)?;
+            unsaved = 0;
+        }
+    }
+    write_manifest(out, &done.images)?;
+    observer.event(Event::Finished);
+    Ok(done)
+}
+
+/// One image to be made.
+struct Job<'a> {
+    key: String,
+    name: &'a Path,
+    out: &'a Path,
+    chain: &'a Chain,
+    seed: u64,
+}
+
+impl Job<'_> {
+    /// The row, or why there is none, and whether an earlier run made it. Errors are those of writing.
+    fn run(
+        &self,
+        path: &Path,
+        earlier: &HashMap<String, PerturbedImage>,
+        scenes: &HashMap<String, String>,
+    ) -> Result<(Result<PerturbedImage, Refused>, bool), Error> {
+        let refuse = |kind: &str, message: String| {
+            Ok((Err(Refused { path: self.key.clone(), kind: kind.to_owned(), message }), false))
+        };
+        let bytes = match fs_err::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) => return refuse("unreadable", error.to_string()),
+        };
+        let source_sha256 = sha256_hex(&bytes);
+        let scene = scenes.get(&self.key).cloned().unwrap_or_default();
+        if let Some(row) = earlier.get(&self.key)
+            && row.source_sha256 == source_sha256
+            && Path::new(&row.path).with_extension("") == Path::new(&path_text(self.name))
+            && fs_err::read(self.out.join(&row.path)).is_ok_and(|bytes| sha256_hex(&bytes) == row.sha256)
+        {
+            return Ok((Ok(PerturbedImage { scene, ..row.clone() }), true));
+        }
+        let image = match decode(&bytes, &DecodeOptions::default()) {
+            Ok(decoded) => decoded.image,
+            Err(error) => return refuse(error.kind().as_str(), error.to_string()),
+        };
+        let applied = match self.chain.apply(&image, self.seed, source_sha256.as_bytes()) {
+            Ok(applied) => applied,
+            Err(error) => return refuse("chain", error.to_string()),
+        };
+        let (extension, file) = match (applied.format, applied.encoded) {
+            (Some(Format::Jpeg), Some(file)) => ("jpg", file),
+            (Some(Format::WebP), Some(file)) => ("webp", file),
+            _ => match encode_png(&applied.image) {
+                Ok(file) => ("png", file),
+                Err(error) => return refuse("encode", error.to_string()),
+            },
+        };
+        let mut name = self.name.as_os_str().to_owned();
+        name.push(".");
+        name.push(extension);
+        write_atomic(&self.out.join(&name), &file)?;
+        let row = PerturbedImage {
+            path: path_text(Path::new(&name)),
+            source: self.key.clone(),
+            source_sha256,
+            sha256: sha256_hex(&file),
+            chain: self.chain.to_string(),
+            seed: self.seed,
+            drawn: applied.drawn.join(" | "),
+            width: applied.image.width(),
+            height: applied.image.height(),
+            scene,
+        };
+        Ok((Ok(row), false))
+    }
+}
+
+/// Neither folder may lie in the other: the copy would become its own source, or overwrite it.
+fn check_apart(source: &Path, out: &Path) -> Result<(), Error> {
+    // What does not exist yet lies where its nearest existing folder does.
+    let absolute = std::path::absolute(out)?;
+    let existing = absolute.ancestors().find(|folder| folder.exists()).unwrap_or(&absolute);
+    let rest = absolute.strip_prefix(existing).unwrap_or(Path::new(""));
+    let (from, to) = (fs_err::canonicalize(source)?, fs_err::canonicalize(existing)?.join(rest));
+    if from.starts_with(&to) || to.starts_with(&from) {
+        return Err(Error::Images {
+            message: format!("{}: shares files with the source {}", out.display(), source.display()),
+            hint: "choose an output folder beside the source".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// Rows of an earlier run with the same chain and seed.
+fn earlier(out: &Path, chain: &Chain, seed: u64) -> Result<HashMap<String, PerturbedImage>, Error> {
+    let other = |what: String| {
+        Err(Error::Images {
+            message: format!("{}: {what}", out.display()),
+            hint: "choose a new or empty output folder".to_owned(),
+        })
+    };
+    let path = out.join(MANIFEST);
+    if !path.is_file() {
+        // A hidden name may be left of a killed write.
+        let mut entries = fs_err::read_dir(out)?.filter_map(Result::ok);
+        return match entries.find(|entry| !entry.file_name().to_string_lossy().starts_with('.')) {
+            Some(entry) => other(format!("holds {:?}, which is not of this command", entry.file_name())),
+            None => Ok(HashMap::new()),
+        };
+    }
+    let mut rows = HashMap::new();
+    let mut reader = csv::Reader::from_reader(fs_err::File::open(&path)?);
+    for row in reader.deserialize::<PerturbedImage>() {
+        let row = match row {
+            Ok(row) => row,
+            Err(error) => return other(format!("its {MANIFEST} is not of this command: {error}")),
+        };
+        if row.chain != chain.to_string() || row.seed != seed {
+            return other(format!("made with chain {:?} and seed {}", row.chain, row.seed));
+        }
+        rows.insert(row.source.clone(), row);
+    }
+    Ok(rows)
+}
+
+/// Columns of the manifest, in the order of [`PerturbedImage`].
+const COLUMNS: [&str; 10] =
+    ["path", "source", "source_sha256", "sha256", "chain", "seed", "drawn", "width", "height", "scene"];
+
+fn write_manifest(out: &Path, images: &[PerturbedImage]) -> Result<(), Error> {
+    let failed = |error: csv::Error| Error::Options(format!("{MANIFEST}: {error}"));
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    // A dataset with a column `scene` says that its scenes are known.
+    let columns =
+        if images.iter().any(|image| !image.scene.is_empty()) { COLUMNS.len() } else { COLUMNS.len() - 1 };
+    writer.write_record(&COLUMNS[..columns]).map_err(failed)?;
+    for image in images {
+        let (seed, width, height) =
+            (image.seed.to_string(), image.width.to_string(), image.height.to_string());
+        let row = [
+            &image.path,
+            &image.source,
+            &image.source_sha256,
+            &image.sha256,
+            &image.chain,
+            &seed,
+            &image.drawn,
+            &width,
+            &height,
+            &image.scene,
+        ];
+        writer.write_record(&row[..columns]).map_err(failed)?;
+    }
+    let bytes = writer.into_inner().map_err(|error| Error::Options(format!("{MANIFEST}: {error}")))?;
+    Ok(write_atomic(&out.join(MANIFEST), &bytes)?)
+}
+
+/// Scenes by path, from manifests in the source folder and in the folders directly in it.
+fn scenes(source: &Path) -> Result<HashMap<String, String>, Error> {
+    let mut folders = vec![PathBuf::new()];
+    for entry in fs_err::read_dir(source)? {
+        let entry = entry?;
+        if entry.path().is_dir() {
+            folders.push(PathBuf::from(entry.file_name()));
+        }
+    }
+    let mut scenes = HashMap::new();
+    for folder in folders {
+        let path = source.join(&folder).join(MANIFEST);
+        if !path.is_file() {
+            continue;
+        }
+        let bad = |error: csv::Error| Error::Images {
+            message: format!("{}: {error}", path.display()),
+            hint: "a scene manifest is CSV with the columns path and scene".to_owned(),
+        };
+        let mut reader = csv::Reader::from_reader(fs_err::File::open(&path)?);
+        let header = reader.headers().map_err(bad)?.clone();
+        let column = |name: &str| header.iter().position(|field| field == name);
+        let (Some(image), Some(scene)) = (column("path"), column("scene")) else { continue };
+        for row in reader.records() {
+            let row = row.map_err(bad)?;
+            if let (Some(image), Some(scene @ [_, ..])) = (row.get(image), row.get(scene).map(str::as_bytes))
+            {
+                let key = path_text(&folder.join(image));
+                scenes.insert(key, String::from_utf8_lossy(scene).into_owned());
+            }
+        }
+    }
+    Ok(scenes)
+}
+
+/// Where each image goes, without extension: its own name, or, where `a.png` and `a.jpg` stand in one folder, its whole
+/// name. Case does not make a difference, as on some file systems.
+fn names(source: &Path, paths: &[PathBuf]) -> Vec<PathBuf> {
+    let relative = |path: &PathBuf| path.strip_prefix(source).unwrap_or(path).to_owned();
+    let folded = |path: &Path| path.as_os_str().to_string_lossy().to_lowercase();
+    let mut count: HashMap<String, u32> = HashMap::new();
+    for path in paths {
+        *count.entry(folded(&relative(path).with_extension(""))).or_default() += 1;
+    }
+    let mut taken = HashSet::new();
+    paths
+        .iter()
+        .map(|path| {
+            let whole = relative(path);
+            let stem = whole.with_extension("");
+            let first = if count.get(&folded(&stem)) == Some(&1) { stem } else { whole };
+            let mut name = first.clone();
+            let mut number = 2;
+            while !taken.insert(folded(&name)) {
+                name = first.with_file_name(numbered(first.file_name(), number));
+                number += 1;
+            }
+            name
+        })
+        .collect()
+}
+
+fn numbered(name: Option<&OsStr>, number: u32) -> OsString {
+    let mut name = name.unwrap_or_default().to_owned();
+    name.push(format!("-{number}"));
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_never_collide() {
+        let cases: [(&[&str], &[&str]); 4] = [
+            (&["a.jpg", "b.png"], &["a", "b"]),
+            (&["f/a.jpg", "f/a.png", "g/a.png"], &["f/a.jpg", "f/a.png", "g/a"]),
+            (&["A.jpg", "a.png"], &["A.jpg", "a.png"]),
+            (&["a.jpg", "a.jpg.png", "a.png"], &["a.jpg", "a.jpg-2", "a.png"]),
+        ];
+        for (paths, expected) in cases {
+            let paths: Vec<PathBuf> = paths.iter().map(|path| Path::new("root").join(path)).collect();
+            let found = names(Path::new("root"), &paths);
+            let expected: Vec<PathBuf> = expected.iter().map(PathBuf::from).collect();
+            assert_eq!(found, expected);
+        }
+    }
+}
