@@ -329,7 +329,9 @@ pub(crate) fn print(evaluation: &Evaluation) -> Result<(), Error> {
                 "  {} minus {}",
                 comparison.after, comparison.before
             )))?;
-            output::line(format_args!("    {}", differences(comparison)))?;
+            for line in differences(comparison) {
+                output::line(format_args!("    {line}"))?;
+            }
         }
         output::line("")?;
     }
@@ -360,8 +362,8 @@ fn counted(table: &Table) -> String {
     format!("{} real, {} generated{refused}", table.real, table.fake)
 }
 
-/// The headlines of a comparison on one line.
-fn differences(comparison: &Comparison) -> String {
+/// The headlines of a comparison, on as few lines as they take.
+fn differences(comparison: &Comparison) -> Vec<String> {
     let one = |(metric, name): (&str, &str)| {
         let interval = comparison.corrected.iter().find(|interval| interval.metric == metric)?;
         let text = |share: f64| format!("{:+.1}", 100.0 * share);
@@ -372,7 +374,14 @@ fn differences(comparison: &Comparison) -> String {
         Some(format!("{name} {}{ends} {}", text(interval.value?), verdict(interval)))
     };
     let names = [("balanced_accuracy", "bal.acc"), ("tpr_at_5_fpr", "TPR@5%"), ("auc", "AUC")];
-    names.into_iter().filter_map(one).collect::<Vec<_>>().join("; ")
+    let mut lines: Vec<String> = Vec::new();
+    for part in names.into_iter().filter_map(one) {
+        match lines.last_mut().filter(|line| line.len() + part.len() < 94) {
+            Some(line) => line.push_str(&format!("; {part}")),
+            None => lines.push(part),
+        }
+    }
+    lines
 }
 
 /// Say which images were refused, as they are or (too small after a resize) under a chain; returns how many.

@@ -1,0 +1,61 @@
+//! One pass over images for several detectors and chains.
+
+use dear::dataset::Label;
+use dear::detector::Detector;
+use dear::engine::{EngineChoice, EngineOptions};
+use dear::observe::Silent;
+use dear::store::Store;
+use dear::views::{Place, Source, each_whole, whole};
+use dear_image::{Chain, Image, encode_png};
+
+#[test]
+fn each_detector_and_chain_gets_every_image_in_order_and_the_same_rows_as_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sources = Vec::new();
+    // More than a shard, with a file that is no image and one that a chain makes too small.
+    for i in 0..35_u32 {
+        let side = if i == 7 { 60 } else { 96 };
+        let image = Image::from_fn(side, side, |x, y| [(x * 3 + i) as u8, (y * 5) as u8, (x * y) as u8]);
+        let path = folder.path().join(format!("{i:02}.png"));
+        let bytes = if i == 3 { b"no image".to_vec() } else { encode_png(&image).unwrap() };
+        fs_err::write(&path, bytes).unwrap();
+        let label = if i % 2 == 0 { Label::Real } else { Label::Generated };
+        sources.push(Source { path, key: format!("{i:02}.png"), label, subset: "s".to_owned(), mask: None });
+    }
+    let options = EngineOptions { engine: EngineChoice::Builtin, ..EngineOptions::default() };
+    let mini = Detector::mini(&options).unwrap();
+    let chains: Vec<Chain> =
+        ["clean", "resize(0.75)", "jpeg(40..90)"].iter().map(|text| Chain::parse(text).unwrap()).collect();
+    let store = Store::new(&folder.path().join("store"));
+    let (mut rows, mut places) = (Vec::new(), Vec::new());
+    each_whole(&[&mini, &mini], &store, &sources, &chains, 5, &Silent, |place, facts, row| {
+        assert_eq!(
+            (facts.width.is_some(), row.path.as_str()),
+            (place.image != 3, sources[place.image].key.as_str())
+        );
+        places.push(place);
+        rows.push(row);
+    })
+    .unwrap();
+    assert_eq!(rows.len(), 2 * 3 * 35);
+    for detector in 0..2 {
+        for (chain, text) in chains.iter().enumerate() {
+            let of = |place: &&Place| place.detector == detector && place.chain == chain;
+            let order: Vec<usize> = places.iter().filter(of).map(|place| place.image).collect();
+            assert_eq!(order, (0..35).collect::<Vec<_>>(), "{text}");
+        }
+    }
+    // A store of its own: computed again, not read back.
+    let alone =
+        whole(&mini, &Store::new(&folder.path().join("other")), &sources, &chains, 5, &Silent).unwrap();
+    for (place, row) in places.iter().zip(&rows) {
+        assert_eq!(*row, alone[place.chain][place.image]);
+    }
+    let errors: Vec<(usize, &str)> = places
+        .iter()
+        .zip(&rows)
+        .filter(|(place, _)| place.detector == 0 && place.chain == 1)
+        .filter_map(|(place, row)| Some((place.image, row.error.as_ref()?.0.as_str())))
+        .collect();
+    assert_eq!(errors, [(3, "not_an_image"), (7, "size")]);
+}
