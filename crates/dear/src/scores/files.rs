@@ -80,6 +80,18 @@ pub fn read(paths: &[PathBuf], options: &ScoreOptions) -> Result<FromFiles, Colu
         entries.extend(of_table(&table, score, unit, &stem, alone, options)?);
         files.push(ScoreFile { path: table.path, sha256: table.sha256, rows: table.rows.len() as u64 });
     }
+    if let (Some(unit), Some(file)) = (options.unit, files.first())
+        && entries.iter().all(|entry| entry.unit != unit)
+    {
+        return Err(ColumnsError {
+            path: file.path.clone(),
+            message: format!(
+                "unit {} was declared, and all columns of scores are logits by their name",
+                unit.name()
+            ),
+            hint: "name the column that has this unit with --score-column, or leave --unit out".to_owned(),
+        });
+    }
     let (scores, mut origin, left_out) = assemble(entries, files)?;
     if left_out > 0 {
         // What a tree reports is about all of its images.
@@ -461,6 +473,8 @@ mod tests {
             (found.logits[0][1].as_slice(), origin.unit.as_str()),
             (&[3.0, -3.0, 1.0][..], "probability, logit")
         );
+        let error = files(&pair[1..], &unit(Unit::Probability)).unwrap_err();
+        assert!(error.to_string().contains("unit probability was declared, and all columns"), "{error}");
         let (found, _) = files(&pair[1..], &unit(Unit::RealLogit)).unwrap();
         assert_eq!(found.logits[0][0], [-3.0, 3.0, -1.0]);
         let both = "path,score,prob,label\na,0.9,1,1\n";
@@ -511,7 +525,7 @@ mod tests {
             format!("path,logit,label\n{}", (0..40).map(row).collect::<String>())
         };
         let warned = |text: String, unit| {
-            let options = ScoreOptions { unit, ..ScoreOptions::default() };
+            let options = ScoreOptions { score: Some("logit".into()), unit, ..ScoreOptions::default() };
             files(&[("x.csv", &text)], &options).unwrap().1.warnings.join(" ")
         };
         let spread = |i: usize| 0.02 + i as f64 / 50.0;
