@@ -116,7 +116,7 @@ def operating(rng):
     """Independent form of the operating point's interval: numpy's interpolation on the sorted scores."""
     cases = []
     for real, fake, gain, coarse in [
-        (50, 50, 1.5, 1), (500, 30, 2.0, 1), (40, 300, 0.5, 32), (9, 9, 1.0, 1), (60, 60, 9.0, 1), (60, 40, 0.0, 256),
+        (50, 50, 1.5, 1), (500, 30, 2.0, 1), (40, 300, 0.5, 32), (9, 9, 1.0, 1), (60, 60, 9.0, 1), (60, 40, 0.0, 256), (500, 300, 1.5, 16),
     ]:
         labels = np.repeat([0, 1], [real, fake])
         scores = np.rint((rng.normal(size=real + fake) + labels * gain) * 64 / coarse) * coarse / 64
@@ -135,7 +135,16 @@ def operating_interval(negatives, positives, rate):
     ordered = np.sort(negatives)[::-1]
     curve = np.concatenate([[0], (positives[None, :] > ordered[:, None]).mean(1), [1]])
     found = curve[int(rate * m + 1e-9) + 1]
-    ends = np.interp(np.array(proportion_confint(rate * (m + 2), m + 2, method="wilson")) * (m + 1), np.arange(m + 2), curve)
+    positions = np.array(proportion_confint(rate * (m + 2), m + 2, method="wilson")) * (m + 1)
+    ends = np.interp(positions, np.arange(m + 2), curve)
+    between = ordered[int(np.floor(positions[0])) : min(m, int(np.ceil(positions[1])))]
+    shared = max((negatives == score).sum() for score in between)
+    if shared > 1 and shared > math.sqrt(m * rate * (1 - rate)):
+        low, high = (
+            proportion_confint(end * n, n, method="wilson")[side]
+            for side, end in enumerate((min(ends[0], found), max(ends[1], found)))
+        )
+        return [max(low, 0.0), min(high, 1.0)]
     images = proportion_confint(round(found * n), n, method="wilson")
     low = found - math.hypot(found - images[0], found - min(ends[0], found))
     high = found + math.hypot(images[1] - found, max(ends[1], found) - found)

@@ -5,8 +5,10 @@
 //!
 //! What flows where:
 //! ```text
-//! dataset -> dear-image (decode, view) -> detector (features) -> store -> rad -> gate -> head -> detector -> evaluate -> report
-//!                        probe (mask, inpainter, compose) -> dataset                                       -> scan, explain
+//! dataset -> dear-image (decode, view) -> detector (features) -> store -> rad -> gate -> head -> calibrate -> detector
+//!                        probe (mask, inpainter, compose) -> dataset
+//! detector | scores (files of others) -> evaluate -> report, compare        detector -> scan, explain
+//! dataset -> audit -> perturb -> dataset
 //! ```
 //! [`harden`] is the whole method in one place and reads like the paper's abstract.
 

@@ -139,7 +139,7 @@ fn intervals_of_shares_are_wilsons_and_newcombes() {
 #[test]
 fn operating_points_equal_their_independent_form_and_contain_the_value() {
     let cases = fixture().operating;
-    assert_eq!(cases.len(), 6);
+    assert_eq!(cases.len(), 7);
     for case in &cases {
         let ranking = Ranking::new(&case.labels, &case.scores).unwrap();
         assert_eq!(case.expected.len(), 3);

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::support::{
-    args, assert_same_files, contents, dear, folder_of, picture, samples, stand_ins, times, truncated_jpeg,
+    args, assert_same_files, contents, dear, folder_of, json_lines, picture, samples, stand_ins, times,
+    truncated_jpeg,
 };
 
 /// Photographs as they are (PNG and JPEG) against stand-ins, which are all PNG.
@@ -83,7 +84,7 @@ fn a_detector_is_asked_about_the_other_classs_format() {
         dear(args!["perturb", &source, "--chain", chain, "--out", root.join(class)]).expect(0);
     }
     let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/mini.onnx");
-    let ran = dear(args!["audit", &root, "--detector", mini, "--format", "json"]).expect(0);
+    let ran = dear(args!["audit", &root, "--detector", &mini, "--format", "json"]).expect(0);
     let audit = json(&ran.stdout);
     let split = &audit["splits"][0];
     let test = &split["counterfactual"];
@@ -112,7 +113,18 @@ fn a_detector_is_asked_about_the_other_classs_format() {
         assert_eq!(swap["images"], 12);
         assert!(swap["change_low"].as_f64() < swap["logit_change"].as_f64(), "{swap}");
     }
-    // The logits that the changes start from are those of `dear scan`.
+    // The same by hand: a perturbed copy, scanned with the same detector.
+    let copy = temp.path().join("copy");
+    dear(args!["perturb", root.join("real"), "--chain", "webp(80)", "--out", &copy]).expect(0);
+    let mean = |folder: &Path| {
+        let ran = dear(args!["scan", folder, "--detector", &mini, "--format", "jsonl"]).expect(0);
+        let logits: Vec<f64> =
+            json_lines(&ran.stdout).iter().map(|record| record["logit"].as_f64().unwrap()).collect();
+        assert_eq!(logits.len(), 12);
+        logits.iter().sum::<f64>() / 12.0
+    };
+    let expected = mean(&copy) - mean(&root.join("real"));
+    assert!((swaps[0]["logit_change"].as_f64().unwrap() - expected).abs() < 1e-6, "{expected} {}", swaps[0]);
     assert!(split["dependence"].as_array().unwrap().len() > 20, "{split}");
     assert_eq!(audit["detector"]["name"], "mini");
 }
@@ -162,7 +174,7 @@ fn a_perturbed_copy_keeps_folders_names_and_finished_work() {
     fs_err::write(folder.join("a.b.png.jpg"), b"torn").unwrap();
     fs_err::remove_file(folder.join("a.b.jpg.jpg")).unwrap();
     run(0);
-    assert_eq!(contents(&out), made);
+    assert!(contents(&out) == made, "the copy is whole again");
     // A fresh run gives the same bytes.
     let other = temp.path().join("other");
     dear(args![

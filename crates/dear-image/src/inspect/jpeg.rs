@@ -211,7 +211,8 @@ mod tests {
     fn garbage_and_fill_bytes_between_segments_are_passed_over() {
         let mut bytes = sample();
         let whole = inspect(&bytes);
-        bytes.splice(2..2, [1, 2, 3, 0xff, 0xff, 0xff]);
+        // Behind the JFIF segment: the first three bytes are the signature.
+        bytes.splice(20..20, [1, 2, 3, 0xff, 0xff, 0xff]);
         assert_eq!(inspect(&bytes), whole);
         assert_eq!(whole.jpeg.unwrap().subsampling, "4:2:2");
     }

@@ -143,6 +143,7 @@ fn interval(correlation: f64, images: u64) -> Option<(f64, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::Value;
 
     #[test]
     fn spearman_is_scipys() {
@@ -152,5 +153,35 @@ mod tests {
             spearman(&values([1.0, 2.0, 2.0, 4.0, 7.0, 3.0]), &values([3.0, 1.0, 4.0, 4.0, 9.0, 2.0]));
         assert!((found.unwrap() - 0.573_529_411_764_705_8).abs() < 1e-12, "{found:?}");
         assert_eq!(spearman(&values([1.0; 6]), &values([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])), None);
+    }
+
+    #[test]
+    fn a_score_that_follows_a_feature_in_one_class_is_told_for_that_class_only() {
+        let width = FEATURES.iter().position(|feature| feature.name == "width").unwrap();
+        let groups: Vec<String> = (0..200).map(|index| index.to_string()).collect();
+        let mut draw = dear_image::Draw::keyed(4, &[]);
+        let values: Vec<Vec<Value>> = (0..200)
+            .map(|_| {
+                let mut values = vec![Value::Missing; FEATURES.len()];
+                values[width] = Value::Number(draw.normal());
+                values
+            })
+            .collect();
+        let scored: Vec<Scored> = (0..200)
+            .map(|index| {
+                let label = u8::from(index % 2 == 1);
+                let Value::Number(x) = values[index][width] else { panic!() };
+                let logit = if label == 1 { -x + draw.normal() } else { draw.normal() };
+                Scored { row: Row { label, group: &groups[index], values: &values[index] }, logit }
+            })
+            .collect();
+        let found = find(&scored, 2, &AuditOptions::default());
+        assert_eq!(found.len(), 2);
+        let (first, second) = (&found[0], &found[1]);
+        assert_eq!((first.label, first.flag, first.images), (Label::Generated, Flag::Confounded, 100));
+        assert!((-0.8..-0.5).contains(&first.correlation.unwrap()), "{first:?}");
+        assert_eq!(first.words, "generated images that are wider look less generated");
+        assert_eq!((second.label, second.flag), (Label::Real, Flag::None));
+        assert!(second.low < Some(0.0) && second.high > Some(0.0), "{second:?}");
     }
 }

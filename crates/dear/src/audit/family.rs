@@ -91,7 +91,7 @@ pub(super) fn test(
         columns.measure(&exchange.permuted(weights, &mut draw))
     }));
     let strongest: Vec<Vec<f64>> = {
-        let scale = scales(&measured, columns.width);
+        let scale = scales(&measured, columns.width, exchange);
         measured.par_iter().map(|row| columns.strongest(row, &scale, features)).collect()
     };
     let (observed, count) = (&strongest[0], strongest.len() as f64);
@@ -115,12 +115,15 @@ pub(super) fn test(
 }
 
 /// Mean and standard deviation of each column over all permutations, the observed order among them: so no permutation is
-/// treated differently, which is what exactness needs.
-fn scales(measured: &[Vec<f64>], width: usize) -> Vec<(f64, f64)> {
+/// treated differently, which is what exactness needs. Among single samples the mean is 0, as [`Columns::measure`] has it.
+fn scales(measured: &[Vec<f64>], width: usize, exchange: &Exchange) -> Vec<(f64, f64)> {
     let count = measured.len() as f64;
     (0..width)
         .map(|column| {
-            let mean = measured.iter().map(|row| row[column]).sum::<f64>() / count;
+            let mean = match exchange {
+                Exchange::Samples => 0.0,
+                Exchange::Scenes(_) => measured.iter().map(|row| row[column]).sum::<f64>() / count,
+            };
             let variance = measured.iter().map(|row| (row[column] - mean).powi(2)).sum::<f64>() / count;
             (mean, variance.sqrt())
         })

@@ -78,10 +78,10 @@ mod tests {
     use super::*;
     use dear_image::{Chain, Draw};
 
-    /// Soft blobs, different for each seed.
+    /// Blobs, different for each seed.
     fn picture(seed: u64) -> Image {
         let mut draw = Draw::keyed(seed, &[b"picture"]);
-        let coarse = Image::from_fn(7, 5, |_, _| std::array::from_fn(|_| draw.below(256) as u8));
+        let coarse = Image::from_fn(24, 18, |_, _| std::array::from_fn(|_| draw.below(256) as u8));
         resize(&coarse, 280, 200, Kernel::Bicubic)
     }
 

@@ -5,9 +5,6 @@ use super::statistic::{Drawn, Placed, intervals, percentile, quantile, resample,
 use super::{Bootstrap, BootstrapError, BootstrapOptions, Interval, Method, check_groups};
 use crate::metrics::{METRICS, Metric, check_samples, found_when_accusing, real_not_cleared};
 
-/// Bootstrap deviations up to this are rounding: nothing was resampled.
-const NO_DEVIATION: f64 = 1e-12;
-
 /// Differences of all metrics between two scores of the same images, and how they moved in every resample.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Paired {
@@ -154,7 +151,7 @@ pub fn simultaneous(
             });
         };
         let deviation = if interval.degenerate { None } else { deviation(draws) };
-        let scale = interval.value.zip(deviation.filter(|&deviation| deviation > NO_DEVIATION));
+        let scale = interval.value.zip(deviation.filter(|&deviation| deviation > 0.0));
         own.push((interval, draws, scale));
     }
     let mut largest: Vec<f64> = (0..options.resamples as usize)

@@ -132,18 +132,18 @@ fn ones(draw: &mut Draw, n: u64) -> u64 {
     }
 }
 
-/// `n` uniform draws below `block`, two from each 64 random bits (Lemire 2019: multiply, and redraw in the short first
-/// interval); returns how many fell beyond the end of `counts`.
+/// `n` uniform draws below `block`, two from each 64 random bits; returns how many fell beyond the end of `counts`.
 fn draw_each(draw: &mut Draw, counts: &mut [u32], n: u64, block: u32) -> u64 {
     let uneven = block.wrapping_neg() % block;
     let (mut left, mut beyond) = (n, 0);
     while left > 0 {
         let bits = draw.next_u64();
         for half in [bits as u32, (bits >> 32) as u32] {
-            let product = u64::from(half) * u64::from(block);
-            if left > 0 && product as u32 >= uneven {
+            if left > 0
+                && let Some(place) = below(block, uneven, half)
+            {
                 left -= 1;
-                match counts.get_mut((product >> 32) as usize) {
+                match counts.get_mut(place as usize) {
                     Some(count) => *count += 1,
                     None => beyond += 1,
                 }
@@ -151,6 +151,13 @@ fn draw_each(draw: &mut Draw, counts: &mut [u32], n: u64, block: u32) -> u64 {
         }
     }
     beyond
+}
+
+/// A uniform number below `block` from 32 random bits, or `None` where they have to be drawn again (Lemire 2019:
+/// multiply; the short first interval, `uneven = 2^32 mod block` long, would make some numbers likelier).
+fn below(block: u32, uneven: u32, bits: u32) -> Option<u32> {
+    let product = u64::from(bits) * u64::from(block);
+    (product as u32 >= uneven).then_some((product >> 32) as u32)
 }
 
 #[cfg(test)]
@@ -224,6 +231,15 @@ mod tests {
             // 125 degrees of freedom: five standard deviations of 15.8 on both sides.
             assert!((46.0..204.0).contains(&chi_square), "blocks of {largest_block}: {chi_square}");
         }
+    }
+
+    #[test]
+    fn every_number_below_a_bound_comes_from_as_many_bits() {
+        // Of 2^32 = 4 x 2^30 values every fourth is drawn again, so that each of 3 x 2^30 numbers has one.
+        let block = 3 << 30;
+        let found: Vec<u32> =
+            (0..4_000).filter_map(|bits| below(block, block.wrapping_neg() % block, bits)).collect();
+        assert_eq!(found, (0..3_000).collect::<Vec<u32>>());
     }
 
     #[test]

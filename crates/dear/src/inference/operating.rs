@@ -12,6 +12,10 @@ use crate::metrics::{Ranking, wilson};
 /// scores and from (0, 0) to the highest. What the curve reaches there bounds what the threshold does, and Wilson's
 /// interval bounds what the generated images do. Both are independent: distances from the share found add by squares
 /// (MOVER: Zou and Donner, Statistics in Medicine 27 (2008), 1693-1702).
+///
+/// Where many real images share a score (rounded scores), the sample may sit on another side of a step of the curve than
+/// the population does. Then the step is no deviation but the distance to the truth, and what the images do comes on top:
+/// the ends are those of Wilson's intervals of what the outermost thresholds find.
 pub(super) fn tpr_at_fpr(ranking: &Ranking, fpr: f64) -> Option<(f64, f64)> {
     let cuts = ranking.ties().iter().map(|tie| (tie.real, tie.fake)).collect();
     Roc { cuts, negatives: ranking.real(), positives: ranking.fake() }.interval(fpr)
@@ -45,9 +49,28 @@ impl Roc {
         let found = found as f64 / self.positives as f64;
         let (fewer, more) = score_interval(rate, self.negatives as f64 + 2.0);
         let threshold = (self.height(fewer).min(found), self.height(more).max(found));
+        if self.has_steps(rate, fewer, more) {
+            let of_images = |share: f64| score_interval(share, self.positives as f64);
+            let (low, high) = (of_images(threshold.0).0, of_images(threshold.1).1);
+            return Some((low.clamp(0.0, found), high.clamp(found, 1.0)));
+        }
         let low = found - (found - images.0).hypot(found - threshold.0);
         let high = found + (images.1 - found).hypot(threshold.1 - found);
         Some((low.max(0.0), high.min(1.0)))
+    }
+
+    /// Whether more negatives share a score between these rates than the standard deviation of the number let in.
+    fn has_steps(&self, rate: f64, from: f64, to: f64) -> bool {
+        let all = self.negatives as f64;
+        let (first, last) = ((from * (all + 1.0)).floor() as u64 + 1, (to * (all + 1.0)).ceil() as u64);
+        let mut before = 0;
+        let shared = self.cuts.iter().filter_map(|cut| {
+            let range = (before + 1)..=(before + cut.0);
+            before += cut.0;
+            (*range.start() <= last && *range.end() >= first).then_some(cut.0)
+        });
+        let largest = shared.max().unwrap_or(0);
+        largest > 1 && (largest as f64).powi(2) > all * rate * (1.0 - rate)
     }
 
     /// Positives let in by the lowest threshold that lets in at most `rate` of these negatives.
