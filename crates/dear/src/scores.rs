@@ -3,6 +3,7 @@
 //! same judge stands over both.
 
 mod files;
+mod join;
 pub mod reference;
 mod unit;
 

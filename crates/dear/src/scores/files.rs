@@ -1,15 +1,14 @@
 //! Result files of others: a row is an image with its score. What is not declared is not guessed.
 
-use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
+use super::Scores;
+use super::join::{Entry, join};
 use super::reference::{self, Reported};
-use super::unit::{Unit, logits};
-use super::{ScoredImage, Scores};
+use super::unit::Unit;
 use crate::columns::{Columns, ColumnsError};
 use crate::dataset::Label;
-use crate::evaluate::{ScoreFile, ScoreOrigin, System};
-use crate::metrics::{Suspicion, suspicions};
+use crate::evaluate::{ScoreFile, ScoreOrigin};
 
 /// Names that a column of scores may have once its unit is declared.
 const SCORE_NAMES: [&str; 7] = ["score", "prob", "probability", "p", "pred", "prediction", "logit"];
@@ -28,23 +27,6 @@ pub struct ScoreOptions {
     pub path: Option<String>,
     /// Only rows of this split, where a column `split` or a reference's tree names splits.
     pub split: Option<String>,
-}
-
-/// A row of some file.
-#[derive(Debug, Clone)]
-pub(super) struct Entry {
-    pub(super) key: String,
-    pub(super) label: Label,
-    pub(super) subset: Option<String>,
-    pub(super) split: Option<String>,
-    pub(super) scene: Option<String>,
-    pub(super) sha256: Option<String>,
-    pub(super) chain: String,
-    pub(super) system: String,
-    pub(super) unit: Unit,
-    pub(super) score: Result<f64, (String, String)>,
-    /// File and place, for messages.
-    pub(super) at: String,
 }
 
 /// What result files hold.
@@ -92,7 +74,7 @@ pub fn read(paths: &[PathBuf], options: &ScoreOptions) -> Result<FromFiles, Colu
             hint: "name the column that has this unit with --score-column, or leave --unit out".to_owned(),
         });
     }
-    let (scores, mut origin, left_out) = assemble(entries, files)?;
+    let (scores, mut origin, left_out) = join(entries, files)?;
     if left_out > 0 {
         // What a tree reports is about all of its images.
         reported.clear();
@@ -240,158 +222,6 @@ pub(super) fn number(
         return Err(table.wrong(row, column, "a probability in 0..1", hint));
     }
     Ok(Ok(value))
-}
-
-/// Entries become scores; also returns how many images were left out because not all systems list them.
-fn assemble(
-    entries: Vec<Entry>,
-    files: Vec<ScoreFile>,
-) -> Result<(Scores, ScoreOrigin, usize), ColumnsError> {
-    let shown = files.first().map(|file| file.path.clone()).unwrap_or_default();
-    let bad =
-        |message: String, hint: &str| ColumnsError { path: shown.clone(), message, hint: hint.to_owned() };
-    let systems = in_order(entries.iter().map(|entry| entry.system.as_str()));
-    let mut chains = in_order(entries.iter().map(|entry| entry.chain.as_str()));
-    // Clean images come first, whatever the order of the rows.
-    chains.sort_by_key(|chain| *chain != "clean");
-    let place =
-        |names: &[String], name: &str| names.iter().position(|other| other == name).unwrap_or_default();
-    let (systems, chains): (Vec<String>, Vec<String>) =
-        (systems.into_iter().map(str::to_owned).collect(), chains.into_iter().map(str::to_owned).collect());
-
-    // What each file says of an image must agree.
-    let mut known: BTreeMap<&str, (&Entry, Vec<bool>)> = BTreeMap::new();
-    let mut seen: HashMap<(&str, usize, usize), &Entry> = HashMap::new();
-    for entry in &entries {
-        let (system, chain) = (place(&systems, &entry.system), place(&chains, &entry.chain));
-        if let Some(other) = seen.insert((&entry.key, system, chain), entry) {
-            return Err(bad(
-                format!("{:?} stands twice ({} and {})", entry.key, other.at, entry.at),
-                "an image is one row for each system and chain; name the columns `system` and `chain` so",
-            ));
-        }
-        let (first, listed) = known.entry(&entry.key).or_insert_with(|| (entry, vec![false; systems.len()]));
-        if first.label != entry.label {
-            return Err(bad(
-                format!("{:?} has two labels ({} and {})", entry.key, first.at, entry.at),
-                "labels must agree between rows and files",
-            ));
-        }
-        listed[system] = true;
-    }
-    let listed_by_all = |listed: &[bool]| listed.iter().all(|listed| *listed);
-    let left_out = known.values().filter(|(_, listed)| !listed_by_all(listed)).count();
-    let shared: Vec<&Entry> =
-        known.values().filter(|(_, listed)| listed_by_all(listed)).map(|(entry, _)| *entry).collect();
-    if shared.is_empty() {
-        let example = |system: &String| {
-            entries.iter().find(|entry| entry.system == *system).map(|entry| format!("{:?}", entry.key))
-        };
-        let examples: Vec<String> = systems.iter().filter_map(example).collect();
-        return Err(bad(
-            format!("no image stands in all systems; their first paths are {}", examples.join(", ")),
-            "paths must be the same text in every file, relative to the same folder",
-        ));
-    }
-    let scenes_known = shared.iter().any(|entry| entry.scene.is_some());
-    let images: Vec<ScoredImage> = shared
-        .iter()
-        .map(|entry| ScoredImage {
-            key: entry.key.clone(),
-            key_base64: None,
-            sha256: entry.sha256.clone().unwrap_or_default(),
-            label: entry.label,
-            subset: entry.subset.clone().unwrap_or_else(|| entry.label.as_str().to_owned()),
-            split: entry.split.clone(),
-            group: entry.scene.clone().unwrap_or_else(|| entry.key.clone()),
-            format: None,
-        })
-        .collect();
-
-    let mut raw = vec![vec![vec![f64::NAN; images.len()]; systems.len()]; chains.len()];
-    let mut refusals = BTreeMap::new();
-    for (c, of_chain) in raw.iter_mut().enumerate() {
-        for (s, of_system) in of_chain.iter_mut().enumerate() {
-            for (i, score) in of_system.iter_mut().enumerate() {
-                match seen.get(&(shared[i].key.as_str(), s, c)).map(|entry| &entry.score) {
-                    Some(Ok(found)) => *score = *found,
-                    Some(Err(refusal)) => {
-                        refusals.insert((c, s, i), refusal.clone());
-                    }
-                    None => {
-                        let message = "the file has no row for it under this chain";
-                        refusals.insert((c, s, i), ("not_listed".to_owned(), message.to_owned()));
-                    }
-                }
-            }
-        }
-    }
-    let labels: Vec<u8> = images.iter().map(|image| image.label.as_u8()).collect();
-    let unit = |name: &String| {
-        entries.iter().find(|entry| entry.system == *name).map_or(Unit::Logit, |entry| entry.unit)
-    };
-    let units: Vec<Unit> = systems.iter().map(unit).collect();
-    let warnings = warnings(&systems, &labels, &raw[0], &units);
-    let of_chain = |scores: &Vec<Vec<f64>>| -> Vec<Vec<f64>> {
-        scores.iter().zip(&units).map(|(scores, unit)| logits(scores, *unit)).collect()
-    };
-    let logits = raw.iter().map(of_chain).collect();
-    let declared = in_order(units.iter().map(|unit| unit.name())).join(", ");
-    let scores = Scores {
-        images,
-        tabled: chains.len(),
-        chains,
-        ladders: Vec::new(),
-        systems: systems.into_iter().map(system).collect(),
-        logits,
-        refusals,
-        scenes_known,
-    };
-    Ok((scores, ScoreOrigin { files, unit: declared, warnings }, left_out))
-}
-
-fn in_order<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut seen = std::collections::HashSet::new();
-    names.filter(|name| seen.insert(*name)).collect()
-}
-
-fn system(name: String) -> System {
-    System {
-        name,
-        detector: None,
-        note: "scores from a file".to_owned(),
-        hardened: false,
-        controls: BTreeMap::new(),
-        threshold: 0.0,
-        threshold_origin: "logit 0".to_owned(),
-    }
-}
-
-/// What looks wrong about the scores of each system as they were given, under the first chain.
-fn warnings(systems: &[String], labels: &[u8], raw: &[Vec<f64>], units: &[Unit]) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for ((name, scores), &unit) in systems.iter().zip(raw).zip(units) {
-        let as_logits = logits(scores, unit);
-        for found in suspicions(labels, &as_logits).unwrap_or_default() {
-            // Logits may look like probabilities; what was declared a probability need not be told.
-            if matches!(found, Suspicion::Inverted { .. }) || !unit.is_probability() {
-                warnings.push(format!("{name}: {found}."));
-            }
-        }
-        if unit.is_probability() {
-            let twice = suspicions(labels, scores).unwrap_or_default();
-            let twice = twice.into_iter().filter(|found| matches!(found, Suspicion::DoubleSigmoid { .. }));
-            warnings.extend(twice.map(|found| format!("{name}: {found}.")));
-            let certain = scores.iter().filter(|score| **score == 0.0 || **score == 1.0).count();
-            if certain > 0 {
-                warnings.push(format!(
-                    "{name}: {certain} probabilities are exactly 0 or 1. They keep their rank as logits of -745 and 745; the \
-                     negative log likelihood counts them so, and they may be ties that rounding made."
-                ));
-            }
-        }
-    }
-    warnings
 }
 
 #[cfg(test)]

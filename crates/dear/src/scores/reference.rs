@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use walkdir::WalkDir;
 
 use super::Scores;
-use super::files::{Entry, normal_key, number};
+use super::files::{normal_key, number};
+use super::join::Entry;
 use super::unit::Unit;
 use crate::columns::{Columns, ColumnsError};
 use crate::dataset::{Label, choose_split};
