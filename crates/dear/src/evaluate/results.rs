@@ -232,7 +232,7 @@ pub struct Comparison {
     pub corrected: Vec<Interval>,
     /// Difference of the AUCs by DeLong's method; null for grouped images, or where a class is missing.
     pub delong: Option<Difference>,
-    /// Verdicts at logit 0 that one system has right and the other wrong, among real images.
+    /// Verdicts at logit 0 that one system has right and the other wrong, among real images; null for grouped images.
     pub mcnemar_real: Option<McNemar>,
     /// The same among generated images.
     pub mcnemar_fake: Option<McNemar>,

@@ -117,11 +117,24 @@ fn gained_and_paid(evaluation: &Evaluation, before: &str, after: &str) -> Vec<St
                 (true, false) => "it finds fewer",
                 (false, _) => "no difference is shown",
             };
-            text.push_str(&format!(" With as few false alarms as {before}, {word}{}.", points(equal)));
+            text.push_str(&format!(
+                " With as few false alarms as {before}, looked at alone, {word}{}.",
+                points(equal)
+            ));
         }
-        if let Some(at) = comparison.difference("tpr_at_5_fpr").filter(|at| at.value.is_some()) {
-            let unresolved = if at.resolvable { "" } else { " (too few real images to resolve 5 %)" };
-            text.push_str(&format!(" At 5 % false alarms:{}{unresolved}.", points(at)));
+        let corrected = comparison.corrected.iter().find(|interval| interval.metric == "tpr_at_5_fpr");
+        if let Some(at) = corrected.filter(|at| at.value.is_some()) {
+            let word = match verdict(at) {
+                "better" => "it finds more",
+                "worse" => "it finds fewer",
+                _ => "no difference is shown",
+            };
+            let unresolved =
+                if at.resolvable { "" } else { ", and 5 % of so few real images cannot be resolved" };
+            text.push_str(&format!(
+                " At 5 % false alarms, corrected for all comparisons, {word}{}{unresolved}.",
+                points(at)
+            ));
         }
         words.push(text);
     }
@@ -194,7 +207,10 @@ mod tests {
     fn a_gain_that_is_only_a_moved_threshold_vanishes_at_equal_false_alarms() {
         let moved = judged(0.0, 1.0).join(" ");
         assert!(moved.contains("b against a: no difference is shown under the one condition."), "{moved}");
-        assert!(moved.contains("With as few false alarms as a, no difference is shown ("), "{moved}");
+        assert!(
+            moved.contains("With as few false alarms as a, looked at alone, no difference is shown ("),
+            "{moved}"
+        );
         assert!(moved.contains("would have been shown four times in five"), "{moved}");
         let better = judged(2.5, 0.0).join(" ");
         assert!(
@@ -204,7 +220,10 @@ mod tests {
             ),
             "{better}"
         );
-        assert!(better.contains("With as few false alarms as a, it still finds more (+"), "{better}");
+        assert!(
+            better.contains("With as few false alarms as a, looked at alone, it still finds more (+"),
+            "{better}"
+        );
         let worse = judged(-2.5, 0.0).join(" ");
         assert!(worse.contains("balanced accuracy is worse under 1"), "{worse}");
         assert!(worse.contains("it finds fewer (-"), "{worse}");
