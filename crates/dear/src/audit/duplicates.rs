@@ -34,7 +34,7 @@ pub struct Duplicates {
     pub repeated: u64,
     /// Images without a fingerprint (flat); of these only identical files are found.
     pub flat: u64,
-    /// The pictures of both crossings, at most [`SHOWN`].
+    /// The pictures of both crossings, at most eight.
     pub pictures: Vec<Picture>,
 }
 
