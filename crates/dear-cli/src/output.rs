@@ -29,6 +29,11 @@ pub(crate) fn paragraph(text: &str) -> Result<(), Error> {
     line(open)
 }
 
+/// `1 picture`, `2 pictures`.
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// A line of talk on stderr.
 pub(crate) fn note(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");

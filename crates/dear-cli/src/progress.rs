@@ -18,7 +18,7 @@ pub(crate) fn watch_for_interrupts() {
         if CANCEL.is_cancelled() {
             std::process::exit(130);
         }
-        output::note("stopping after the current item (again to end at once); what is finished is kept");
+        output::note("stopping after the current item (again to end at once)");
         CANCEL.cancel();
     };
     // Fails only if a handler is set already, as in tests that run the program twice in one process.

@@ -18,6 +18,7 @@ mod fingerprint;
 mod remedy;
 mod shortcut;
 mod trace;
+mod words;
 
 pub use counterfactual::{Counterfactual, Swap};
 pub use dependence::Dependence;
@@ -39,6 +40,7 @@ use crate::error::Error;
 use crate::files::sha256_hex;
 use crate::observe::{Event, Observer};
 use crate::probe::Refused;
+use crate::scan::exact_bytes;
 use duplicates::Candidate;
 use fingerprint::Fingerprint;
 use remedy::Profile;
@@ -109,7 +111,7 @@ impl AuditOptions {
 pub enum Verdict {
     /// No shortcut among the features, and the set was large enough to see one.
     Clean,
-    /// No shortcut found, but the set is too small to say that there is none.
+    /// No shortcut found, but the set is too small to say that there is none, or could not be judged.
     NotResolvable,
     /// A feature predicts the label.
     Confounded,
@@ -122,12 +124,15 @@ pub struct Audit {
     pub schema: u32,
     /// Version of dear.
     pub version: String,
-    /// The folder as given.
+    /// The folder or manifest as given.
     pub data: String,
     /// The options in force.
     pub options: AuditOptions,
     /// The worst verdict of the splits.
     pub verdict: Verdict,
+    /// Why, in a few words.
+    #[serde(default)]
+    pub reason: String,
     /// Each split, or the one set.
     pub splits: Vec<Split>,
     /// Pictures that occur in several places.
@@ -145,8 +150,11 @@ pub struct Audit {
 /// One set of images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Split {
-    /// Its name; null for a folder that holds the classes itself.
+    /// Its name; null for a folder that holds the classes itself, and for images of a manifest that have no split.
     pub split: Option<String>,
+    /// Why nothing was tested (a class without a usable image, a folder that cannot be read); null where it was.
+    #[serde(default)]
+    pub not_judged: Option<String>,
     /// Real images that were measured.
     pub real: u64,
     /// Generated images that were measured.
@@ -189,37 +197,42 @@ pub struct AuditedDetector {
 pub struct RefusedImage {
     /// Its split.
     pub split: Option<String>,
-    /// Its path in the split.
+    /// Its path in the split; bytes that are not UTF-8 are replaced.
     pub path: String,
+    /// The path's exact bytes in base64 where it is not UTF-8, else null.
+    #[serde(default)]
+    pub path_base64: Option<String>,
     /// Stable name of the reason.
     pub kind: String,
     /// One line.
     pub message: String,
 }
 
-/// A dataset, and its split's name where the root holds several.
-pub type Set = (Option<String>, Dataset);
+/// A split's name, where the data has splits, and its images, or why they cannot be used.
+pub type Set = dataset::Opened;
 
-/// The sets below `root`: the one split asked for, or all of them, or the folder itself.
+/// The sets of `root`, a folder or a manifest: the one split asked for, or all of them, or all of it.
 ///
 /// # Errors
-/// As [`dataset::open`].
+/// As [`dataset::open`], where no set can be used. A split beside one that can be used is in its place with its error.
 pub fn open(root: &Path, split: Option<&str>) -> Result<Vec<Set>, Error> {
-    let first = dataset::open(root, split)?;
-    if let Some(split) = split {
-        return Ok(vec![(Some(split.to_owned()), first)]);
+    if split.is_some() {
+        return Ok(vec![(split.map(str::to_owned), Ok(dataset::open(root, split)?))]);
     }
-    if first.root == root {
-        return Ok(vec![(None, first)]);
+    let mut sets = dataset::open_all(root)?;
+    if sets.iter().all(|(_, images)| images.is_err())
+        && let Some((_, Err(first))) = sets.drain(..).next()
+    {
+        return Err(first.into());
     }
-    let present = dataset::SPLITS.iter().filter(|split| root.join(split).is_dir());
-    present.map(|split| Ok((Some((*split).to_owned()), dataset::open(root, Some(split))?))).collect()
+    Ok(sets)
 }
 
-/// Audit the sets of one root.
+/// Audit the sets of one root. A set that cannot be judged (no image of a class can be used) does not end the audit of
+/// the others.
 ///
 /// # Errors
-/// A stop, an engine that fails, or a set of which no image of a class can be read.
+/// A stop, an engine that fails, or no set that can be judged.
 pub fn audit(
     root: &Path,
     sets: &[Set],
@@ -230,12 +243,21 @@ pub fn audit(
     options.check()?;
     let (mut splits, mut candidates, mut profiles, mut refused) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for (name, dataset) in sets {
+    // Sets that share the level.
+    let families = sets.iter().filter(|(_, images)| images.is_ok()).count();
+    for (name, images) in sets {
+        let dataset = match images {
+            Ok(dataset) => dataset,
+            Err(error) => {
+                splits.push(Split::not_judged(name, error.to_string()));
+                continue;
+            }
+        };
         let seen = look(dataset, detector, observer)?;
-        let (mut split, usable) = judge(name, dataset, seen, sets.len(), options, &mut refused)?;
-        if let Some(detector) = detector {
+        let (mut split, usable) = judge(name, dataset, seen, families, options, &mut refused);
+        if let Some(detector) = detector.filter(|_| split.not_judged.is_none()) {
             let scored: Vec<dependence::Scored> = usable.iter().filter_map(Usable::scored).collect();
-            split.dependence = dependence::find(&scored, 2 * sets.len(), options);
+            split.dependence = dependence::find(&scored, 2 * families, options);
             split.counterfactual = Some(counterfactual::test(&usable, detector, options, observer)?);
         }
         splits.push(split);
@@ -245,10 +267,20 @@ pub fn audit(
                 split: name.clone(),
                 label: image.sample.label,
                 path: image.sample.key.clone(),
+                path_base64: exact_key(image.sample, dataset),
                 sha256: image.seen.sha256,
                 fingerprint: image.seen.fingerprint,
             });
         }
+    }
+    if splits.iter().all(|split| split.not_judged.is_some()) {
+        let reasons = splits.iter().filter_map(|split| split.not_judged.clone());
+        return Err(Error::Images {
+            message: reasons
+                .reduce(|all, next| format!("{all}; {next}"))
+                .unwrap_or_else(|| format!("{}: no set of images, expected at least one", root.display())),
+            hint: "`dear scan` lists what is wrong with each image".to_owned(),
+        });
     }
     let duplicates = duplicates::find(&candidates);
     let confounded: Vec<&Finding> = splits
@@ -269,6 +301,7 @@ pub fn audit(
         data: dataset::path_text(root),
         options: *options,
         verdict,
+        reason: String::new(),
         splits,
         duplicates,
         remedy,
@@ -276,8 +309,14 @@ pub fn audit(
         words: Vec::new(),
         refused,
     };
-    audit.words = words(&audit);
+    audit.reason = words::reason(&audit);
+    audit.words = words::words(&audit);
     Ok(audit)
+}
+
+/// The exact bytes of an image's key, where it is not UTF-8.
+fn exact_key(sample: &Sample, dataset: &Dataset) -> Option<String> {
+    exact_bytes(sample.path.strip_prefix(&dataset.root).unwrap_or(&sample.path))
 }
 
 /// What one file showed.
@@ -316,7 +355,7 @@ fn look(
     let mut all = Vec::with_capacity(dataset.samples.len());
     for batch in dataset.samples.chunks(BATCH) {
         if observer.cancelled() {
-            return Err(Error::Interrupted);
+            return Err(Error::Abandoned);
         }
         let looked: Vec<Result<(Seen, Option<Image>), Refused>> = batch
             .par_iter()
@@ -379,7 +418,7 @@ fn judge<'a>(
     families: usize,
     options: &AuditOptions,
     refused: &mut Vec<RefusedImage>,
-) -> Result<(Split, Vec<Usable<'a>>), Error> {
+) -> (Split, Vec<Usable<'a>>) {
     let mut usable = Vec::with_capacity(seen.len());
     let (mut counts, mut refusals) = ([0u64; 2], [0u64; 2]);
     for (sample, seen) in dataset.samples.iter().zip(seen) {
@@ -391,19 +430,22 @@ fn judge<'a>(
             }
             Err(Refused { path, kind, message }) => {
                 refusals[class] += 1;
-                refused.push(RefusedImage { split: name.clone(), path, kind, message });
+                let path_base64 = exact_key(sample, dataset);
+                refused.push(RefusedImage { split: name.clone(), path, path_base64, kind, message });
             }
         }
     }
-    if counts.contains(&0) {
-        let [real, fake] = counts;
-        return Err(Error::Images {
-            message: format!(
-                "{}: {real} real and {fake} generated images could be read, expected both classes",
-                dataset.root.display()
-            ),
-            hint: "the refused images are listed by `dear scan`".to_owned(),
-        });
+    let ([real, fake], [refused_real, refused_fake]) = (counts, refusals);
+    let scenes_known = dataset.scenes_known;
+    if real == 0 || fake == 0 {
+        let reason = format!(
+            "{}: {real} real and {fake} generated images could be read ({} refused), expected both classes",
+            dataset.root.display(),
+            refused_real + refused_fake
+        );
+        let split =
+            Split { real, fake, refused_real, refused_fake, scenes_known, ..Split::not_judged(name, reason) };
+        return (split, usable);
     }
     let rows: Vec<Row> = usable
         .iter()
@@ -414,74 +456,40 @@ fn judge<'a>(
         })
         .collect();
     let shortcuts = find(&rows, families, options);
-    let found = shortcuts.findings.iter().any(|finding| finding.flag == Flag::Confounded);
-    let verdict = match shortcuts.detectable_auc {
-        _ if found => Verdict::Confounded,
-        Some(auc) if auc <= options.resolve_auc => Verdict::Clean,
-        _ => Verdict::NotResolvable,
-    };
     let split = Split {
         split: name.clone(),
-        real: counts[0],
-        fake: counts[1],
-        refused_real: refusals[0],
-        refused_fake: refusals[1],
-        scenes_known: dataset.scenes_known,
-        verdict,
+        not_judged: None,
+        real,
+        fake,
+        refused_real,
+        refused_fake,
+        scenes_known,
+        verdict: shortcuts.verdict(options),
         detectable_auc: shortcuts.detectable_auc,
         findings: shortcuts.findings,
         constant: shortcuts.constant,
         dependence: Vec::new(),
         counterfactual: None,
     };
-    Ok((split, usable))
+    (split, usable)
 }
 
-/// What an audit comes to, in sentences.
-fn words(audit: &Audit) -> Vec<String> {
-    let mut words = Vec::new();
-    for split in &audit.splits {
-        let name = split.split.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
-        let of = |kind| {
-            let found = split.findings.iter().filter(|f| f.flag == Flag::Confounded && f.kind == kind);
-            found.map(|finding| finding.feature.as_str()).collect::<Vec<_>>().join(", ")
-        };
-        let [file, trace, content] = [Kind::File, Kind::Trace, Kind::Content].map(of);
-        if !file.is_empty() {
-            words.push(format!("{name}how the files were stored tells the classes apart ({file}): a detector trained or judged here may be a file detector"));
-        }
-        if !trace.is_empty() {
-            words.push(format!("{name}traces of processing tell the classes apart ({trace}): this may be the generator's own mark, or what happened to the files before"));
-        }
-        if !content.is_empty() {
-            words.push(format!(
-                "{name}colours tell the classes apart ({content}): the classes may show different things"
-            ));
-        }
-        match (split.verdict, split.detectable_auc) {
-            (Verdict::Clean, Some(auc)) => words.push(format!("{name}none of the measured features is a shortcut; one of AUC {auc:.2} or more would have been found four times in five")),
-            (Verdict::NotResolvable, Some(auc)) => words.push(format!("{name}{} real and {} generated images are too few for a verdict: only a feature of AUC {auc:.2} or more would be found four times in five", split.real, split.fake)),
-            (Verdict::NotResolvable, None) => words.push(format!("{name}{} real and {} generated images are too few for a verdict: no feature could be told from chance", split.real, split.fake)),
-            _ => {}
+impl Split {
+    fn not_judged(name: &Option<String>, reason: String) -> Self {
+        Self {
+            split: name.clone(),
+            not_judged: Some(reason),
+            real: 0,
+            fake: 0,
+            refused_real: 0,
+            refused_fake: 0,
+            scenes_known: false,
+            verdict: Verdict::NotResolvable,
+            detectable_auc: None,
+            findings: Vec::new(),
+            constant: Vec::new(),
+            dependence: Vec::new(),
+            counterfactual: None,
         }
     }
-    let crossing = |crossing: &Crossing, what: &str| {
-        format!(
-            "{} pictures occur {what} ({} images, {} pictures as identical files)",
-            crossing.pictures, crossing.images, crossing.identical_files
-        )
-    };
-    if audit.duplicates.across_classes.pictures > 0 {
-        words.push(
-            crossing(&audit.duplicates.across_classes, "in both classes")
-                + ": wrong labels, unless generated images were made from the real ones",
-        );
-    }
-    if audit.duplicates.across_splits.pictures > 0 {
-        words.push(
-            crossing(&audit.duplicates.across_splits, "in several splits")
-                + ": results on one split are not independent of the other",
-        );
-    }
-    words
 }

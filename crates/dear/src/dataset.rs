@@ -264,6 +264,35 @@ pub fn open(root: &Path, split: Option<&str>) -> Result<Dataset, DatasetError> {
     both_classes(dataset, &base)
 }
 
+/// A split's name (none where the data is one set) and its images, or why they cannot be used.
+pub type Opened = (Option<String>, Result<Dataset, DatasetError>);
+
+/// Every split that `root` has, each as [`open`] reads it, or all of it where it has none. A folder's splits are those of
+/// [`SPLITS`]; a manifest's are the values of its column `split`, and its images without one are a set of their own.
+///
+/// # Errors
+/// As [`open`], where not even the splits can be listed. What is wrong with one split is in its place.
+pub fn open_all(root: &Path) -> Result<Vec<Opened>, DatasetError> {
+    if root.is_file() {
+        let sets = manifest::open_all(root)?.into_iter();
+        return Ok(sets.map(|(split, set)| (split, set.and_then(|set| both_classes(set, root)))).collect());
+    }
+    check_folder(root)?;
+    if split_folder(root, None)?.is_none() {
+        return Ok(vec![(None, open(root, None))]);
+    }
+    let present = SPLITS.iter().filter(|split| root.join(split).is_dir());
+    Ok(present.map(|split| (Some((*split).to_owned()), open(root, Some(split)))).collect())
+}
+
+/// All images of a manifest, whatever their split; one class will do.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) fn listed(manifest: &Path) -> Result<Dataset, DatasetError> {
+    manifest::open_whole(manifest)
+}
+
 fn both_classes(dataset: Dataset, root: &Path) -> Result<Dataset, DatasetError> {
     let (real, generated) = (dataset.count(Label::Real), dataset.count(Label::Generated));
     if real == 0 || generated == 0 {

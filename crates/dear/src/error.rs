@@ -18,6 +18,9 @@ pub enum Error {
     /// The observer asked for a stop. What was finished is kept; the same command goes on from there.
     #[error("interrupted")]
     Interrupted,
+    /// Stopped by the observer, in work of which nothing is kept.
+    #[error("interrupted")]
+    Abandoned,
     /// Reading or writing a file; the message names it.
     #[error("{0}")]
     Io(#[from] std::io::Error),
@@ -91,6 +94,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Interrupted => Some("run the same command again; finished steps are not done twice".to_owned()),
+            Self::Abandoned => Some("nothing is kept of this work: the same command starts from the beginning".to_owned()),
             Self::Io(error) => io_hint(error),
             Self::Dataset(error) => error.hint(),
             Self::Detector(error) => error.hint(),
@@ -111,7 +115,7 @@ impl Error {
     /// Whose move it is.
     pub fn category(&self) -> Category {
         match self {
-            Self::Interrupted => Category::Interrupted,
+            Self::Interrupted | Self::Abandoned => Category::Interrupted,
             Self::Detector(DetectorError::Runtime(_)) | Self::Generator(GeneratorError::Runtime(_)) => {
                 Category::Environment
             }
@@ -154,6 +158,7 @@ mod tests {
         let io = |kind| Error::Io(std::io::Error::from(kind));
         let cases = [
             (Error::Interrupted, Category::Interrupted),
+            (Error::Abandoned, Category::Interrupted),
             (io(std::io::ErrorKind::NotFound), Category::Input),
             (io(std::io::ErrorKind::PermissionDenied), Category::Environment),
             (io(std::io::ErrorKind::StorageFull), Category::Environment),

@@ -1,11 +1,11 @@
 //! A copy of a folder of images, each through the same chain: how a dataset is equalised, or made harder.
 //!
-//! Folders are kept. Where the chain's last step wrote a file, those very bytes are stored; else a PNG. A row of
+//! Folders are kept; a manifest's images go where its paths say, below the copy. Where the chain's last step wrote a file, those very bytes are stored; else a PNG. A row of
 //! `manifest.csv` for each image says what it came from and what was drawn, and lets an interrupted run go on.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use dear_image::{Chain, DecodeOptions, Format, decode, encode_png};
 use rayon::prelude::*;
@@ -18,7 +18,7 @@ use crate::observe::{Event, Observer};
 use crate::probe::Refused;
 
 /// A row of `manifest.csv`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PerturbedImage {
     /// The file, relative to the manifest.
     pub path: String,
@@ -38,9 +38,18 @@ pub struct PerturbedImage {
     pub width: u32,
     /// Rows.
     pub height: u32,
-    /// The source's scene, where a manifest beside it has one; the column is absent where no image has.
+    /// The source's scene, where a manifest has one. This column and those below are absent where no image has any.
     #[serde(default)]
     pub scene: String,
+    /// Label that the source's manifest gives: such a copy's own manifest is a dataset again.
+    #[serde(default)]
+    pub label: String,
+    /// Subset that the source's manifest gives.
+    #[serde(default)]
+    pub subset: String,
+    /// Split that the source's manifest gives.
+    #[serde(default)]
+    pub split: String,
 }
 
 /// What a run did.
@@ -63,11 +72,12 @@ const BATCH: usize = 16;
 /// A kill costs at most the work on so many images.
 const SAVED_EVERY: usize = 512;
 
-/// Write a copy of all images below `source` into `out`, each through `chain`. What is drawn depends on `seed` and the
-/// image's content.
+/// Write a copy of all images below the folder `source`, or listed in the manifest `source`, into `out`, each through
+/// `chain`. What is drawn depends on `seed` and the image's content.
 ///
 /// # Errors
-/// A stop; files that cannot be written; `out` inside of `source` or around it; an `out` that holds something else.
+/// A stop; files that cannot be written; `out` inside of the folder `source` or around it, or around a listed image; an
+/// `out` that holds something else.
 pub fn perturb(
     source: &Path,
     out: &Path,
@@ -75,28 +85,21 @@ pub fn perturb(
     seed: u64,
     observer: &dyn Observer,
 ) -> Result<Perturbed, Error> {
-    let listing = dataset::list_images(source)?;
-    check_apart(source, out)?;
+    let (items, skipped) = if source.is_file() { listed(source, out)? } else { found(source, out)? };
     fs_err::create_dir_all(out)?;
     let earlier = earlier(out, chain, seed)?;
-    let scenes = scenes(source)?;
-    let names = names(source, &listing.paths);
-    let mut done = Perturbed { skipped: listing.skipped, ..Perturbed::default() };
+    let names = names(items.iter().map(|item| Path::new(&item.name)));
+    let mut done = Perturbed { skipped, ..Perturbed::default() };
     write_manifest(out, &done.images)?;
-    observer.event(Event::Started { step: "perturbing images", total: listing.paths.len() as u64 });
+    observer.event(Event::Started { step: "perturbing images", total: items.len() as u64 });
     let mut unsaved = 0;
-    for (paths, names) in listing.paths.chunks(BATCH).zip(names.chunks(BATCH)) {
+    for (items, names) in items.chunks(BATCH).zip(names.chunks(BATCH)) {
         if observer.cancelled() {
             write_manifest(out, &done.images)?;
             return Err(Error::Interrupted);
         }
-        let one =
-            |(path, name): (&PathBuf, &PathBuf)| -> Result<(Result<PerturbedImage, Refused>, bool), Error> {
-                let key = path_text(path.strip_prefix(source).unwrap_or(path));
-                let job = Job { key, name, out, chain, seed };
-                job.run(path, &earlier, &scenes)
-            };
-        let made: Vec<_> = paths.par_iter().zip(names).map(one).collect::<Result<_, Error>>()?;
+        let one = |(item, name): (&Item, &PathBuf)| Job { item, name, out, chain, seed }.run(&earlier);
+        let made: Vec<_> = items.par_iter().zip(names).map(one).collect::<Result<_, Error>>()?;
         for (result, kept) in made {
             done.kept += u64::from(kept);
             match result {
@@ -104,8 +107,8 @@ pub fn perturb(
                 Err(refused) => done.refused.push(refused),
             }
         }
-        observer.event(Event::Advanced { by: paths.len() as u64 });
-        unsaved += paths.len();
+        observer.event(Event::Advanced { by: items.len() as u64 });
+        unsaved += items.len();
         if unsaved >= SAVED_EVERY {
             write_manifest(out, &done.images)?;
             unsaved = 0;
@@ -116,9 +119,67 @@ pub fn perturb(
     Ok(done)
 }
 
+/// An image to be copied.
+struct Item {
+    path: PathBuf,
+    /// Its path relative to the source folder or the manifest.
+    key: String,
+    /// Where it goes in the copy: the key, without steps that lead out of a folder.
+    name: PathBuf,
+    /// What the source's manifests say of it.
+    known: Known,
+}
+
+/// Scene, label, subset and split, empty where unknown.
+#[derive(Default)]
+struct Known {
+    scene: String,
+    label: String,
+    subset: String,
+    split: String,
+}
+
+/// The images below a folder, and how many other files were passed over.
+fn found(source: &Path, out: &Path) -> Result<(Vec<Item>, u64), Error> {
+    let listing = dataset::list_images(source)?;
+    check_apart(source, out)?;
+    let scenes = scenes(source)?;
+    let item = |path: PathBuf| {
+        let name = path.strip_prefix(source).unwrap_or(&path).to_owned();
+        let key = path_text(&name);
+        let known = Known { scene: scenes.get(&key).cloned().unwrap_or_default(), ..Known::default() };
+        Item { path, key, name, known }
+    };
+    Ok((listing.paths.into_iter().map(item).collect(), listing.skipped))
+}
+
+/// The images of a manifest, of all its splits.
+fn listed(source: &Path, out: &Path) -> Result<(Vec<Item>, u64), Error> {
+    let set = dataset::listed(source)?;
+    let mut items = Vec::with_capacity(set.samples.len());
+    for sample in set.samples {
+        if sample.path.exists() {
+            check_outside(&sample.path, out)?;
+        }
+        let inside = Path::new(&sample.key).components().filter(|part| matches!(part, Component::Normal(_)));
+        items.push(Item {
+            name: inside.collect(),
+            known: Known {
+                scene: if set.scenes_known { sample.group } else { String::new() },
+                label: sample.label.as_str().to_owned(),
+                subset: sample.subset,
+                split: sample.split.unwrap_or_default(),
+            },
+            path: sample.path,
+            key: sample.key,
+        });
+    }
+    Ok((items, set.skipped))
+}
+
 /// One image to be made.
 struct Job<'a> {
-    key: String,
+    item: &'a Item,
     name: &'a Path,
     out: &'a Path,
     chain: &'a Chain,
@@ -129,25 +190,30 @@ impl Job<'_> {
     /// The row, or why there is none, and whether an earlier run made it. Errors are those of writing.
     fn run(
         &self,
-        path: &Path,
         earlier: &HashMap<String, PerturbedImage>,
-        scenes: &HashMap<String, String>,
     ) -> Result<(Result<PerturbedImage, Refused>, bool), Error> {
+        let Item { path, key, known, .. } = self.item;
         let refuse = |kind: &str, message: String| {
-            Ok((Err(Refused { path: self.key.clone(), kind: kind.to_owned(), message }), false))
+            Ok((Err(Refused { path: key.clone(), kind: kind.to_owned(), message }), false))
         };
         let bytes = match fs_err::read(path) {
             Ok(bytes) => bytes,
             Err(error) => return refuse("unreadable", error.to_string()),
         };
         let source_sha256 = sha256_hex(&bytes);
-        let scene = scenes.get(&self.key).cloned().unwrap_or_default();
-        if let Some(row) = earlier.get(&self.key)
+        let told = |row: PerturbedImage| PerturbedImage {
+            scene: known.scene.clone(),
+            label: known.label.clone(),
+            subset: known.subset.clone(),
+            split: known.split.clone(),
+            ..row
+        };
+        if let Some(row) = earlier.get(key)
             && row.source_sha256 == source_sha256
             && Path::new(&row.path).with_extension("") == Path::new(&path_text(self.name))
             && fs_err::read(self.out.join(&row.path)).is_ok_and(|bytes| sha256_hex(&bytes) == row.sha256)
         {
-            return Ok((Ok(PerturbedImage { scene, ..row.clone() }), true));
+            return Ok((Ok(told(row.clone())), true));
         }
         let image = match decode(&bytes, &DecodeOptions::default()) {
             Ok(decoded) => decoded.image,
@@ -171,7 +237,7 @@ impl Job<'_> {
         write_atomic(&self.out.join(&name), &file)?;
         let row = PerturbedImage {
             path: path_text(Path::new(&name)),
-            source: self.key.clone(),
+            source: key.clone(),
             source_sha256,
             sha256: sha256_hex(&file),
             chain: self.chain.to_string(),
@@ -179,26 +245,36 @@ impl Job<'_> {
             drawn: applied.drawn.join(" | "),
             width: applied.image.width(),
             height: applied.image.height(),
-            scene,
+            ..PerturbedImage::default()
         };
-        Ok((Ok(row), false))
+        Ok((Ok(told(row)), false))
     }
 }
 
 /// Neither folder may lie in the other: the copy would become its own source, or overwrite it.
 fn check_apart(source: &Path, out: &Path) -> Result<(), Error> {
-    // What does not exist yet lies where its nearest existing folder does.
+    let (from, to) = (fs_err::canonicalize(source)?, resolved(out)?);
+    if from.starts_with(&to) || to.starts_with(&from) { Err(shares(source, out)) } else { Ok(()) }
+}
+
+/// A listed image may not lie in the copy, which could overwrite it.
+fn check_outside(image: &Path, out: &Path) -> Result<(), Error> {
+    if fs_err::canonicalize(image)?.starts_with(resolved(out)?) { Err(shares(image, out)) } else { Ok(()) }
+}
+
+fn shares(source: &Path, out: &Path) -> Error {
+    Error::Images {
+        message: format!("{}: shares files with the source {}", out.display(), source.display()),
+        hint: "choose an output folder beside the source".to_owned(),
+    }
+}
+
+/// `out` without links; what does not exist yet lies where its nearest existing folder does.
+fn resolved(out: &Path) -> Result<PathBuf, Error> {
     let absolute = std::path::absolute(out)?;
     let existing = absolute.ancestors().find(|folder| folder.exists()).unwrap_or(&absolute);
     let rest = absolute.strip_prefix(existing).unwrap_or(Path::new(""));
-    let (from, to) = (fs_err::canonicalize(source)?, fs_err::canonicalize(existing)?.join(rest));
-    if from.starts_with(&to) || to.starts_with(&from) {
-        return Err(Error::Images {
-            message: format!("{}: shares files with the source {}", out.display(), source.display()),
-            hint: "choose an output folder beside the source".to_owned(),
-        });
-    }
-    Ok(())
+    Ok(fs_err::canonicalize(existing)?.join(rest))
 }
 
 /// Rows of an earlier run with the same chain and seed.
@@ -234,35 +310,56 @@ fn earlier(out: &Path, chain: &Chain, seed: u64) -> Result<HashMap<String, Pertu
 }
 
 /// Columns of the manifest, in the order of [`PerturbedImage`].
-const COLUMNS: [&str; 10] =
-    ["path", "source", "source_sha256", "sha256", "chain", "seed", "drawn", "width", "height", "scene"];
+const COLUMNS: [&str; 13] = [
+    "path",
+    "source",
+    "source_sha256",
+    "sha256",
+    "chain",
+    "seed",
+    "drawn",
+    "width",
+    "height",
+    "scene",
+    "label",
+    "subset",
+    "split",
+];
+/// From this column on, those without any value are left out: a column `scene` says that scenes are known.
+const ALWAYS: usize = 9;
 
 fn write_manifest(out: &Path, images: &[PerturbedImage]) -> Result<(), Error> {
     let failed = |error: csv::Error| Error::Options(format!("{MANIFEST}: {error}"));
+    let rows: Vec<[String; COLUMNS.len()]> = images.iter().map(PerturbedImage::cells).collect();
+    let told = |column: &usize| *column < ALWAYS || rows.iter().any(|row| !row[*column].is_empty());
+    let columns: Vec<usize> = (0..COLUMNS.len()).filter(told).collect();
     let mut writer = csv::Writer::from_writer(Vec::new());
-    // A dataset with a column `scene` says that its scenes are known.
-    let columns =
-        if images.iter().any(|image| !image.scene.is_empty()) { COLUMNS.len() } else { COLUMNS.len() - 1 };
-    writer.write_record(&COLUMNS[..columns]).map_err(failed)?;
-    for image in images {
-        let (seed, width, height) =
-            (image.seed.to_string(), image.width.to_string(), image.height.to_string());
-        let row = [
-            &image.path,
-            &image.source,
-            &image.source_sha256,
-            &image.sha256,
-            &image.chain,
-            &seed,
-            &image.drawn,
-            &width,
-            &height,
-            &image.scene,
-        ];
-        writer.write_record(&row[..columns]).map_err(failed)?;
+    writer.write_record(columns.iter().map(|&column| COLUMNS[column])).map_err(failed)?;
+    for row in &rows {
+        writer.write_record(columns.iter().map(|&column| &row[column])).map_err(failed)?;
     }
     let bytes = writer.into_inner().map_err(|error| Error::Options(format!("{MANIFEST}: {error}")))?;
     Ok(write_atomic(&out.join(MANIFEST), &bytes)?)
+}
+
+impl PerturbedImage {
+    fn cells(&self) -> [String; COLUMNS.len()] {
+        [
+            self.path.clone(),
+            self.source.clone(),
+            self.source_sha256.clone(),
+            self.sha256.clone(),
+            self.chain.clone(),
+            self.seed.to_string(),
+            self.drawn.clone(),
+            self.width.to_string(),
+            self.height.to_string(),
+            self.scene.clone(),
+            self.label.clone(),
+            self.subset.clone(),
+            self.split.clone(),
+        ]
+    }
 }
 
 /// Scenes by path, from manifests in the source folder and in the folders directly in it.
@@ -302,18 +399,16 @@ fn scenes(source: &Path) -> Result<HashMap<String, String>, Error> {
 
 /// Where each image goes, without extension: its own name, or, where `a.png` and `a.jpg` stand in one folder, its whole
 /// name. Case does not make a difference, as on some file systems.
-fn names(source: &Path, paths: &[PathBuf]) -> Vec<PathBuf> {
-    let relative = |path: &PathBuf| path.strip_prefix(source).unwrap_or(path).to_owned();
+fn names<'a>(paths: impl Iterator<Item = &'a Path> + Clone) -> Vec<PathBuf> {
     let folded = |path: &Path| path.as_os_str().to_string_lossy().to_lowercase();
     let mut count: HashMap<String, u32> = HashMap::new();
-    for path in paths {
-        *count.entry(folded(&relative(path).with_extension(""))).or_default() += 1;
+    for path in paths.clone() {
+        *count.entry(folded(&path.with_extension(""))).or_default() += 1;
     }
     let mut taken = HashSet::new();
     paths
-        .iter()
         .map(|path| {
-            let whole = relative(path);
+            let whole = path.to_owned();
             let stem = whole.with_extension("");
             let first = if count.get(&folded(&stem)) == Some(&1) { stem } else { whole };
             let mut name = first.clone();
@@ -346,8 +441,7 @@ mod tests {
             (&["a.jpg", "a.jpg.png", "a.png"], &["a.jpg", "a.jpg-2", "a.png"]),
         ];
         for (paths, expected) in cases {
-            let paths: Vec<PathBuf> = paths.iter().map(|path| Path::new("root").join(path)).collect();
-            let found = names(Path::new("root"), &paths);
+            let found = names(paths.iter().map(Path::new));
             let expected: Vec<PathBuf> = expected.iter().map(PathBuf::from).collect();
             assert_eq!(found, expected);
         }

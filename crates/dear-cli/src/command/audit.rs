@@ -12,15 +12,26 @@ use crate::arguments::{EngineArgs, open_detector};
 use crate::progress::Progress;
 use crate::{Outcome, output};
 
+/// Shown below `--help`.
+const EXIT_CODES: &str = "Exit codes:
+  0    the audit was done, whatever its verdict
+  1    done, but a --fail-on finding is there, an image was refused, or a split
+       could not be judged: the last line of stderr says which
+  2    wrong use, or data of which nothing can be judged
+  3    the machine lacks something (disk, permission, engine)
+  130  interrupted; nothing is kept";
+
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXIT_CODES)]
 pub(crate) struct Args {
-    /// Dataset: a folder with real/ and fake/ (or 0_real and 1_fake, nature and ai), or one of splits that hold them
+    /// Dataset: a folder with real/ and fake/ (or 0_real and 1_fake, nature and ai), one of splits that hold them, or a
+    /// manifest (.csv, .tsv, .jsonl, .parquet with the columns path and label, and perhaps split and scene)
     #[arg(value_name = "DATA")]
     data: PathBuf,
     /// Detector whose scores are tested too
     #[arg(long, value_name = "FILE.onnx")]
     detector: Option<PathBuf>,
-    /// Only this split [default: all of the root, and what they share]
+    /// Only this split [default: all that DATA has, and what they share]
     #[arg(long)]
     split: Option<String>,
     /// Folder for audit.json
@@ -58,7 +69,7 @@ enum Format {
 enum FailOn {
     /// A feature predicts the label
     Confounded,
-    /// The set is too small for a verdict
+    /// A set is too small for a verdict, or could not be judged
     NotResolvable,
     /// A picture occurs in both classes or in several splits
     Duplicates,
@@ -91,20 +102,58 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     }
     let refused: Vec<Refused> = found.refused.iter().map(named).collect();
     output::refused(&refused);
-    let failed = args.fail_on.iter().any(|what| match what {
-        FailOn::Confounded => found.verdict == Verdict::Confounded,
-        FailOn::NotResolvable => found.verdict == Verdict::NotResolvable,
-        FailOn::Duplicates => {
-            found.duplicates.across_classes.pictures + found.duplicates.across_splits.pictures > 0
+    let unjudged: Vec<&Split> = found.splits.iter().filter(|split| split.not_judged.is_some()).collect();
+    for split in &unjudged {
+        if let Some(reason) = &split.not_judged {
+            output::warning(format_args!("{}not judged: {reason}", prefix(split.split.as_deref())));
         }
-    });
-    Ok(if failed || !refused.is_empty() { Outcome::DoneWithFailedItems } else { Outcome::Done })
+    }
+    let mut reasons: Vec<String> = args
+        .fail_on
+        .iter()
+        .filter(|what| what.is_in(&found))
+        .map(|what| what.in_words().to_owned())
+        .collect();
+    if !refused.is_empty() {
+        reasons.push(format!("{} refused", output::counted(refused.len() as u64, "image")));
+    }
+    if !unjudged.is_empty() {
+        reasons.push(format!("{} not judged", output::counted(unjudged.len() as u64, "split")));
+    }
+    if reasons.is_empty() {
+        return Ok(Outcome::Done);
+    }
+    output::note(format_args!("exit code 1: {}", reasons.join(", ")));
+    Ok(Outcome::DoneWithFailedItems)
+}
+
+impl FailOn {
+    fn is_in(self, audit: &Audit) -> bool {
+        let found = &audit.duplicates;
+        match self {
+            Self::Confounded => audit.verdict == Verdict::Confounded,
+            Self::NotResolvable => audit.splits.iter().any(|split| split.verdict == Verdict::NotResolvable),
+            Self::Duplicates => found.across_classes.pictures + found.across_splits.pictures > 0,
+        }
+    }
+
+    fn in_words(self) -> &'static str {
+        match self {
+            Self::Confounded => "confounded (--fail-on)",
+            Self::NotResolvable => "not resolvable (--fail-on)",
+            Self::Duplicates => "duplicates across classes or splits (--fail-on)",
+        }
+    }
+}
+
+/// `test: `, where the data has splits.
+fn prefix(split: Option<&str>) -> String {
+    split.map(|split| format!("{split}: ")).unwrap_or_default()
 }
 
 fn named(image: &audit::RefusedImage) -> Refused {
-    let split = image.split.as_ref().map(|split| format!("{split}/")).unwrap_or_default();
     Refused {
-        path: format!("{split}{}", image.path),
+        path: format!("{}{}", prefix(image.split.as_deref()), image.path),
         kind: image.kind.clone(),
         message: image.message.clone(),
     }
@@ -115,7 +164,7 @@ fn print(audit: &Audit) -> Result<(), Error> {
         print_split(split)?;
     }
     print_duplicates(audit)?;
-    output::line(format_args!("verdict: {}", verdict_word(audit.verdict)))?;
+    output::line("what it means:")?;
     for line in &audit.words {
         output::line(format_args!("  {}", output::one_line(line)))?;
     }
@@ -126,8 +175,8 @@ fn print(audit: &Audit) -> Result<(), Error> {
             output::line(format_args!("  makes equal: {}", remedy.equalises.join(", ")))?;
             if remedy.too_small > 0 {
                 output::line(format_args!(
-                    "  leaves out {} images that are smaller than the crop",
-                    remedy.too_small
+                    "  leaves out {} smaller than the crop",
+                    output::counted(remedy.too_small, "image")
                 ))?;
             }
         }
@@ -140,11 +189,19 @@ fn print(audit: &Audit) -> Result<(), Error> {
             ))?;
         }
     }
-    Ok(())
+    output::line(format_args!(
+        "verdict: {}: {}",
+        verdict_word(audit.verdict),
+        output::one_line(&audit.reason)
+    ))
 }
 
 fn print_split(split: &Split) -> Result<(), Error> {
-    let name = split.split.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+    let name = prefix(split.split.as_deref());
+    if let Some(reason) = &split.not_judged {
+        output::line(format_args!("{name}not judged: {}", output::one_line(reason)))?;
+        return output::line("");
+    }
     output::line(format_args!(
         "{name}{} real and {} generated images{}",
         split.real,
@@ -155,7 +212,7 @@ fn print_split(split: &Split) -> Result<(), Error> {
     let width = told.clone().map(|finding| finding.feature.len()).max().unwrap_or(0).max(7);
     if told.clone().next().is_some() {
         output::line(format_args!(
-            "  {:<width$}  {:<7}  {:<20}  {:>7}  {:<10}  difference",
+            "  {:<width$}  {:<7}  {:<20}  {:>7}  {:<10}  difference (generated against real)",
             "feature", "kind", "AUC [95 %]", "p", "flag"
         ))?;
     }
@@ -176,7 +233,8 @@ fn print_split(split: &Split) -> Result<(), Error> {
     }
     let quiet = split.findings.iter().filter(|finding| finding.flag == Flag::None).count();
     output::line(format_args!(
-        "  {quiet} more features vary without evidence, {} are equal in all images",
+        "  no evidence in {}; equal in all images: {}",
+        output::counted(quiet as u64, "other feature"),
         split.constant.len()
     ))?;
     print_dependence(&split.dependence)?;
@@ -210,7 +268,8 @@ fn print_dependence(dependence: &[Dependence]) -> Result<(), Error> {
             found.words
         ))?;
     }
-    output::line(format_args!("    {} more tests without evidence", dependence.len() - told.len()))
+    let quiet = (dependence.len() - told.len()) as u64;
+    output::line(format_args!("    no evidence in {}", output::counted(quiet, "other test")))
 }
 
 fn print_swap(swap: &Swap) -> Result<(), Error> {
@@ -239,18 +298,20 @@ fn print_duplicates(audit: &Audit) -> Result<(), Error> {
     let found = &audit.duplicates;
     if found.pictures.is_empty() && found.repeated == 0 {
         return output::line(format_args!(
-            "duplicates: none within {} bits of 64 ({} flat images compared by file only)",
-            found.distance, found.flat
+            "duplicates: none within {} bits of 64 ({} compared by file only)",
+            found.distance,
+            output::counted(found.flat, "flat image")
         ));
     }
     output::line(format_args!(
-        "duplicates: {} pictures across classes, {} across splits, {} repeated images in one class and split",
-        found.across_classes.pictures, found.across_splits.pictures, found.repeated
+        "duplicates: {} across classes, {} across splits, {} in one class and split",
+        output::counted(found.across_classes.pictures, "picture"),
+        output::counted(found.across_splits.pictures, "picture"),
+        output::counted(found.repeated, "repeated image")
     ))?;
     for picture in found.pictures.iter().take(LISTED) {
         let place = |place: &audit::Place| {
-            let split = place.split.as_ref().map(|split| format!("{split}/")).unwrap_or_default();
-            output::one_line(format_args!("{split}{}", place.path))
+            output::one_line(format_args!("{}{}", prefix(place.split.as_deref()), place.path))
         };
         let shown: Vec<String> = picture.images.iter().take(4).map(place).collect();
         let more = picture.images.len().saturating_sub(shown.len());
@@ -258,7 +319,7 @@ fn print_duplicates(audit: &Audit) -> Result<(), Error> {
         output::line(format_args!("  {}{more}", shown.join(" = ")))?;
     }
     if found.pictures.len() > LISTED {
-        output::line(format_args!("  and {} more in audit.json", found.pictures.len() - LISTED))?;
+        output::line(format_args!("  and {} more in audit.json (--out)", found.pictures.len() - LISTED))?;
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use crate::{Outcome, output};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Folder of images: a dataset, one split, or any other; its folders are kept
+    /// Folder of images (a dataset, one split, or any other; its folders are kept), or a manifest whose images are copied
     #[arg(value_name = "DIR")]
     source: PathBuf,
     /// What happens to each image, e.g. `crop(256) | jpeg(75, 4:2:0)`; `clean` stores it as an RGB PNG

@@ -18,6 +18,18 @@ fn json(text: &str) -> serde_json::Value {
     serde_json::from_str(text).unwrap()
 }
 
+/// A printed command as a shell would split it.
+fn words_of(command: &str) -> Vec<String> {
+    command.split('"').enumerate().fold(Vec::new(), |mut words, (at, part)| {
+        if at % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_whitespace().map(str::to_owned));
+        }
+        words
+    })
+}
+
 fn flagged(audit: &serde_json::Value, flag: &str) -> Vec<String> {
     let findings = audit["splits"][0]["findings"].as_array().unwrap();
     let names = findings.iter().filter(|finding| finding["flag"] == flag).map(|finding| &finding["feature"]);
@@ -36,15 +48,7 @@ fn the_printed_command_removes_what_it_claims() {
     assert!(flagged(&audit, "confounded").contains(&"format".to_owned()), "{audit}");
     let command = audit["remedy"]["command"].as_str().unwrap();
     assert!(ran.stdout.contains(command), "{}", ran.stdout);
-    // As a shell would split it.
-    let words: Vec<String> = command.split('"').enumerate().fold(Vec::new(), |mut words, (at, part)| {
-        if at % 2 == 1 {
-            words.push(part.to_owned());
-        } else {
-            words.extend(part.split_whitespace().map(str::to_owned));
-        }
-        words
-    });
+    let words = words_of(command);
     assert_eq!(words[0], "dear");
     dear(words[1..].iter().map(Into::into).collect()).expect(0);
     let copy = PathBuf::from(format!("{}-equal", set.display()));
@@ -58,10 +62,129 @@ fn the_printed_command_removes_what_it_claims() {
 }
 
 #[test]
+fn a_manifest_is_audited_split_by_split_and_its_command_runs() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = set(temp.path());
+    let mut text = "path,label,split\n".to_owned();
+    for (class, below) in [("real", "camera"), ("fake", "maker")] {
+        for (at, name) in contents(&folder.join(class).join(below)).keys().enumerate() {
+            text +=
+                &format!("set/{class}/{below}/{name},{class},{}\n", if at < 14 { "train" } else { "later" });
+        }
+    }
+    let later: Vec<&str> = text.lines().filter(|line| line.ends_with("real,later")).collect();
+    let broken = format!("{text}{},real,empty\n", "set/real/none.png");
+    assert_eq!(later.len(), 6);
+    let manifest = temp.path().join("list.csv");
+    fs_err::write(&manifest, &text).unwrap();
+    let audit = json(&dear(args!["audit", &manifest, "--format", "json"]).expect(0).stdout);
+    let sizes = |audit: &serde_json::Value| -> Vec<String> {
+        let of =
+            |split: &serde_json::Value| format!("{} {} {}", split["split"], split["real"], split["fake"]);
+        audit["splits"].as_array().unwrap().iter().map(of).collect()
+    };
+    assert_eq!(sizes(&audit), ["\"train\" 14 14", "\"later\" 6 6"]);
+    assert!(flagged(&audit, "confounded").contains(&"format".to_owned()), "{audit}");
+    let command = audit["remedy"]["command"].as_str().unwrap();
+    dear(words_of(command)[1..].iter().map(Into::into).collect()).expect(0);
+    // The copy's manifest is a dataset again, of the same splits.
+    let copy = temp.path().join("list-equal/manifest.csv");
+    let after = json(&dear(args!["audit", &copy, "--format", "json"]).expect(0).stdout);
+    assert_eq!(sizes(&after), sizes(&audit));
+    assert!(!flagged(&after, "confounded").contains(&"format".to_owned()), "{after}");
+    // A split that cannot be judged is said, and the others are judged.
+    fs_err::write(&manifest, broken).unwrap();
+    let ran = dear(args!["audit", &manifest]).expect(1);
+    assert_eq!(ran.talk("warning: empty: not judged: ").len(), 1, "{}", ran.stderr);
+    assert!(ran.stderr.ends_with("exit code 1: 1 split not judged\n"), "{}", ran.stderr);
+    assert!(ran.stdout.contains("train: 14 real and 14 generated images"), "{}", ran.stdout);
+    // A copy may not be written over what is listed.
+    let ran = dear(args!["perturb", &manifest, "--chain", "clean", "--out", &folder]).expect(2);
+    assert!(ran.stderr.contains("shares files with the source"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_split_of_one_class_or_of_broken_images_does_not_stop_the_others() {
+    let temp = tempfile::tempdir().unwrap();
+    let root = temp.path().join("root");
+    fs_err::create_dir_all(&root).unwrap();
+    fs_err::rename(set(temp.path()), root.join("train")).unwrap();
+    fs_err::create_dir_all(root.join("val/real")).unwrap();
+    folder_of(&samples("test", 3), root.join("test/real"));
+    fs_err::create_dir_all(root.join("test/fake")).unwrap();
+    truncated_jpeg(root.join("test/fake/cut.jpg"));
+    fs_err::copy(&samples("test", 1)[0], root.join("train/real/again.png")).unwrap();
+    let ran = dear(args!["audit", &root, "--format", "json"]).expect(1);
+    let audit = json(&ran.stdout);
+    let told: Vec<(&str, &str, String)> = audit["splits"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|split| {
+            let reason = split["not_judged"].as_str().unwrap_or_default();
+            let reason = reason.replace(&root.display().to_string(), "root");
+            (split["split"].as_str().unwrap(), split["verdict"].as_str().unwrap(), reason)
+        })
+        .collect();
+    let cut = "root/test: 3 real and 0 generated images could be read (1 refused), expected both classes";
+    let none = "root/val: no image found (0 other files passed over), expected at least one";
+    assert_eq!(
+        told,
+        [
+            ("test", "not_resolvable", cut.to_owned()),
+            ("val", "not_resolvable", none.to_owned()),
+            ("train", "confounded", String::new())
+        ]
+    );
+    assert_eq!(audit["verdict"], "confounded");
+    assert_eq!(
+        audit["duplicates"]["across_splits"]["pictures"], 1,
+        "images of a split not judged are compared"
+    );
+    assert!(ran.stderr.ends_with("exit code 1: 1 image refused, 2 splits not judged\n"), "{}", ran.stderr);
+    dear(args!["audit", &root, "--split", "train", "--fail-on", "not-resolvable"]).expect(0);
+    // Where nothing can be judged, that is an error of one line.
+    for (folder, expected) in [
+        (root.join("test"), "3 real and 0 generated images could be read (1 refused)"),
+        (root.join("val"), "no image found"),
+        (root.join("train/real"), "no folder above it says its label"),
+        (root.join("none"), "does not exist"),
+    ] {
+        let ran = dear(args!["audit", &folder]).expect(2);
+        assert!(ran.stdout.is_empty(), "{}", ran.stdout);
+        let errors = ran.talk("error: ");
+        assert!(errors.len() == 1 && errors[0].contains(expected), "{}", ran.stderr);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_that_are_not_utf8_are_kept_and_one_document_is_written() {
+    use std::os::unix::ffi::OsStrExt;
+    let temp = tempfile::tempdir().unwrap();
+    let (set, out) = (set(temp.path()), temp.path().join("out"));
+    let name = |bytes| set.join("real").join(std::ffi::OsStr::from_bytes(bytes));
+    fs_err::copy(&samples("test", 1)[0], name(b"f\xff")).unwrap();
+    fs_err::copy(&samples("test", 1)[0], set.join("fake/a.b")).unwrap();
+    truncated_jpeg(name(b"\xfe.jpg"));
+    let ran = dear(args!["audit", &set, "--format", "json", "--out", &out]).expect(1);
+    let audit = json(&ran.stdout);
+    assert_eq!(fs_err::read_to_string(out.join("audit.json")).unwrap(), ran.stdout);
+    let picture = &audit["duplicates"]["pictures"][0]["images"];
+    let paths: Vec<_> = picture.as_array().unwrap().iter().map(|image| &image["path_base64"]).collect();
+    // real/f\xff and real/\xfe.jpg
+    assert_eq!(paths, [&serde_json::Value::Null, &"cmVhbC9m/w==".into()]);
+    assert_eq!(audit["refused"][0]["path_base64"], "cmVhbC/+LmpwZw==");
+}
+
+#[test]
 fn exit_codes_say_what_was_asked_for() {
     let temp = tempfile::tempdir().unwrap();
     let set = set(temp.path());
-    dear(args!["audit", &set, "--fail-on", "confounded"]).expect(1);
+    let ran = dear(args!["audit", &set, "--fail-on", "confounded"]).expect(1);
+    let last = ran.stdout.lines().last().unwrap();
+    assert!(last.starts_with("verdict: confounded: ") && last.ends_with("tell the classes apart"), "{last}");
+    assert!(ran.stderr.ends_with("exit code 1: confounded (--fail-on)\n"), "{}", ran.stderr);
     dear(args!["audit", &set, "--fail-on", "duplicates,not-resolvable"]).expect(0);
     fs_err::copy(&samples("train", 1)[0], set.join("fake/maker/same.png")).unwrap();
     dear(args!["audit", &set, "--fail-on", "duplicates"]).expect(1);
@@ -127,6 +250,26 @@ fn a_detector_is_asked_about_the_other_classs_format() {
     assert!((swaps[0]["logit_change"].as_f64().unwrap() - expected).abs() < 1e-6, "{expected} {}", swaps[0]);
     assert!(split["dependence"].as_array().unwrap().len() > 20, "{split}");
     assert_eq!(audit["detector"]["name"], "mini");
+    let words: Vec<&str> =
+        audit["words"].as_array().unwrap().iter().filter_map(|word| word.as_str()).collect();
+    let told: Vec<&&str> =
+        words.iter().filter(|word| word.starts_with("re-encoded as the other class's format (")).collect();
+    assert_eq!(told.len(), 2, "{words:?}");
+    for (word, at) in told.iter().zip([0, 2]) {
+        let share = 100.0
+            * (swaps[at]["to_generated"].as_f64().unwrap() + swaps[at]["to_real"].as_f64().unwrap())
+            / 12.0;
+        let [low, high] = ["low", "high"].map(|end| 100.0 * swaps[at][end].as_f64().unwrap());
+        let expected = format!(
+            "{share:.1} % of 12 verdicts of {} images flip (95 % interval {low:.1} to {high:.1} %",
+            swaps[at]["label"].as_str().unwrap()
+        );
+        assert!(word.contains(&expected), "{word} {expected}");
+    }
+    assert!(
+        words.iter().any(|word| word.contains("within the ") || word.starts_with("the score follows ")),
+        "{words:?}"
+    );
 }
 
 #[test]

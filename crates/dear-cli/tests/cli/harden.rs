@@ -140,7 +140,7 @@ fn interrupted_at_each_step_and_rerun() {
             ),
             "{step}: {said}"
         );
-        let told = "stopping after the current item (again to end at once); what is finished is kept";
+        let told = "stopping after the current item (again to end at once)";
         assert_eq!(said.lines().filter(|line| *line == told).count(), 1, "{step}: {said}");
         assert_eq!(leftovers(set.temp.path()), Vec::<std::path::PathBuf>::new(), "{step}");
         let found = contents(&set.path("stopped"));

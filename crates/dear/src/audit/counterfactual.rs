@@ -128,7 +128,7 @@ fn swap(
     let (mut before, mut after) = (Vec::new(), Vec::new());
     for batch in chosen.chunks(BATCH) {
         if observer.cancelled() {
-            return Err(Error::Interrupted);
+            return Err(Error::Abandoned);
         }
         let stored: Vec<_> = batch
             .par_iter()

@@ -15,6 +15,8 @@ pub(super) struct Candidate {
     pub label: Label,
     /// Its path in the split.
     pub path: String,
+    /// The path's exact bytes where it is not UTF-8.
+    pub path_base64: Option<String>,
     /// SHA-256 of its file.
     pub sha256: String,
     /// Absent for a flat image.
@@ -67,8 +69,11 @@ pub struct Place {
     pub split: Option<String>,
     /// Real or generated.
     pub label: Label,
-    /// Its path in the split.
+    /// Its path in the split; bytes that are not UTF-8 are replaced.
     pub path: String,
+    /// The path's exact bytes in base64 where it is not UTF-8, else null.
+    #[serde(default)]
+    pub path_base64: Option<String>,
     /// SHA-256 of its file.
     pub sha256: String,
 }
@@ -108,6 +113,7 @@ pub(super) fn find(candidates: &[Candidate]) -> Duplicates {
                 split: image.split.clone(),
                 label: image.label,
                 path: image.path.clone(),
+                path_base64: image.path_base64.clone(),
                 sha256: image.sha256.clone(),
             };
             let images = images.iter().map(place).collect();
@@ -230,6 +236,7 @@ mod tests {
                 split: None,
                 label,
                 path: name.to_owned(),
+                path_base64: None,
                 sha256: name.to_owned(),
                 fingerprint: Some(print.with_bits(bits)),
             };

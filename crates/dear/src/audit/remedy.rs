@@ -5,9 +5,9 @@ use std::path::Path;
 use dear_image::Format;
 use serde::{Deserialize, Serialize};
 
+use super::Set;
 use super::feature::{FEATURES, Facts, Kind};
 use super::shortcut::Finding;
-use super::{Set, dataset};
 use crate::dataset::Label;
 
 /// A chain that equalises, and what it leaves.
@@ -15,7 +15,7 @@ use crate::dataset::Label;
 pub struct Remedy {
     /// The chain for every image of both classes; null where no chain helps.
     pub chain: Option<String>,
-    /// The command that applies it.
+    /// The command that applies it; null also where the path of the data is not UTF-8.
     pub command: Option<String>,
     /// Where traces of processing differ: a chain that resamples too. It weakens them, and any mark of a generator as well.
     pub stronger: Option<String>,
@@ -77,7 +77,7 @@ pub(super) fn propose(root: &Path, sets: &[Set], confounded: &[&Finding], profil
     // A chain without steps stores every image as an RGB PNG: equal too, where all were lossless.
     let text = if steps.is_empty() { "clean".to_owned() } else { steps.join(" | ") };
     let chain = (!equalises.is_empty()).then_some(text);
-    let command = chain.as_ref().map(|chain| command(root, sets, chain));
+    let command = chain.as_ref().and_then(|chain| command(root, sets, chain));
     let stronger = traces.then(|| format!("resize(side={side}) | crop({side}) | jpeg(75, 4:2:0)"));
     let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
     Remedy { chain, command, stronger, equalises: owned(equalises), leaves: owned(leaves), too_small }
@@ -110,19 +110,23 @@ pub(super) fn median_quality<'a>(profiles: impl Iterator<Item = &'a Profile>) ->
     qualities.get(qualities.len().saturating_sub(1) / 2).copied()
 }
 
-fn command(root: &Path, sets: &[Set], chain: &str) -> String {
-    // One split of several was audited: only that one is equalised.
+/// `dear perturb` of what was audited into a folder beside it. A folder `.` or `..` is named by its own path; a path that
+/// is not UTF-8 cannot be printed.
+fn command(root: &Path, sets: &[Set], chain: &str) -> Option<String> {
+    // One split of a folder's several was audited: only that one is equalised.
     let source = match sets {
-        [(Some(_), dataset)] => &dataset.root,
+        [(Some(_), Ok(dataset))] if !root.is_file() => &dataset.root,
         _ => root,
     };
-    let source = dataset::path_text(source);
-    let source = source.trim_end_matches('/');
-    format!(
+    let source =
+        if source.file_name().is_none() { fs_err::canonicalize(source).ok()? } else { source.to_owned() };
+    let beside = if source.is_file() { source.with_extension("") } else { source.clone() };
+    let (source, beside) = (source.to_str()?.trim_end_matches('/'), beside.to_str()?.trim_end_matches('/'));
+    Some(format!(
         "dear perturb {} --chain \"{chain}\" --out {}",
         quoted(source),
-        quoted(&format!("{source}-equal"))
-    )
+        quoted(&format!("{beside}-equal"))
+    ))
 }
 
 /// A word that a shell reads as it stands.
@@ -131,5 +135,28 @@ fn quoted(word: &str) -> String {
         word.to_owned()
     } else {
         format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_names_what_was_audited_and_a_folder_beside_it() {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = fs_err::canonicalize(temp.path()).unwrap();
+        fs_err::create_dir_all(folder.join("a b")).unwrap();
+        fs_err::write(folder.join("list.csv"), "").unwrap();
+        let shown = folder.display().to_string();
+        let cases = [
+            (folder.join("list.csv"), format!("{shown}/list.csv"), format!("{shown}/list-equal")),
+            (folder.join("a b/"), format!("'{shown}/a b'"), format!("'{shown}/a b-equal'")),
+            (folder.join("a b/.."), shown.clone(), format!("{shown}-equal")),
+        ];
+        for (root, source, out) in cases {
+            let expected = format!("dear perturb {source} --chain \"clean\" --out {out}");
+            assert_eq!(command(&root, &[], "clean"), Some(expected));
+        }
     }
 }

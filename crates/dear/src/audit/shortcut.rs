@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use dear_image::Draw;
 use serde::{Deserialize, Serialize};
 
-use super::AuditOptions;
 use super::family::{Columns, Exchange, Family, centred_ranks, test};
 use super::feature::{FEATURES, Feature, Kind, Value};
+use super::{AuditOptions, Verdict};
 use crate::inference::{delong, detectable};
 use crate::metrics::Ranking;
 
@@ -65,6 +65,18 @@ pub struct Shortcuts {
     pub constant: Vec<String>,
     /// AUC that a numeric feature must truly have to be found with probability 0.8; null where even 1 would not be.
     pub detectable_auc: Option<f64>,
+}
+
+impl Shortcuts {
+    /// What the findings of one set come to.
+    pub fn verdict(&self, options: &AuditOptions) -> Verdict {
+        let found = self.findings.iter().any(|finding| finding.flag == Flag::Confounded);
+        match self.detectable_auc {
+            _ if found => Verdict::Confounded,
+            Some(auc) if auc <= options.resolve_auc => Verdict::Clean,
+            _ => Verdict::NotResolvable,
+        }
+    }
 }
 
 /// One class, one scene, all values: a row of the test.

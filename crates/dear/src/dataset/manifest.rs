@@ -2,77 +2,119 @@
 //! `split`, and `scene` (or `group`). Paths are relative to the file.
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{Dataset, DatasetError, Label, Sample, choose_split};
+use super::{Dataset, DatasetError, Label, Opened, SPLITS, Sample, choose_split};
 use crate::columns::Columns;
 
 const LABEL: &str = "real, generated, fake, 0 (real) or 1 (generated)";
 
 /// Read a manifest; of several splits one is taken, as of folders.
 pub(super) fn open(path: &Path, split: Option<&str>) -> Result<Dataset, DatasetError> {
-    const HINT: &str = "a manifest has the columns path and label, and perhaps subset, split, scene";
-    let table = Columns::read(path)?;
-    let (at_path, at_label) = (table.required("path", HINT)?, table.required("label", HINT)?);
-    let (at_subset, at_split) = (table.place("subset"), table.place("split"));
-    let at_scene = ["scene", "group"].iter().find_map(|name| table.place(name));
-    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-    let mut samples = Vec::with_capacity(table.rows.len());
-    let mut rows: HashMap<String, usize> = HashMap::new();
-    for row in 0..table.rows.len() {
-        let text =
-            |column: Option<usize>| column.and_then(|column| table.cell(row, column)).map(str::to_owned);
-        let Some(name) = table.cell(row, at_path) else {
-            return Err(table.wrong(row, at_path, "the image's path", HINT).into());
-        };
-        let label = Label::parse(table.cell(row, at_label).unwrap_or_default())
-            .ok_or_else(|| table.wrong(row, at_label, LABEL, "labels are never guessed"))?;
-        let key = name.trim_start_matches("./").to_owned();
-        if let Some(first) = rows.insert(key.clone(), row) {
-            let message = format!("{key:?} stands twice, first at {}", table.places[first]);
-            return Err(table.bad_row(row, &message, "list each image once").into());
-        }
-        samples.push(Sample {
-            path: folder.join(name),
-            label,
-            subset: text(at_subset).unwrap_or_else(|| label.as_str().to_owned()),
-            split: text(at_split),
-            group: text(at_scene).unwrap_or_else(|| key.clone()),
-            key,
-        });
-    }
-    let found: BTreeSet<&str> = samples.iter().filter_map(|sample| sample.split.as_deref()).collect();
+    let list = List::read(path)?;
+    let found = list.splits();
     let listed = || found.iter().copied().collect::<Vec<_>>().join(", ");
     let chosen = match (choose_split(&found, split), split) {
         (Some(chosen), _) => Some(chosen.to_owned()),
         (None, None) if found.is_empty() => None,
         (None, asked) => {
             return Err(DatasetError::NoSplit {
-                path: table.path.clone(),
+                path: list.path.clone(),
                 split: asked.unwrap_or("test").to_owned(),
                 found: if found.is_empty() { "no column `split`".to_owned() } else { listed() },
             });
         }
     };
-    let (mut samples, others): (Vec<Sample>, Vec<Sample>) =
-        samples.into_iter().partition(|sample| chosen.is_none() || sample.split == chosen);
-    samples.sort_by(|a, b| a.key.cmp(&b.key));
-    if samples.iter().all(|sample| !sample.path.exists()) {
-        let first = samples.first().map(|sample| sample.path.display().to_string()).unwrap_or_default();
-        return Err(DatasetError::Manifest {
-            path: table.path,
-            reason: format!(
-                "none of its images is there, the first is {first}; expected paths relative to the file's folder"
-            ),
-        });
+    list.set(|sample| chosen.is_none() || sample.split == chosen)
+}
+
+/// Every split of a manifest: those of [`SPLITS`] first, then the others by name, then the images that have none.
+pub(super) fn open_all(path: &Path) -> Result<Vec<Opened>, DatasetError> {
+    let list = List::read(path)?;
+    let mut names: Vec<Option<String>> =
+        list.splits().into_iter().map(|split| Some(split.to_owned())).collect();
+    let place = |name: &Option<String>| SPLITS.iter().position(|split| name.as_deref() == Some(split));
+    names.sort_by_key(|name| place(name).unwrap_or(SPLITS.len()));
+    if names.is_empty() || list.samples.iter().any(|sample| sample.split.is_none()) {
+        names.push(None);
     }
-    Ok(Dataset {
-        root: folder,
-        samples,
-        skipped: 0,
-        scenes_known: at_scene.is_some(),
-        elsewhere: others.into_iter().map(|sample| sample.path).collect(),
-    })
+    Ok(names.into_iter().map(|name| (name.clone(), list.set(|sample| sample.split == name))).collect())
+}
+
+/// All images of a manifest as one set.
+pub(super) fn open_whole(path: &Path) -> Result<Dataset, DatasetError> {
+    List::read(path)?.set(|_| true)
+}
+
+/// All rows of a manifest.
+struct List {
+    /// The manifest, as errors name it.
+    path: String,
+    folder: PathBuf,
+    samples: Vec<Sample>,
+    scenes_known: bool,
+}
+
+impl List {
+    fn read(path: &Path) -> Result<Self, DatasetError> {
+        const HINT: &str = "a manifest has the columns path and label, and perhaps subset, split, scene";
+        let table = Columns::read(path)?;
+        let (at_path, at_label) = (table.required("path", HINT)?, table.required("label", HINT)?);
+        let (at_subset, at_split) = (table.place("subset"), table.place("split"));
+        let at_scene = ["scene", "group"].iter().find_map(|name| table.place(name));
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        let mut samples = Vec::with_capacity(table.rows.len());
+        let mut rows: HashMap<String, usize> = HashMap::new();
+        for row in 0..table.rows.len() {
+            let text =
+                |column: Option<usize>| column.and_then(|column| table.cell(row, column)).map(str::to_owned);
+            let Some(name) = table.cell(row, at_path) else {
+                return Err(table.wrong(row, at_path, "the image's path", HINT).into());
+            };
+            let label = Label::parse(table.cell(row, at_label).unwrap_or_default())
+                .ok_or_else(|| table.wrong(row, at_label, LABEL, "labels are never guessed"))?;
+            let key = name.trim_start_matches("./").to_owned();
+            if let Some(first) = rows.insert(key.clone(), row) {
+                let message = format!("{key:?} stands twice, first at {}", table.places[first]);
+                return Err(table.bad_row(row, &message, "list each image once").into());
+            }
+            samples.push(Sample {
+                path: folder.join(name),
+                label,
+                subset: text(at_subset).unwrap_or_else(|| label.as_str().to_owned()),
+                split: text(at_split),
+                group: text(at_scene).unwrap_or_else(|| key.clone()),
+                key,
+            });
+        }
+        Ok(Self { path: table.path, folder, samples, scenes_known: at_scene.is_some() })
+    }
+
+    fn splits(&self) -> BTreeSet<&str> {
+        self.samples.iter().filter_map(|sample| sample.split.as_deref()).collect()
+    }
+
+    fn set(&self, chosen: impl Fn(&Sample) -> bool) -> Result<Dataset, DatasetError> {
+        let (mut samples, others): (Vec<Sample>, Vec<Sample>) =
+            self.samples.iter().cloned().partition(&chosen);
+        samples.sort_by(|a, b| a.key.cmp(&b.key));
+        if samples.iter().all(|sample| !sample.path.exists()) {
+            let first = samples.first().map(|sample| sample.path.display().to_string()).unwrap_or_default();
+            return Err(DatasetError::Manifest {
+                path: self.path.clone(),
+                reason: format!(
+                    "none of its images is there, the first is {first}; expected paths relative to the file's folder"
+                ),
+            });
+        }
+        Ok(Dataset {
+            root: self.folder.clone(),
+            samples,
+            skipped: 0,
+            scenes_known: self.scenes_known,
+            elsewhere: others.into_iter().map(|sample| sample.path).collect(),
+        })
+    }
 }
 
 #[cfg(test)]
@@ -116,6 +158,31 @@ mod tests {
             &parquet_file(["path", "x", "label"], &[("a.jpg", None, 0), ("b.jpg", None, 1)]),
         );
         assert_eq!(open(&path, None).unwrap().samples.len(), 2);
+    }
+
+    #[test]
+    fn every_split_is_a_set_and_a_broken_one_spares_the_others() {
+        let text =
+            "path,label,split\na.jpg,0,later\nb.jpg,1,later\n\"c, é.jpg\",0,val\nd.jpg,1,\nq/e.jpg,1,train\n";
+        let (_folder, path) = with_images("m.csv", text.as_bytes());
+        let sets = super::super::open_all(&path).unwrap();
+        let told: Vec<(Option<&str>, String)> = sets
+            .iter()
+            .map(|(split, set)| {
+                let keys = |set: &Dataset| set.samples.iter().map(|sample| sample.key.as_str()).collect();
+                (split.as_deref(), set.as_ref().map_or_else(ToString::to_string, keys))
+            })
+            .collect();
+        let names: Vec<Option<&str>> = told.iter().map(|(split, _)| *split).collect();
+        assert_eq!(names, [Some("val"), Some("train"), Some("later"), None]);
+        assert_eq!(told[2].1, "a.jpgb.jpg");
+        for (at, expected) in
+            [(0, "1 real and 0 generated"), (1, "none of its images is there"), (3, "0 real and 1 gen")]
+        {
+            assert!(told[at].1.contains(expected), "{told:?}");
+        }
+        let whole = open_whole(&path).unwrap();
+        assert_eq!((whole.samples.len(), whole.samples[2].split.as_deref()), (5, Some("val")));
     }
 
     #[test]
