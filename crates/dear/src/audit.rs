@@ -253,7 +253,10 @@ pub fn audit(
                 continue;
             }
         };
-        let seen = look(dataset, detector, observer)?;
+        let step = name
+            .as_ref()
+            .map_or_else(|| "looking at images".to_owned(), |name| format!("looking at images of {name}"));
+        let seen = look(dataset, &step, detector, observer)?;
         let (mut split, usable) = judge(name, dataset, seen, families, options, &mut refused);
         if let Some(detector) = detector.filter(|_| split.not_judged.is_none()) {
             let scored: Vec<dependence::Scored> = usable.iter().filter_map(Usable::scored).collect();
@@ -348,10 +351,11 @@ const BATCH: usize = 16;
 /// Read, decode and measure every image; score it if there is a detector.
 fn look(
     dataset: &Dataset,
+    step: &str,
     detector: Option<&Detector>,
     observer: &dyn Observer,
 ) -> Result<Vec<Result<Seen, Refused>>, Error> {
-    observer.event(Event::Started { step: "looking at images", total: dataset.samples.len() as u64 });
+    observer.event(Event::Started { step, total: dataset.samples.len() as u64 });
     let mut all = Vec::with_capacity(dataset.samples.len());
     for batch in dataset.samples.chunks(BATCH) {
         if observer.cancelled() {

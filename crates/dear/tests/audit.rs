@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use dear::audit::{self, Audit, AuditOptions, Facts, Flag, Row, Verdict, audit, find};
-use dear::observe::Silent;
+use dear::observe::{Event, Observer, Silent};
 use dear::perturb::perturb;
 use dear_image::{Chain, DecodeOptions, Draw, Format, Image, crop, decode, encode_png};
 
@@ -208,10 +208,9 @@ fn duplicates_are_found_across_classes_and_splits_after_recompression() {
     assert_eq!((found.repeated, found.flat), (0, 4));
 }
 
-#[test]
-fn shuffled_labels_raise_no_more_alarms_than_the_level_allows() {
-    // Storage that differs from image to image, so that there are categories, ties, flags and missing values, and none of
-    // it has to do with the label.
+/// The facts of all photographs under storage that differs from image to image, so that there are categories, ties, flags
+/// and missing values, and none of it has to do with a label.
+fn unrelated() -> Vec<Vec<audit::Value>> {
     let chains = [
         "jpeg(50..95)",
         "jpeg(85, 4:4:4)",
@@ -220,47 +219,90 @@ fn shuffled_labels_raise_no_more_alarms_than_the_level_allows() {
         "crop(64) | jpeg(75)",
         "crop(width=96, height=72)",
     ];
-    let values: Vec<Vec<audit::Value>> = photographs()
-        .iter()
-        .enumerate()
-        .map(|(index, image)| {
-            let chain = chains[Draw::keyed(3, &[&index.to_le_bytes()]).below(chains.len() as u64) as usize];
-            let (mut bytes, extension) = stored(image, chain, &index.to_le_bytes());
-            if extension == "jpg" && index % 5 == 0 {
-                bytes = with_segment(bytes, 0xfe, b"comment");
-            }
-            let image = decode(&bytes, &DecodeOptions::default()).unwrap().image;
-            Facts::of(&bytes, &image).values()
-        })
-        .collect();
-    let scenes: Vec<String> = (0..values.len()).map(|index| format!("scene {}", index / 2)).collect();
-    let single: Vec<String> = (0..values.len()).map(|index| index.to_string()).collect();
-    for groups in [&single, &scenes] {
-        let (mut significant, mut confounded, mut first) = (0, 0, 0);
-        for seed in 0..2000 {
-            let options = AuditOptions { permutations: 199, seed, ..AuditOptions::default() };
-            // Scenes keep their label; every third image is generated.
-            let size = values.len() / if groups == &single { 1 } else { 2 };
-            let mut labels: Vec<u8> = (0..size).map(|index| u8::from(index % 3 == 0)).collect();
-            Draw::keyed(seed, &[b"shuffle"]).shuffle(&mut labels);
-            let row = |index: usize| Row {
-                label: labels[index * size / values.len()],
-                group: &groups[index],
-                values: &values[index],
-            };
-            let rows: Vec<Row> = (0..values.len()).map(row).collect();
-            let found = find(&rows, 1, &options);
-            assert!(found.findings.len() > 25, "{} features vary", found.findings.len());
-            significant += u32::from(found.findings.iter().any(|finding| finding.flag != Flag::None));
-            let alarm = found.findings.iter().any(|finding| finding.flag == Flag::Confounded);
-            first += u32::from(alarm && seed < 200);
-            confounded += u32::from(alarm);
+    let facts = |(index, image): (usize, &Image)| {
+        let chain = chains[Draw::keyed(3, &[&index.to_le_bytes()]).below(chains.len() as u64) as usize];
+        let (mut bytes, extension) = stored(image, chain, &index.to_le_bytes());
+        if extension == "jpg" && index % 5 == 0 {
+            bytes = with_segment(bytes, 0xfe, b"comment");
         }
-        println!("of 2000: {significant} significant, {confounded} confounded; {first} of the first 200");
-        // At a level of 2 %, 40 are expected; more than 60 have a chance of 0.001, fewer than 15 too.
-        assert!((15..=60).contains(&significant), "{significant} of 2000");
-        assert!(confounded <= significant && first <= 10, "{first} of the first 200, {confounded} in all");
+        let image = decode(&bytes, &DecodeOptions::default()).unwrap().image;
+        Facts::of(&bytes, &image).values()
+    };
+    photographs().iter().enumerate().map(facts).collect()
+}
+
+/// Of shuffles of the labels by these seeds: with how many any feature was significant, and with how many the verdict was
+/// confounded (an alarm). Scenes of `scene` images keep their label; one in three is generated.
+fn alarms(values: &[Vec<audit::Value>], scene: usize, seeds: std::ops::Range<u64>) -> (u64, u64) {
+    let groups: Vec<String> = (0..values.len()).map(|index| (index / scene).to_string()).collect();
+    let (mut significant, mut confounded) = (0, 0);
+    for seed in seeds {
+        let options = AuditOptions { permutations: 199, seed, ..AuditOptions::default() };
+        let mut labels: Vec<u8> = (0..values.len() / scene).map(|index| u8::from(index % 3 == 0)).collect();
+        Draw::keyed(seed, &[b"shuffle"]).shuffle(&mut labels);
+        let row = |index: usize| Row {
+            label: labels[index / scene],
+            group: &groups[index],
+            values: &values[index],
+        };
+        let rows: Vec<Row> = (0..values.len()).map(row).collect();
+        let found = find(&rows, 1, &options);
+        assert!(found.findings.len() > 25, "{} features vary", found.findings.len());
+        significant += u64::from(found.findings.iter().any(|finding| finding.flag != Flag::None));
+        confounded += u64::from(found.verdict(&options) == Verdict::Confounded);
     }
+    (significant, confounded)
+}
+
+#[test]
+fn at_most_ten_of_two_hundred_shuffles_raise_an_alarm() {
+    let values = unrelated();
+    for scene in [1, 2] {
+        let (significant, confounded) = alarms(&values, scene, 0..200);
+        assert!(confounded <= significant && confounded <= 10, "{confounded} alarms");
+        // Four are expected at a level of 2 %; more than 12 have a chance of 0.0003.
+        assert!((1..=12).contains(&significant), "{significant} of 200");
+    }
+}
+
+/// Slow; the numbers stand in `docs/audit.md`, with the command.
+#[test]
+#[ignore = "slow: measures the rate of false alarms"]
+fn the_rate_of_false_alarms_is_the_level() {
+    let values = unrelated();
+    for scene in [1, 2] {
+        // Four ranges of seeds, so that one lucky range shows.
+        let (mut significant, mut confounded) = (0, 0);
+        for part in 0..4 {
+            let found = alarms(&values, scene, 500 * part..500 * (part + 1));
+            println!("scenes of {scene}, seeds from {}: {found:?} of 500", 500 * part);
+            significant += found.0;
+            confounded += found.1;
+        }
+        println!("scenes of {scene}: any significant {significant}, alarms {confounded} of 2000");
+        // 40 are expected; more than 60 have a chance of 0.001, fewer than 15 too.
+        assert!((15..=60).contains(&significant) && confounded <= significant, "{significant} of 2000");
+    }
+}
+
+struct Stopped;
+
+impl Observer for Stopped {
+    fn event(&self, _: Event<'_>) {}
+    fn cancelled(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_stopped_audit_says_that_nothing_is_kept() {
+    let temp = tempfile::tempdir().unwrap();
+    plant(temp.path(), &photographs()[..4], "clean", "clean", |bytes| bytes);
+    let sets = audit::open(temp.path(), None).unwrap();
+    let error = audit(temp.path(), &sets, None, &AuditOptions::default(), &Stopped).unwrap_err();
+    assert!(error.hint().unwrap().starts_with("nothing is kept"), "{error:?}");
+    let error = audit(temp.path(), &[], None, &AuditOptions::default(), &Silent).unwrap_err();
+    assert!(error.to_string().ends_with("no set of images, expected at least one"), "{error}");
 }
 
 #[test]

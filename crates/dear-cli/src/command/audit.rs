@@ -181,11 +181,16 @@ fn print(audit: &Audit) -> Result<(), Error> {
             }
         }
         if !remedy.leaves.is_empty() {
-            output::line(format_args!("  may remain (audit the copy): {}", remedy.leaves.join(", ")))?;
+            let what = if remedy.command.is_some() {
+                "may remain (audit the copy)"
+            } else {
+                "no chain is promised to make equal"
+            };
+            output::line(format_args!("  {what}: {}", remedy.leaves.join(", ")))?;
         }
         if let Some(chain) = &remedy.stronger {
             output::line(format_args!(
-                "  resamples traces of processing too, and a generator's own: --chain \"{chain}\""
+                "  weakens traces of processing too, and a generator's own marks: dear perturb DATA --chain \"{chain}\" --out DIR"
             ))?;
         }
     }
@@ -257,7 +262,7 @@ fn print_dependence(dependence: &[Dependence]) -> Result<(), Error> {
     if dependence.is_empty() {
         return Ok(());
     }
-    output::line("  the score within one class:")?;
+    output::line("  the score within one class (rank correlation [95 %], corrected p):")?;
     let told: Vec<_> = dependence.iter().filter(|found| found.flag != Flag::None).collect();
     for found in &told {
         output::line(format_args!(
