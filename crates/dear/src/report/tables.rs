@@ -89,13 +89,21 @@ fn table(caption: &str, head: &str, columns: &[(&str, &str)], rows: &Rows) -> Ma
                             th scope="row" { (name) }
                             td { (count(row.real, row.refused_real)) }
                             td { (count(row.fake, row.refused_fake)) }
-                            @for (metric, _) in columns { td { (cell(&Cell::metric(row.metric(metric)))) } }
+                            @for (metric, _) in columns { td { (cell(&of_table(row, metric))) } }
                         }
                     }
                 }
             }
         },
     )
+}
+
+/// A metric of a table. Real images alone have a real accuracy only, which the text above the table says once.
+pub(super) fn of_table(table: &Table, metric: &str) -> Cell {
+    match Cell::metric(table.metric(metric)) {
+        cell if table.kind == SubsetKind::RealSet && cell.ends.is_none() => Cell { remark: None, ..cell },
+        cell => cell,
+    }
 }
 
 /// Images scored, and refused where some were.
