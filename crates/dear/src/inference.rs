@@ -10,11 +10,13 @@ mod mcnemar;
 pub mod normal;
 mod operating;
 mod separated;
+mod unvaried;
 
 pub use delong::{Auc, delong, delong_paired};
 pub use holm::holm;
 pub use mcnemar::mcnemar;
 pub use separated::separated;
+pub(crate) use unvaried::Unvaried;
 
 use crate::bootstrap::Method;
 use crate::metrics::{LooksAt, Metric, Ranking, fake_accuracy, real_accuracy, wilson};
