@@ -196,7 +196,7 @@ pub struct Bootstrap {
 /// Without `groups`, images are drawn with replacement within their class. With `groups` (one id for each
 /// sample) whole groups are drawn within three strata: groups of real images, of generated images, and of
 /// both. The ends are quantiles with linear interpolation (numpy's default), at `(1 - confidence) / 2` from
-/// both sides. The order of samples does not matter.
+/// both sides, and reach at least to the value itself. The order of samples does not matter.
 ///
 /// Where a metric has a [`Correction`](crate::metrics::Correction) (the calibration error), resampled values are moved
 /// by value minus population, and the lower end is 0 where chance alone explains the value: plain percentiles of a

@@ -158,6 +158,16 @@ pub(crate) fn counted(n: u64, one: &str) -> String {
     format!("{n} {one}{}", if n == 1 { "" } else { "s" })
 }
 
+/// A number with so many decimals, or from a million on with an exponent: logits may have 300 digits.
+pub(crate) fn decimals(value: f64, places: usize) -> String {
+    if value.abs() < 1e6 { format!("{value:.places$}") } else { format!("{value:.2e}") }
+}
+
+/// [`decimals`] with the sign also of positive numbers.
+pub(crate) fn signed_decimals(value: f64, places: usize) -> String {
+    format!("{}{}", if value.is_sign_positive() { "+" } else { "" }, decimals(value, places))
+}
+
 /// What must be known before any number is read.
 pub(crate) fn warnings(data: &Data, origin: Option<&ScoreOrigin>) -> Vec<String> {
     let mut found = Vec::new();

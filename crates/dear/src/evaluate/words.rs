@@ -115,6 +115,7 @@ fn gained_and_paid(evaluation: &Evaluation, before: &str, after: &str) -> Vec<St
             100.0 * (1.0 - cleared.0),
             comparison.difference("r_acc").map(negative).as_ref().map_or(String::new(), points),
         );
+        text.push_str(&undecided(evaluation, &comparison.chain, [after, before]));
         if let Some(equal) = &comparison.at_equal_r_acc
             && equal.value.is_some()
         {
@@ -137,6 +138,27 @@ fn gained_and_paid(evaluation: &Evaluation, before: &str, after: &str) -> Vec<St
         words.push(text);
     }
     words
+}
+
+/// How many real images each system gives a logit of exactly 0: an error for R.Acc, but not above the threshold 0 of which
+/// advice speaks. Empty where there are none.
+fn undecided(evaluation: &Evaluation, chain: &str, systems: [&str; 2]) -> String {
+    let count = |system: &str| -> Option<u64> {
+        let table = evaluation.table(chain, system, "all")?;
+        let shape = evaluation.shapes.iter().find(|shape| shape.chain == chain && shape.system == system)?;
+        let above = shape.operating.iter().find(|point| point.threshold == Some(0.0))?.fpr.value?;
+        let wrong = 1.0 - table.metric("r_acc")?.value?;
+        Some(((wrong - above) * table.real as f64).round() as u64)
+    };
+    let [own, other] = systems.map(|system| count(system).unwrap_or(0));
+    if own + other == 0 {
+        return String::new();
+    }
+    format!(
+        " Among those accused are real images with a logit of exactly 0 ({own} by {}, {other} by {}): no right answer, though \
+         not above a threshold of 0.",
+        systems[0], systems[1]
+    )
 }
 
 /// What a difference in images found says; `more` where it finds more.
@@ -267,6 +289,27 @@ mod tests {
             );
             assert!(!words.contains("+100.0 to +100.0"), "{words}");
         }
+    }
+
+    #[test]
+    fn a_logit_of_exactly_zero_is_told_apart_from_an_accusation() {
+        let names: Vec<String> = (0..80).map(|i| format!("{i:03}")).collect();
+        let label = |i: usize| if i < 40 { Label::Real } else { Label::Generated };
+        let images: Vec<(&str, Label, &str, &str)> =
+            (0..80).map(|i| (&*names[i], label(i), "all", &*names[i])).collect();
+        let a: Vec<f64> = (0..80).map(|i| ((i * 7919) % 101) as f64 / 25.0 - 2.01).collect();
+        let b: Vec<f64> = (0..80).map(|i| if i < 3 { 0.0 } else { a[i] }).collect();
+        let mut scores = scores(&images, vec![vec![a.clone(), b], vec![a.clone(), a]]);
+        scores.scenes_known = false;
+        let words = of_scores(&scores, None, &EvaluateOptions::default(), &Silent).unwrap().words;
+        let told: Vec<&String> = words.iter().filter(|line| line.contains("exactly 0")).collect();
+        assert_eq!(told.len(), 1, "{words:?}");
+        assert!(told[0].contains("with a logit of exactly 0 (3 by b, 0 by a): no right answer"), "{told:?}");
+    }
+
+    #[test]
+    fn one_pair_under_one_condition_has_nothing_to_depend_on() {
+        assert!(!judged(0.5, 0.0).join(" ").contains("depending on"));
     }
 
     #[test]

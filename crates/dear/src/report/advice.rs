@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::number::{Cell, share};
 use super::{FEW, scrolling};
 use crate::bootstrap::Interval;
-use crate::evaluate::{Advice, Evaluation, Standing};
+use crate::evaluate::{Advice, Evaluation, Standing, counted, signed_decimals};
 
 pub(super) fn section(evaluation: &Evaluation) -> Markup {
     let many = evaluation.advice.len() > FEW;
@@ -44,8 +44,11 @@ pub(super) fn warnings(evaluation: &Evaluation) -> Vec<String> {
     }
     if data.in_other_splits > 0 {
         let n = data.in_other_splits;
-        found
-            .push(format!("{n} images also stand in another split: a detector trained there has seen them."));
+        let (images, stand) = (counted(n, "image"), if n == 1 { "stands" } else { "stand" });
+        let them = if n == 1 { "it" } else { "them" };
+        found.push(format!(
+            "{images} also {stand} in another split: a detector trained there has seen {them}."
+        ));
     }
     found
 }
@@ -96,7 +99,7 @@ fn glance(evaluation: &Evaluation) -> Markup {
                         tr {
                             th scope="row" { (advice.system) }
                             td.left { (mark(advice.standing)) (word(advice.standing)) }
-                            td { (format!("{:+.2}", advice.threshold)) }
+                            td { (signed_decimals(advice.threshold, 2)) }
                             td { (worst(|point| &point.0, 1.0)) } td { (worst(|point| &point.1, -1.0)) }
                         }
                     }
@@ -108,7 +111,8 @@ fn glance(evaluation: &Evaluation) -> Markup {
 
 /// The threshold and who set it.
 pub(super) fn threshold(advice: &Advice) -> String {
-    format!("An image is called generated above logit {:+.2} ({})", advice.threshold, advice.threshold_origin)
+    let threshold = signed_decimals(advice.threshold, 2);
+    format!("An image is called generated above logit {threshold} ({})", advice.threshold_origin)
 }
 
 /// What a detector does under one condition at its threshold.

@@ -89,13 +89,19 @@ fn table(caption: &str, head: &str, columns: &[(&str, &str)], rows: &Rows) -> Ma
                             th scope="row" { (name) }
                             td { (count(row.real, row.refused_real)) }
                             td { (count(row.fake, row.refused_fake)) }
-                            @for (metric, _) in columns { td { (cell(&Cell::metric(row.metric(metric)))) } }
+                            @for (metric, _) in columns { td { (cell(&Cell::counted(row.metric(metric), scored(row)))) } }
                         }
                     }
                 }
             }
         },
     )
+}
+
+/// Images of each class of which a rate is a share. A mean over generators has as many rates as generators, and no number of
+/// generated images.
+pub(super) fn scored(table: &Table) -> [Option<u64>; 2] {
+    [Some(table.real), (table.kind != SubsetKind::MeanOverGenerators).then_some(table.fake)]
 }
 
 /// Images scored, and refused where some were.
