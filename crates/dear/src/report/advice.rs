@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::number::{Cell, share};
 use super::{FEW, scrolling, unbroken};
 use crate::bootstrap::Interval;
-use crate::evaluate::{Advice, Evaluation, Standing};
+use crate::evaluate::{Advice, Evaluation, Standing, counted, signed_decimals};
 
 pub(super) fn section(evaluation: &Evaluation) -> Markup {
     let many = evaluation.advice.len() > FEW;
@@ -44,8 +44,11 @@ pub(super) fn warnings(evaluation: &Evaluation) -> Vec<String> {
     }
     if data.in_other_splits > 0 {
         let n = data.in_other_splits;
-        found
-            .push(format!("{n} images also stand in another split: a detector trained there has seen them."));
+        let (images, stand) = (counted(n, "image"), if n == 1 { "stands" } else { "stand" });
+        let them = if n == 1 { "it" } else { "them" };
+        found.push(format!(
+            "{images} also {stand} in another split: a detector trained there has seen {them}."
+        ));
     }
     found
 }
@@ -118,7 +121,7 @@ pub(super) fn threshold(advice: &Advice) -> String {
 
 /// A threshold: 0, or with its sign and two decimals.
 fn logit(threshold: f64) -> String {
-    if threshold == 0.0 { "0".to_owned() } else { format!("{threshold:+.2}") }
+    if threshold == 0.0 { "0".to_owned() } else { signed_decimals(threshold, 2) }
 }
 
 /// What a detector does under one condition at its threshold.

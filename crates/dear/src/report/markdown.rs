@@ -127,7 +127,9 @@ fn severity(page: &mut Page, evaluation: &Evaluation) {
                 ];
                 counts
                     .into_iter()
-                    .chain(COLUMNS.iter().map(|(name, _)| inline(&Cell::metric(metric(name)))))
+                    .chain(COLUMNS.iter().map(|(name, _)| {
+                        inline(&Cell::counted(metric(name), [Some(point.real), Some(point.fake)]))
+                    }))
                     .collect()
             }),
         );

@@ -79,7 +79,7 @@ fn levels(curve: &Curve) -> Markup {
                             td { (super::tables::count(point.real, point.refused_real)) }
                             td { (super::tables::count(point.fake, point.refused_fake)) }
                             @for (metric, _) in COLUMNS {
-                                td { (cell(&Cell::metric(point.metrics.iter().find(|interval| interval.metric == metric)))) }
+                                td { (cell(&Cell::counted(point.metrics.iter().find(|interval| interval.metric == metric), [Some(point.real), Some(point.fake)]))) }
                             }
                         }
                     }
