@@ -30,7 +30,8 @@ pub enum Event<'a> {
 pub trait Observer: Sync {
     /// Called from the thread that does the work.
     fn event(&self, event: Event<'_>);
-    /// Asked between items; `true` ends the work with [`crate::error::Error::Interrupted`].
+    /// Asked between items; `true` ends the work with [`crate::error::Error::Interrupted`], or with
+    /// [`crate::error::Error::Abandoned`] where nothing of it is kept.
     fn cancelled(&self) -> bool {
         false
     }
