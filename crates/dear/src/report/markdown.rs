@@ -216,9 +216,7 @@ fn metrics(page: &mut Page, head: &str, columns: &[(&str, &str)], rows: &Rows) {
         rows.iter().map(|(name, _, table)| {
             let counts =
                 [name.clone(), count(table.real, table.refused_real), count(table.fake, table.refused_fake)];
-            let cells = columns
-                .iter()
-                .map(|(metric, _)| inline(&Cell::counted(table.metric(metric), tables::scored(table))));
+            let cells = columns.iter().map(|(metric, _)| inline(&tables::of_table(table, metric)));
             counts.into_iter().chain(cells).collect()
         }),
     );

@@ -497,7 +497,7 @@ fn the_first_screen_answers_and_only_corrected_intervals_judge() {
         "do not use it",
         "not shown to be safe",
         "usable under the conditions tried",
-        "logit +0.00 (default)",
+        "logit 0 (default)",
         "14.0",
     ] {
         assert!(first.contains(needle), "{needle}");
