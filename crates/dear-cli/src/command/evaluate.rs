@@ -308,7 +308,7 @@ pub(crate) fn print(evaluation: &Evaluation) -> Result<(), Error> {
         let first = evaluation.tables.iter().find(|table| &table.chain == chain);
         let counts = first.map(counted).unwrap_or_default();
         output::line(format_args!("{chain} ({counts}; 95 % intervals below)"))?;
-        let head: String = COLUMNS.iter().map(|(_, name)| format!("{name:>13}")).collect();
+        let head: String = COLUMNS.iter().map(|(_, name)| format!("{name:>12}")).collect();
         output::line(format_args!("  {:<width$}{head}", "system"))?;
         for system in &evaluation.systems {
             let Some(table) = evaluation.table(chain, &system.name, "all") else { continue };
@@ -317,15 +317,17 @@ pub(crate) fn print(evaluation: &Evaluation) -> Result<(), Error> {
                 let interval = table.metric(metric);
                 let value = interval.and_then(|interval| interval.value).map(|value| share(metric, value));
                 let ends = interval.and_then(|interval| {
-                    let ends = format!("{}-{}", share(metric, interval.low?), share(metric, interval.high?));
-                    unsure |= interval.degenerate;
-                    Some(ends + if interval.degenerate { "*" } else { "" })
+                    Some(format!("{}-{}", share(metric, interval.low?), share(metric, interval.high?)))
                 });
-                let few = interval.is_some_and(|interval| interval.value.is_some() && !interval.resolvable);
-                unresolved |= few;
-                let value = value.map(|value| value + if few { "~" } else { "" });
-                values.push_str(&format!("{:>13}", value.unwrap_or_else(|| "-".to_owned())));
-                intervals.push_str(&format!("{:>13}", ends.unwrap_or_default()));
+                let known = interval.filter(|interval| interval.value.is_some());
+                let no_width = known.is_some_and(|interval| interval.degenerate);
+                let few = known.is_some_and(|interval| !interval.resolvable);
+                (unsure, unresolved) = (unsure | no_width, unresolved | few);
+                let marks = [(no_width, '*'), (few, '~')];
+                let marks: String = marks.iter().filter(|(on, _)| *on).map(|(_, mark)| mark).collect();
+                let value = value.map(|value| value + &marks);
+                values.push_str(&format!("{:>12}", value.unwrap_or_else(|| "-".to_owned())));
+                intervals.push_str(&format!("{:>12}", ends.unwrap_or_default()));
             }
             output::line(format_args!("  {:<width$}{values}", output::one_line(&system.name)))?;
             output::line(format_args!("  {:<width$}{intervals}", ""))?;
@@ -343,7 +345,7 @@ pub(crate) fn print(evaluation: &Evaluation) -> Result<(), Error> {
     }
     if unsure {
         output::paragraph(
-            "* an interval without width, or from a single image or scene: it says nothing about uncertainty.",
+            "* the interval has no width, or comes from a single image or scene: it says nothing about uncertainty.",
         )?;
     }
     if unresolved {

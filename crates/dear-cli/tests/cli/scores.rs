@@ -74,6 +74,27 @@ fn a_file_with_path_logit_and_label_needs_no_options_and_nothing_runs() {
 }
 
 #[test]
+fn what_says_nothing_about_uncertainty_is_marked_and_explained_once() {
+    let temp = tempfile::tempdir().unwrap();
+    // Flawless on 10 images of each class, in scenes of two.
+    let row = |i: usize| format!("{i}.jpg,{},{},s{}\n", 2 * (i % 2) as i32 - 1, i % 2, i / 4);
+    let text = format!("path,logit,label,scene\n{}", (0..20).map(row).collect::<String>());
+    let file = write(temp.path(), "theirs.csv", &text);
+    let out = temp.path().join("out");
+    let ran = dear(args!["evaluate", "--scores", &file, "--out", &out]).expect(0);
+    let line = ran.stdout.lines().find(|line| line.starts_with("  theirs")).unwrap();
+    let values: Vec<&str> = line.split_whitespace().skip(1).collect();
+    // Shares and the AUC have the interval of five scenes; AP has none, and 10 real images are too few for 5 %.
+    assert_eq!(values, ["100.0", "100.0", "100.0", "1.000", "1.000*", "100.0*~"]);
+    assert!(ran.stdout.contains("56.6-100.0"), "{}", ran.stdout);
+    for mark in ["* the interval has no width", "~ too few images for this rate"] {
+        assert_eq!(ran.stdout.matches(mark).count(), 1, "{}", ran.stdout);
+    }
+    let markdown = fs_err::read_to_string(out.join("report.md")).unwrap();
+    assert!(markdown.contains("only 10 real images") && markdown.contains(r"\* an interval without width"));
+}
+
+#[test]
 fn logits_that_a_sigmoid_would_tie_are_ranked_as_they_are() {
     // Right values by scikit-learn 1.9.1.
     let logits = [

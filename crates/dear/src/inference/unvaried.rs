@@ -138,7 +138,7 @@ impl Order {
         let least = separated_at(real, fake, z);
         let others = |n: u64| score_interval(0.0, n as f64, z).1;
         let half = (others(real).hypot(others(fake)) / 2.0).min(0.5);
-        (real > 0 && fake > 0).then(|| match self {
+        (real > 0 && fake > 0).then_some(match self {
             Self::Separated => (1.0, least, 1.0),
             Self::Inverted => (0.0, 0.0, 1.0 - least),
             Self::Tied => (0.5, 0.5 - half, 0.5 + half),
