@@ -1,9 +1,11 @@
 //! Result files of others: a row is an image with its score. What is not declared is not guessed.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use super::Scores;
 use super::join::{Entry, join};
+use super::names::{Source, names};
 use super::reference::{self, Reported};
 use super::unit::Unit;
 use crate::columns::{Columns, ColumnsError};
@@ -40,28 +42,44 @@ pub struct FromFiles {
     pub reported: Vec<Reported>,
 }
 
-/// Read files of scores: each is a system named by the file, unless a column `system` or `detector` names it. A folder is
-/// the reference's tree ([`super::reference`]). Systems are judged on the images that all of them list.
+/// Read files of scores: each is a system named by the file (and by the folders above, where two files bear one name),
+/// unless a column `system` or `detector` names it. A folder is the reference's tree ([`super::reference`]). Systems are
+/// judged on the images that all of them list.
 ///
 /// # Errors
-/// [`ColumnsError`] naming file, place and what was expected.
+/// [`ColumnsError`] naming file, place and what was expected; a file that is given twice.
 pub fn read(paths: &[PathBuf], options: &ScoreOptions) -> Result<FromFiles, ColumnsError> {
     let (mut entries, mut files, mut reported) = (Vec::new(), Vec::new(), Vec::new());
+    let mut sources: Vec<Source> = Vec::new();
+    let mut read: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
     for path in paths {
         if path.is_dir() {
-            let tree = reference::read(path, options.split.as_deref())?;
+            let tree = reference::read(path, options.split.as_deref(), &mut sources)?;
+            for file in tree.read {
+                once(&mut read, &file, path)?;
+            }
             entries.extend(tree.entries);
             files.extend(tree.files);
             reported.extend(tree.reported);
             continue;
         }
         let table = Columns::read(path)?;
+        let place = fs_err::canonicalize(path).map_err(|error| ColumnsError {
+            path: table.path.clone(),
+            message: error.to_string(),
+            hint: "check the path".to_owned(),
+        })?;
+        once(&mut read, &place, path)?;
         let (score, unit) = score_column(&table, options)?;
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let alone = paths.len() == 1;
-        entries.extend(of_table(&table, score, unit, &stem, alone, options)?);
+        let source = Source { place, is_file: true, system: None, with_file: paths.len() > 1 };
+        entries.extend(of_table(&table, score, unit, &source, &mut sources, options)?);
         files.push(ScoreFile { path: table.path, sha256: table.sha256, rows: table.rows.len() as u64 });
     }
+    let systems = names(&sources);
+    let mut reported: Vec<Reported> = reported
+        .into_iter()
+        .map(|(source, reported): (usize, Reported)| Reported { system: systems[source].clone(), ..reported })
+        .collect();
     if let (Some(unit), Some(file)) = (options.unit, files.first())
         && entries.iter().all(|entry| entry.unit != unit)
     {
@@ -74,7 +92,7 @@ pub fn read(paths: &[PathBuf], options: &ScoreOptions) -> Result<FromFiles, Colu
             hint: "name the column that has this unit with --score-column, or leave --unit out".to_owned(),
         });
     }
-    let (scores, mut origin, left_out) = join(entries, files)?;
+    let (scores, mut origin, left_out) = join(entries, systems, files)?;
     if left_out > 0 {
         // What a tree reports is about all of its images.
         reported.clear();
@@ -85,6 +103,26 @@ pub fn read(paths: &[PathBuf], options: &ScoreOptions) -> Result<FromFiles, Colu
         );
     }
     Ok(FromFiles { scores, origin, reported })
+}
+
+/// Note that a file was read; no file is two systems.
+fn once(read: &mut BTreeMap<PathBuf, PathBuf>, file: &Path, given: &Path) -> Result<(), ColumnsError> {
+    match read.insert(file.to_owned(), given.to_owned()) {
+        None => Ok(()),
+        Some(first) => Err(ColumnsError {
+            path: given.display().to_string(),
+            message: format!("is read twice, first by {}, expected each file once", first.display()),
+            hint: format!("leave one of them out: both are {}", file.display()),
+        }),
+    }
+}
+
+/// The place of a source, which is added if it is new.
+pub(super) fn place_of(sources: &mut Vec<Source>, source: Source) -> usize {
+    sources.iter().rposition(|other| *other == source).unwrap_or_else(|| {
+        sources.push(source);
+        sources.len() - 1
+    })
 }
 
 /// The column of scores and its unit.
@@ -126,8 +164,8 @@ fn of_table(
     table: &Columns,
     score: usize,
     unit: Unit,
-    stem: &str,
-    alone: bool,
+    source: &Source,
+    sources: &mut Vec<Source>,
     options: &ScoreOptions,
 ) -> Result<Vec<Entry>, ColumnsError> {
     let path = table.required(
@@ -160,11 +198,6 @@ fn of_table(
                 "labels are never guessed",
             )
         })?;
-        let name = match (text(system), alone) {
-            (Some(name), true) => name,
-            (Some(name), false) => format!("{stem}: {name}"),
-            (None, _) => stem.to_owned(),
-        };
         entries.push(Entry {
             key: normal_key(key),
             label,
@@ -173,7 +206,7 @@ fn of_table(
             scene: text(scene),
             sha256: text(sha256),
             chain: text(chain).unwrap_or_else(|| "clean".to_owned()),
-            system: name,
+            system: place_of(sources, Source { system: text(system), ..source.clone() }),
             unit,
             score: number(table, row, score, unit)?,
             at: format!("{}, {}", table.path, table.places[row]),
@@ -234,6 +267,7 @@ mod tests {
             .iter()
             .map(|(name, text)| {
                 let path = folder.path().join(name);
+                fs_err::create_dir_all(path.parent().unwrap()).unwrap();
                 fs_err::write(&path, text).unwrap();
                 path
             })
@@ -277,6 +311,37 @@ mod tests {
         let one = "path,logit,label,system\nx,1,1,p\nx,2,1,q\ny,0,0,p\ny,0,0,q\n";
         let (found, _) = files(&[("a.csv", one)], &ScoreOptions::default()).unwrap();
         assert_eq!(found.systems.iter().map(|system| system.name.as_str()).collect::<Vec<_>>(), ["p", "q"]);
+    }
+
+    #[test]
+    fn files_of_one_name_are_systems_of_their_own() {
+        let scores = |x: i32| format!("path,logit,label\nx,{x},1\ny,0,0\n");
+        let (one, two, three) = (scores(1), scores(2), scores(3));
+        let list = [("a/scores.csv", &*one), ("b/scores.csv", &*two), ("c.csv", &*three)];
+        let (found, origin) = files(&list, &ScoreOptions::default()).unwrap();
+        let names: Vec<&str> = found.systems.iter().map(|system| system.name.as_str()).collect();
+        assert_eq!(names, ["a/scores", "b/scores", "c"]);
+        assert_eq!(found.logits[0], [[1.0, 0.0], [2.0, 0.0], [3.0, 0.0]]);
+        assert_eq!((origin.files.len(), origin.warnings.len()), (3, 0));
+    }
+
+    #[test]
+    fn a_file_that_is_given_twice_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = folder.path().join("m/test/real");
+        fs_err::create_dir_all(&tree).unwrap();
+        fs_err::write(tree.join("x.csv"), "path,logit\nx,1\n").unwrap();
+        fs_err::write(folder.path().join("s.csv"), "path,logit,label\nx,1,1\n").unwrap();
+        let (file, model) = (folder.path().join("s.csv"), folder.path().join("m"));
+        for paths in [
+            [file.clone(), folder.path().join("m/../s.csv")],
+            [file.clone(), file.clone()],
+            [model.clone(), model.join("test")],
+        ] {
+            let error = read(&paths, &ScoreOptions::default()).unwrap_err();
+            assert!(error.to_string().contains("is read twice, first by "), "{error}");
+            assert!(error.hint.starts_with("leave one of them out"), "{}", error.hint);
+        }
     }
 
     #[test]

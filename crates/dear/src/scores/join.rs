@@ -19,39 +19,38 @@ pub(super) struct Entry {
     pub(super) scene: Option<String>,
     pub(super) sha256: Option<String>,
     pub(super) chain: String,
-    pub(super) system: String,
+    /// Place among the systems.
+    pub(super) system: usize,
     pub(super) unit: Unit,
     pub(super) score: Result<f64, (String, String)>,
     /// File and place, for messages.
     pub(super) at: String,
 }
 
-/// Scores of the images that all systems list; also returns how many that leaves out. What rows say of an image must
+/// Scores of the images that all `systems` (their names, of which none is without a row) list; also returns how many that leaves out. What rows say of an image must
 /// agree.
 ///
 /// # Errors
 /// An image that stands twice or has two labels, and no image in common.
 pub(super) fn join(
     entries: Vec<Entry>,
+    systems: Vec<String>,
     files: Vec<ScoreFile>,
 ) -> Result<(Scores, ScoreOrigin, usize), ColumnsError> {
     let shown = files.first().map(|file| file.path.clone()).unwrap_or_default();
     let bad =
         |message: String, hint: &str| ColumnsError { path: shown.clone(), message, hint: hint.to_owned() };
-    let systems = in_order(entries.iter().map(|entry| entry.system.as_str()));
     let mut chains = in_order(entries.iter().map(|entry| entry.chain.as_str()));
     // Clean images come first, whatever the order of the rows.
     chains.sort_by_key(|chain| *chain != "clean");
-    let place =
-        |names: &[String], name: &str| names.iter().position(|other| other == name).unwrap_or_default();
-    let (systems, chains): (Vec<String>, Vec<String>) =
-        (systems.into_iter().map(str::to_owned).collect(), chains.into_iter().map(str::to_owned).collect());
+    let chains: Vec<String> = chains.into_iter().map(str::to_owned).collect();
+    let place = |name: &str| chains.iter().position(|chain| chain == name).unwrap_or_default();
 
     // What each file says of an image must agree.
     let mut known: BTreeMap<&str, (&Entry, Vec<bool>)> = BTreeMap::new();
     let mut seen: HashMap<(&str, usize, usize), &Entry> = HashMap::new();
     for entry in &entries {
-        let (system, chain) = (place(&systems, &entry.system), place(&chains, &entry.chain));
+        let (system, chain) = (entry.system, place(&entry.chain));
         if let Some(other) = seen.insert((&entry.key, system, chain), entry) {
             return Err(bad(
                 format!("{:?} stands twice ({} and {})", entry.key, other.at, entry.at),
@@ -72,10 +71,10 @@ pub(super) fn join(
     let shared: Vec<&Entry> =
         known.values().filter(|(_, listed)| listed_by_all(listed)).map(|(entry, _)| *entry).collect();
     if shared.is_empty() {
-        let example = |system: &String| {
-            entries.iter().find(|entry| entry.system == *system).map(|entry| format!("{:?}", entry.key))
+        let example = |system: usize| {
+            entries.iter().find(|entry| entry.system == system).map(|entry| format!("{:?}", entry.key))
         };
-        let examples: Vec<String> = systems.iter().filter_map(example).collect();
+        let examples: Vec<String> = (0..systems.len()).filter_map(example).collect();
         return Err(bad(
             format!("no image stands in all systems; their first paths are {}", examples.join(", ")),
             "paths must be the same text in every file, relative to the same folder",
@@ -115,10 +114,10 @@ pub(super) fn join(
         }
     }
     let labels: Vec<u8> = images.iter().map(|image| image.label.as_u8()).collect();
-    let unit = |name: &String| {
-        entries.iter().find(|entry| entry.system == *name).map_or(Unit::Logit, |entry| entry.unit)
+    let unit = |system: usize| {
+        entries.iter().find(|entry| entry.system == system).map_or(Unit::Logit, |entry| entry.unit)
     };
-    let units: Vec<Unit> = systems.iter().map(unit).collect();
+    let units: Vec<Unit> = (0..systems.len()).map(unit).collect();
     let warnings = warnings(&systems, &labels, &raw[0], &units);
     let of_chain = |scores: &Vec<Vec<f64>>| -> Vec<Vec<f64>> {
         scores.iter().zip(&units).map(|(scores, unit)| logits(scores, *unit)).collect()

@@ -2,14 +2,15 @@
 //! beside each fake CSV a JSON with `ap`, `auc`, `real_acc`, `fake_acc`, `acc` in per cent.
 
 use std::collections::BTreeSet;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use serde_json::{Value, json};
 use walkdir::WalkDir;
 
 use super::Scores;
-use super::files::{normal_key, number};
+use super::files::{normal_key, number, place_of};
 use super::join::Entry;
+use super::names::Source;
 use super::unit::Unit;
 use crate::columns::{Columns, ColumnsError};
 use crate::dataset::{Label, choose_split};
@@ -42,12 +43,19 @@ pub struct Reported {
 pub(super) struct Tree {
     pub(super) entries: Vec<Entry>,
     pub(super) files: Vec<ScoreFile>,
-    pub(super) reported: Vec<Reported>,
+    /// What the JSON files say, with the place of their system.
+    pub(super) reported: Vec<(usize, Reported)>,
+    /// The CSV files by their canonical paths.
+    pub(super) read: Vec<PathBuf>,
 }
 
 /// Read a tree, or the part of it below `folder` (a model's, or a split's). One split is read: `split`, else the first
-/// of test, test_processed, val, train, validation that is there, else the only one.
-pub(super) fn read(folder: &Path, split: Option<&str>) -> Result<Tree, ColumnsError> {
+/// of test, test_processed, val, train, validation that is there, else the only one. A model is the folder of that name.
+pub(super) fn read(
+    folder: &Path,
+    split: Option<&str>,
+    sources: &mut Vec<Source>,
+) -> Result<Tree, ColumnsError> {
     const HINT: &str = "give a file, or the reference's tree: {model}/{split}/{real,fake}/{subset}.csv with the columns path,logit";
     let bad = |path: &Path, message: String, hint: &str| ColumnsError {
         path: path.display().to_string(),
@@ -88,13 +96,16 @@ pub(super) fn read(folder: &Path, split: Option<&str>) -> Result<Tree, ColumnsEr
             (false, None) => bad(folder, format!("several splits: {}", listed()), "choose one with --split"),
         });
     };
-    let mut tree = Tree { entries: Vec::new(), files: Vec::new(), reported: Vec::new() };
+    let mut tree = Tree { entries: Vec::new(), files: Vec::new(), reported: Vec::new(), read: Vec::new() };
     for (model, split, label, path) in found.into_iter().filter(|(_, split, _, _)| *split == chosen) {
         let shown = folder.join(path.strip_prefix(&absolute).unwrap_or(&path));
         let subset = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let table = Columns::read(&path)
             .map_err(|error| ColumnsError { path: shown.display().to_string(), ..error })?;
         let (key, logit) = (table.required("path", HINT)?, table.required("logit", HINT)?);
+        let model_folder = path.ancestors().nth(3).unwrap_or(&absolute).to_owned();
+        let source = Source { place: model_folder, is_file: false, system: None, with_file: true };
+        let system = place_of(sources, source);
         for row in 0..table.rows.len() {
             let Some(text) = table.cell(row, key) else {
                 return Err(table.wrong(row, key, "the image's path", "each row needs one"));
@@ -107,7 +118,7 @@ pub(super) fn read(folder: &Path, split: Option<&str>) -> Result<Tree, ColumnsEr
                 scene: None,
                 sha256: None,
                 chain: "clean".to_owned(),
-                system: model.clone(),
+                system,
                 unit: Unit::Logit,
                 score: number(&table, row, logit, Unit::Logit)?,
                 at: format!("{}, {}", shown.display(), table.places[row]),
@@ -121,8 +132,9 @@ pub(super) fn read(folder: &Path, split: Option<&str>) -> Result<Tree, ColumnsEr
         let beside = path.with_extension("json");
         if label == Label::Generated && beside.is_file() {
             let shown = shown.with_extension("json");
-            tree.reported.push(reported(&beside, &shown, model, subset)?);
+            tree.reported.push((system, reported(&beside, &shown, model, subset)?));
         }
+        tree.read.push(path);
     }
     Ok(tree)
 }
@@ -298,6 +310,26 @@ mod tests {
     }
 
     #[test]
+    fn models_of_one_name_in_two_trees_stay_apart() {
+        let temp = tempfile::tempdir().unwrap();
+        for (tree, score) in [("x", 1), ("y", 2)] {
+            for label in ["real", "fake"] {
+                let folder = temp.path().join(tree).join("m/test").join(label);
+                fs_err::create_dir_all(&folder).unwrap();
+                fs_err::write(folder.join("sd.csv"), format!("path,logit\n{label},{score}\n")).unwrap();
+            }
+            fs_err::write(temp.path().join(tree).join("m/test/fake/sd.json"), "{\"ap\": 100}").unwrap();
+        }
+        let both = [temp.path().join("x"), temp.path().join("y")];
+        let found = crate::scores::read(&both, &ScoreOptions::default()).unwrap();
+        let names: Vec<&str> = found.scores.systems.iter().map(|system| system.name.as_str()).collect();
+        assert_eq!(names, ["x/m", "y/m"]);
+        assert_eq!(found.scores.logits[0], [[1.0, 1.0], [2.0, 2.0]]);
+        let reported: Vec<&str> = found.reported.iter().map(|one| one.system.as_str()).collect();
+        assert_eq!(reported, ["x/m", "y/m"]);
+    }
+
+    #[test]
     fn rounding_is_read_from_the_digits() {
         for (value, expected) in
             [(98.53, 0.005_001), (98.5, 0.050_01), (100.0, 0.5001), (98.529_411_764_7, 5.001e-7)]
@@ -314,7 +346,7 @@ mod tests {
     fn other_folders_and_damaged_files_are_refused_with_the_layout() {
         let temp = tempfile::tempdir().unwrap();
         let error = |split: Option<&str>| {
-            read(temp.path(), split).err().map(|error| error.to_string()).unwrap_or_default()
+            read(temp.path(), split, &mut Vec::new()).err().map(|error| error.to_string()).unwrap_or_default()
         };
         assert!(error(None).contains("no {real,fake}/{subset}.csv"), "{}", error(None));
         for (split, text) in [("one", "path,logit\na,1\n"), ("two", "path,score\na,1\n")] {
