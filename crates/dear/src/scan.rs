@@ -227,6 +227,20 @@ pub(crate) fn exact_bytes(path: &Path) -> Option<String> {
     path.to_str().is_none().then(|| base64::engine::general_purpose::STANDARD.encode(bytes))
 }
 
+/// The path whose bytes [`exact_bytes`] wrote; nothing where the text is not such.
+#[cfg(unix)]
+pub(crate) fn exact_path(text: &str) -> Option<std::path::PathBuf> {
+    use std::os::unix::ffi::OsStringExt;
+    let bytes = base64::engine::general_purpose::STANDARD.decode(text).ok()?;
+    Some(std::ffi::OsString::from_vec(bytes).into())
+}
+
+#[cfg(not(unix))]
+pub(crate) fn exact_path(text: &str) -> Option<std::path::PathBuf> {
+    let bytes = base64::engine::general_purpose::STANDARD.decode(text).ok()?;
+    String::from_utf8(bytes).ok().map(Into::into)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

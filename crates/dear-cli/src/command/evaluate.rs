@@ -180,7 +180,7 @@ fn judge_detectors(args: &Args, data: &Path, options: &EvaluateOptions) -> Resul
         Some(named) => named.iter().map(|severity| severity.family()).collect(),
     };
     let conditions = Conditions::new(&chains, &families)?;
-    let dataset = dataset::open(data, args.split.as_deref())?;
+    let dataset = dataset::open_any_class(data, args.split.as_deref())?;
     output::check_folder_writable(&args.out)?;
     let mut detectors: Vec<Detector> = Vec::new();
     for path in &args.detector {

@@ -68,9 +68,9 @@ pub(super) fn open(path: &Path, split: Option<&str>) -> Result<Dataset, DatasetE
     }
     Ok(Dataset {
         root: folder,
+        scenes_known: samples.iter().any(|sample| sample.group != sample.key),
         samples,
         skipped: 0,
-        scenes_known: at_scene.is_some(),
         elsewhere: others.into_iter().map(|sample| sample.path).collect(),
     })
 }
@@ -116,6 +116,18 @@ mod tests {
             &parquet_file(["path", "x", "label"], &[("a.jpg", None, 0), ("b.jpg", None, 1)]),
         );
         assert_eq!(open(&path, None).unwrap().samples.len(), 2);
+    }
+
+    #[test]
+    fn an_empty_column_of_scenes_names_none() {
+        for (text, known) in [
+            ("path,label,scene\na.jpg,0,\nb.jpg,1,\n", false),
+            ("path,label,scene\na.jpg,0,1\nb.jpg,1,\n", true),
+            ("path,label,split,scene\na.jpg,0,test,\nb.jpg,1,test,\nd.jpg,1,val,1\n", false),
+        ] {
+            let (_folder, path) = with_images("m.csv", text.as_bytes());
+            assert_eq!(open(&path, None).unwrap().scenes_known, known, "{text}");
+        }
     }
 
     #[test]

@@ -51,7 +51,10 @@ fn of_system(
     let standing = standing(&found, options.target_fpr);
     let mut sentences = vec![
         headline(scores, own, standing, &found, options),
-        format!("It finds {}.", spread(scores, &found, Label::Generated)),
+        match scores.count(Label::Generated) {
+            0 => "What it finds cannot be said: there is no generated image.".to_owned(),
+            _ => format!("It finds {}.", spread(scores, &found, Label::Generated)),
+        },
     ];
     if standing != Standing::Usable {
         sentences.extend(other_threshold(scores, system, &labels, everywhere, options)?);
@@ -143,10 +146,16 @@ fn headline(
             // Wilson's upper end for no false alarm in n is z2 / (n + z2).
             let needed = (3.8415 * (1.0 - options.target_fpr) / options.target_fpr).ceil();
             let n = scores.count(Label::Real);
+            if n == 0 {
+                return format!(
+                    "Not shown to be safe: whom {name} accuses {threshold} cannot be said, since there is no real image."
+                );
+            }
             let why = if (n as f64) < needed {
                 format!(
-                    "{n} real images cannot show that it accuses at most {target} %: at least {needed} are needed, more if \
-                     it accuses any."
+                    "{} cannot show that it accuses at most {target} %: at least {needed} are needed, more if it accuses \
+                     any.",
+                    images(n, "real image")
                 )
             } else {
                 format!(
@@ -220,20 +229,30 @@ fn not_tested(scores: &Scores) -> String {
     let (real, fake) = (scores.subsets(Label::Real), scores.subsets(Label::Generated));
     let sets =
         |n: usize, one: &str, many: &str| if n == 1 { format!("one {one}") } else { format!("{n} {many}") };
+    let of = |label: Label, name: &str, sets: String| match scores.count(label) {
+        0 => images(0, name),
+        n => format!("{} of {sets}", images(n, name)),
+    };
     let processed = if scores.tabled == 1 {
         "any processing (the copy of a messenger or a web page)"
     } else {
         "other processing than that"
     };
     format!(
-        "Tested on {} real images of {} and {} generated ones of {}, under {}. Not tested: other sources, other \
-         generators, and {processed}.",
-        scores.count(Label::Real),
-        sets(real.len(), "source", "sources"),
-        scores.count(Label::Generated),
-        sets(fake.len(), "generator", "generators"),
+        "Tested on {} and {}, under {}. Not tested: other sources, other generators, and {processed}.",
+        of(Label::Real, "real image", sets(real.len(), "source", "sources")),
+        of(Label::Generated, "generated one", sets(fake.len(), "generator", "generators")),
         sets(scores.tabled, "condition", "conditions"),
     )
+}
+
+/// `no real image`, `1 real image`, `2 real images`.
+fn images(n: u64, name: &str) -> String {
+    match n {
+        0 => format!("no {name}"),
+        1 => format!("1 {name}"),
+        n => format!("{n} {name}s"),
+    }
 }
 
 fn refused(scores: &Scores, system: usize) -> Option<String> {
