@@ -9,8 +9,8 @@ use super::names::{Source, names};
 use super::reference::{self, Reported};
 use super::unit::Unit;
 use crate::columns::{Columns, ColumnsError};
-use crate::dataset::Label;
 use crate::evaluate::{ScoreFile, ScoreOrigin};
+use crate::scan::decoded;
 
 /// Names that a column of scores may have once its unit is declared.
 const SCORE_NAMES: [&str; 7] = ["score", "prob", "probability", "p", "pred", "prediction", "logit"];
@@ -99,7 +99,7 @@ pub fn read(paths: &[PathBuf], options: &ScoreOptions) -> Result<FromFiles, Colu
         let n = scores.images.len();
         origin.warnings.insert(
             0,
-            format!("{left_out} images do not stand in all systems and are left out: all are judged on the same {n}."),
+            format!("Images left out because they do not stand in all systems: {left_out}; all are judged on the same {n}."),
         );
     }
     Ok(FromFiles { scores, origin, reported })
@@ -154,7 +154,16 @@ fn score_column(table: &Columns, options: &ScoreOptions) -> Result<(usize, Unit)
                 (None, Some(name)) => {
                     Err(wrong(format!("column {name:?} has no unit, expected it to be declared")))
                 }
-                (None, None) => Err(wrong(format!("no column \"logit\"; found {}", table.listed()))),
+                (None, None) => {
+                    let error = wrong(format!("no column \"logit\"; found {}", table.listed()));
+                    Err(match table.other_case("logit") {
+                        Some(found) => {
+                            let fix = format!("{found:?} differs in case only: rename it to \"logit\", or ");
+                            ColumnsError { hint: format!("{fix}{}", error.hint), ..error }
+                        }
+                        None => error,
+                    })
+                }
             }
         }
     }
@@ -180,6 +189,7 @@ fn of_table(
     let (subset, split, scene) = (table.place("subset"), table.place("split"), first(&["scene", "group"]));
     let (sha256, chain, system) =
         (table.place("sha256"), table.place("chain"), first(&["system", "detector"]));
+    let labels = table.labels(label)?;
     let mut entries = Vec::with_capacity(table.rows.len());
     for row in 0..table.rows.len() {
         let text =
@@ -187,20 +197,11 @@ fn of_table(
         if options.split.is_some() && text(split) != options.split {
             continue;
         }
-        let Some(key) = table.cell(row, path) else {
-            return Err(table.wrong(row, path, "the image's path", "each row needs one"));
-        };
-        let label = Label::parse(table.cell(row, label).unwrap_or_default()).ok_or_else(|| {
-            table.wrong(
-                row,
-                label,
-                "real, generated, fake, 0 (real) or 1 (generated)",
-                "labels are never guessed",
-            )
-        })?;
+        let (key, key_base64) = key(table, row, path)?;
         entries.push(Entry {
-            key: normal_key(key),
-            label,
+            key,
+            key_base64,
+            label: labels[row],
             subset: text(subset),
             split: text(split),
             scene: text(scene),
@@ -222,8 +223,32 @@ fn of_table(
     Ok(entries)
 }
 
-/// A path by which images of several files are matched.
-pub(super) fn normal_key(path: &str) -> String {
+/// The path by which an image of several files is matched, and its exact bytes in base64 where a column `path_base64` says
+/// that it is not UTF-8.
+pub(super) fn key(
+    table: &Columns,
+    row: usize,
+    column: usize,
+) -> Result<(String, Option<String>), ColumnsError> {
+    let Some(text) = table.cell(row, column) else {
+        return Err(table.wrong(row, column, "the image's path", "each row needs one"));
+    };
+    let key = normal_key(text);
+    let exact = table.place("path_base64").and_then(|column| Some((column, table.cell(row, column)?)));
+    let Some((exact, base64)) = exact else { return Ok((key, None)) };
+    match decoded(base64) {
+        Some(bytes) if String::from_utf8(bytes.clone()).is_ok() => Ok((key, None)),
+        Some(bytes) if normal_key(&String::from_utf8_lossy(&bytes)) == key => {
+            Ok((key, Some(base64.to_owned())))
+        }
+        _ => {
+            let hint = "leave it empty for paths that are UTF-8";
+            Err(table.wrong(row, exact, "the bytes of the path beside it in base64", hint))
+        }
+    }
+}
+
+fn normal_key(path: &str) -> String {
     let path = path.replace('\\', "/");
     path.trim_start_matches("./").to_owned()
 }
@@ -260,6 +285,7 @@ pub(super) fn number(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::Label;
 
     fn files(list: &[(&str, &str)], options: &ScoreOptions) -> Result<(Scores, ScoreOrigin), ColumnsError> {
         let folder = tempfile::tempdir().unwrap();
@@ -294,6 +320,22 @@ mod tests {
     }
 
     #[test]
+    fn names_that_differ_in_bytes_that_are_not_utf8_are_two_images() {
+        let text = |first: i32| {
+            format!(
+                "path,logit,label,path_base64\n\u{fffd}a,{first},1,/2E=\n\u{fffd}a,-1,0,/mE=\nplain,2,1,\n"
+            )
+        };
+        let list = [("a.csv", &*text(3)), ("b.csv", &*text(4))];
+        let (found, origin) = files(&list, &ScoreOptions::default()).unwrap();
+        let exact: Vec<Option<&str>> = found.images.iter().map(|image| image.key_base64.as_deref()).collect();
+        assert_eq!(exact, [None, Some("/2E="), Some("/mE=")]);
+        assert_eq!(found.logits[0], [[2.0, 3.0, -1.0], [2.0, 4.0, -1.0]]);
+        assert_eq!(found.labels(), [1, 1, 0]);
+        assert!(origin.warnings.is_empty(), "{:?}", origin.warnings);
+    }
+
+    #[test]
     fn several_systems_are_judged_on_the_images_that_all_list() {
         let a = "path,logit,label,chain\nx,1,1,paper\nx,2,1,clean\ny,0,0,clean\nz,5,1,clean\n";
         let b = "path,logit,label\nx,3,1\ny,-1,0\n";
@@ -304,7 +346,7 @@ mod tests {
         assert_eq!(found.logits[1][0][0], 1.0);
         assert_eq!(found.refusals[&(1, 1, 0)].0, "not_listed");
         assert!(
-            origin.warnings[0].starts_with("1 images do not stand in all systems"),
+            origin.warnings[0].starts_with("Images left out because they do not stand in all systems: 1;"),
             "{:?}",
             origin.warnings
         );
@@ -395,11 +437,29 @@ mod tests {
             ("image,logit,label\na,1,1\n", "no column \"path\""),
             ("path,value,label\na,1,1\n", "no column \"logit\"; found \"path\", \"value\", \"label\""),
             ("path,logit,label\na,1,1\n./a,2,1\n", "\"a\" stands twice ("),
+            (
+                "path,logit,label,path_base64\n\u{fffd}a,1,1,/mI=\n",
+                "line 2: \"path_base64\" is \"/mI=\", expected the bytes of the path beside it in base64",
+            ),
         ];
         for (text, expected) in cases {
             let error = files(&[("x.csv", text)], &ScoreOptions::default()).unwrap_err();
             assert!(error.to_string().contains(expected), "{error}");
             assert!(!error.hint.is_empty());
+        }
+        let cases: [(&str, &str); 2] = [
+            (
+                "Path,logit,label\na,1,1\n",
+                "\"Path\" differs in case only: rename it to \"path\", or name the column",
+            ),
+            (
+                "path,Logit,label\na,1,1\n",
+                "\"Logit\" differs in case only: rename it to \"logit\", or say what",
+            ),
+        ];
+        for (text, expected) in cases {
+            let error = files(&[("x.csv", text)], &ScoreOptions::default()).unwrap_err();
+            assert!(error.hint.starts_with(expected), "{}", error.hint);
         }
         let per_cent = ScoreOptions { unit: Some(Unit::Probability), ..ScoreOptions::default() };
         let error = files(&[("x.csv", "path,prob,label\na,98.5,1\n")], &per_cent).unwrap_err();

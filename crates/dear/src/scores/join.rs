@@ -13,6 +13,8 @@ use crate::metrics::{Suspicion, suspicions};
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
     pub(super) key: String,
+    /// The key's exact bytes in base64 where it is not UTF-8.
+    pub(super) key_base64: Option<String>,
     pub(super) label: Label,
     pub(super) subset: Option<String>,
     pub(super) split: Option<String>,
@@ -25,6 +27,15 @@ pub(super) struct Entry {
     pub(super) score: Result<f64, (String, String)>,
     /// File and place, for messages.
     pub(super) at: String,
+}
+
+/// An image's key, exactly.
+type Key<'a> = (&'a str, Option<&'a str>);
+
+impl Entry {
+    fn key(&self) -> Key<'_> {
+        (&self.key, self.key_base64.as_deref())
+    }
 }
 
 /// Scores of the images that all `systems` (their names, of which none is without a row) list; also returns how many that leaves out. What rows say of an image must
@@ -47,17 +58,17 @@ pub(super) fn join(
     let place = |name: &str| chains.iter().position(|chain| chain == name).unwrap_or_default();
 
     // What each file says of an image must agree.
-    let mut known: BTreeMap<&str, (&Entry, Vec<bool>)> = BTreeMap::new();
-    let mut seen: HashMap<(&str, usize, usize), &Entry> = HashMap::new();
+    let mut known: BTreeMap<Key, (&Entry, Vec<bool>)> = BTreeMap::new();
+    let mut seen: HashMap<(Key, usize, usize), &Entry> = HashMap::new();
     for entry in &entries {
         let (system, chain) = (entry.system, place(&entry.chain));
-        if let Some(other) = seen.insert((&entry.key, system, chain), entry) {
+        if let Some(other) = seen.insert((entry.key(), system, chain), entry) {
             return Err(bad(
                 format!("{:?} stands twice ({} and {})", entry.key, other.at, entry.at),
                 "an image is one row for each system and chain; name the columns `system` and `chain` so",
             ));
         }
-        let (first, listed) = known.entry(&entry.key).or_insert_with(|| (entry, vec![false; systems.len()]));
+        let (first, listed) = known.entry(entry.key()).or_insert_with(|| (entry, vec![false; systems.len()]));
         if first.label != entry.label {
             return Err(bad(
                 format!("{:?} has two labels ({} and {})", entry.key, first.at, entry.at),
@@ -85,12 +96,12 @@ pub(super) fn join(
         .iter()
         .map(|entry| ScoredImage {
             key: entry.key.clone(),
-            key_base64: None,
+            key_base64: entry.key_base64.clone(),
             sha256: entry.sha256.clone().unwrap_or_default(),
             label: entry.label,
             subset: entry.subset.clone().unwrap_or_else(|| entry.label.as_str().to_owned()),
             split: entry.split.clone(),
-            group: entry.scene.clone().unwrap_or_else(|| entry.key.clone()),
+            group: entry.scene.as_ref().or(entry.key_base64.as_ref()).unwrap_or(&entry.key).clone(),
             format: None,
         })
         .collect();
@@ -100,7 +111,7 @@ pub(super) fn join(
     for (c, of_chain) in raw.iter_mut().enumerate() {
         for (s, of_system) in of_chain.iter_mut().enumerate() {
             for (i, score) in of_system.iter_mut().enumerate() {
-                match seen.get(&(shared[i].key.as_str(), s, c)).map(|entry| &entry.score) {
+                match seen.get(&(shared[i].key(), s, c)).map(|entry| &entry.score) {
                     Some(Ok(found)) => *score = *found,
                     Some(Err(refusal)) => {
                         refusals.insert((c, s, i), refusal.clone());
