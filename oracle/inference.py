@@ -153,16 +153,81 @@ def operating_interval(negatives, positives, rate):
 
 def separated():
     """Score interval of an AUC of 1 with the Hanley-McNeil variance in Newcombe's form, by root finding."""
+    return [[real, fake, separated_end(real, fake, Z)] for real, fake in [(1, 1), (1, 50), (8, 6), (50, 50), (500, 20), (5000, 5000)]]
 
-    def end(real, fake):
-        def excess(a):
-            both = (1 - a) / (2 - a) + a / (1 + a)
-            variance = a * (1 - a) * (1 + ((real + fake) / 2 - 1) * both) / (real * fake)
-            return (1 - a) / math.sqrt(variance) - Z
 
-        return brentq(excess, 1e-9, 1 - 1e-12, xtol=1e-15, rtol=1e-14)
+def separated_end(real, fake, z):
+    def excess(a):
+        both = (1 - a) / (2 - a) + a / (1 + a)
+        variance = a * (1 - a) * (1 + ((real + fake) / 2 - 1) * both) / (real * fake)
+        return (1 - a) / math.sqrt(variance) - z
 
-    return [[real, fake, end(real, fake)] for real, fake in [(1, 1), (1, 50), (8, 6), (50, 50), (500, 20), (5000, 5000)]]
+    return brentq(excess, 1e-9, 1 - 1e-12, xtol=1e-15, rtol=1e-14)
+
+
+# ------------------------------------------------------------------------------- differences that no resample can vary
+
+
+def newcombe_paired(table, alpha):
+    """Method 10 of Newcombe, Statistics in Medicine 17 (1998), 2635-2650: value, distance down, distance up.
+
+    `table`: both right, only after, only before, both wrong.
+    """
+    a, b, c, d = table
+    n = sum(table)
+    after, before = (a + b) / n, (a + c) / n
+    (la, ua), (lb, ub) = (proportion_confint(count, n, alpha, method="wilson") for count in (a + b, a + c))
+    marginals = (a + b) * (c + d) * (a + c) * (b + d)
+    excess = a * d - b * c
+    phi = 0.0 if marginals == 0 else (max(excess - n / 2, 0) if excess > 0 else excess) / math.sqrt(marginals)
+
+    def joined(x, y):
+        return math.sqrt(max(x * x - 2 * phi * x * y + y * y, 0))
+
+    return after - before, joined(after - la, ub - before), joined(ua - after, before - lb)
+
+
+def unvaried():
+    """Paired tables of real and of generated images, at a family's level of 0.05 / members."""
+    # Newcombe's first example: 0.0569 to 0.3404.
+    value, down, up = newcombe_paired((36, 12, 2, 0), 0.05)
+    assert abs(value - down - 0.0569) < 5e-5 and abs(value + up - 0.3404) < 5e-5, (value, down, up)
+    cases = []
+    for real, fake, members in [
+        ((50, 0, 0, 0), (0, 50, 0, 0), 1), ((50, 0, 0, 0), (0, 50, 0, 0), 12), ((0, 0, 9, 0), (0, 0, 30, 0), 3),
+        ((36, 12, 2, 0), (53, 5, 7, 20), 3), ((2, 0, 0, 5), (0, 1, 0, 0), 6), ((0, 40, 0, 0), (0, 0, 30, 0), 3),
+    ]:
+        alpha = 0.05 / members
+        (r, r_down, r_up), (f, f_down, f_up) = newcombe_paired(real, alpha), newcombe_paired(fake, alpha)
+        cases.append({
+            "real": real, "fake": fake, "members": members,
+            "r_acc": [max(r - r_down, -1), min(r + r_up, 1)], "f_acc": [max(f - f_down, -1), min(f + f_up, 1)],
+            "balanced_accuracy": [
+                max((r + f - math.hypot(r_down, f_down)) / 2, -1), min((r + f + math.hypot(r_up, f_up)) / 2, 1),
+            ],
+            "asymmetry": [max(r - f - math.hypot(r_down, f_up), -2), min(r - f + math.hypot(r_up, f_down), 2)],
+        })
+    return cases
+
+
+def unvaried_auc():
+    """Differences of AUCs of 0, 1/2 (all scores equal) and 1."""
+    cases = []
+    for real, fake, before, after, members in [
+        (50, 50, 0.5, 1.0, 1), (50, 50, 0.5, 1.0, 6), (20, 100, 0.0, 1.0, 3), (8, 6, 1.0, 0.5, 12), (30, 30, 1.0, 0.0, 1),
+    ]:
+        alpha = 0.05 / members
+
+        def ends(auc):
+            least = separated_end(real, fake, norm.isf(alpha / 2))
+            half = math.hypot(*(proportion_confint(0, n, alpha, method="wilson")[1] for n in (real, fake))) / 2
+            return {0.0: (0, 1 - least), 0.5: (0.5 - min(half, 0.5), 0.5 + min(half, 0.5)), 1.0: (least, 1)}[auc]
+
+        (lb, ub), (la, ua) = ends(before), ends(after)
+        value = after - before
+        low, high = value - math.hypot(after - la, ub - before), value + math.hypot(ua - after, before - lb)
+        cases.append([real, fake, before, after, members, max(low, -1), min(high, 1)])
+    return cases
 
 
 def discordant():
@@ -197,6 +262,8 @@ if __name__ == "__main__":
         "shares": shares(),
         "operating": operating(rng),
         "separated": separated(),
+        "unvaried": unvaried(),
+        "unvaried_auc": unvaried_auc(),
         "mcnemar": discordant(),
         "holm": together(rng),
         "normal": normal(),

@@ -144,8 +144,8 @@ pub enum Method {
     Bootstrap,
     /// Wilson's score interval of a share.
     Wilson,
-    /// Newcombe's intervals: of a sum or difference of two shares (their Wilson intervals, combined by squares), and of an
-    /// AUC of 0 or 1.
+    /// Newcombe's intervals: of a sum or difference of two shares (their Wilson intervals, combined by squares; of paired
+    /// shares with their correlation), of an AUC of 0 or 1, and of a difference of such AUCs.
     Newcombe,
     /// DeLong's variance, on the logit scale.
     Delong,
@@ -163,6 +163,12 @@ impl Interval {
             (Some(low), Some(high)) => !self.degenerate && (low > 0.0 || high < 0.0),
             _ => false,
         }
+    }
+
+    /// Whether this is a difference other than 0 of which the sample cannot tell how sure it is: neither shown nor not
+    /// shown, but not tested.
+    pub fn untested(&self) -> bool {
+        self.degenerate && self.value.is_some_and(|value| value != 0.0)
     }
 }
 
@@ -191,7 +197,7 @@ pub struct Bootstrap {
 /// Without `groups`, images are drawn with replacement within their class. With `groups` (one id for each
 /// sample) whole groups are drawn within three strata: groups of real images, of generated images, and of
 /// both. The ends are quantiles with linear interpolation (numpy's default), at `(1 - confidence) / 2` from
-/// both sides. The order of samples does not matter.
+/// both sides, and reach at least to the value itself. The order of samples does not matter.
 ///
 /// Where a metric has a [`Correction`](crate::metrics::Correction) (the calibration error), resampled values are moved
 /// by value minus population, and the lower end is 0 where chance alone explains the value: plain percentiles of a

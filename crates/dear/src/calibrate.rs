@@ -33,6 +33,8 @@ pub use subsets::SubsetCheck;
 use crate::backbone::metadata::Threshold;
 use crate::dataset::Label;
 use crate::head::temperature::targets;
+use crate::inference::closed_form;
+use crate::metrics::{Ranking, auc};
 use map::Rows;
 
 /// Parts of the sample that take turns in being predicted by a map that has not seen them.
@@ -160,7 +162,8 @@ pub struct Calibrated {
 /// between them is.
 ///
 /// # Errors
-/// [`CalibrateError`]: an option, a sample that no map can be fitted to. Too few images for a threshold are no error here
+/// [`CalibrateError`]: an option, a sample that no map can be fitted to, or one that is large enough and yet does not show
+/// under any condition that the detector ranks better than chance (the 95 % interval of the AUC includes 0.5). Too few images for a threshold are no error here
 /// but [`Calibrated::shortfall`]: the detector keeps logit 0.
 pub fn calibrate(sample: &Sample, options: &CalibrateOptions) -> Result<Calibrated, CalibrateError> {
     options.check()?;
@@ -187,6 +190,9 @@ pub fn calibrate(sample: &Sample, options: &CalibrateOptions) -> Result<Calibrat
         (_, None) => Some(too_few("generated", options.miss, &generated)),
         _ => None,
     };
+    if shortfall.is_none() {
+        better_than_chance(sample)?;
+    }
     let threshold = threshold(sample, false_alarms.as_ref(), misses.as_ref(), shortfall.as_ref());
     let subsets = subsets::check(sample, threshold.value, options.fpr);
     let count = |label| sample.images.iter().filter(|image| image.label == label).count() as u64;
@@ -210,6 +216,33 @@ pub fn calibrate(sample: &Sample, options: &CalibrateOptions) -> Result<Calibrat
         extra: JsonMap::new(),
     };
     Ok(Calibrated { calibration, threshold, shortfall })
+}
+
+/// Refuse a sample on which the AUC is not shown to be above 0.5 under any condition: a map of such logits says nothing, and
+/// its temperature runs to its limit. Of several images of a unit and class the mean logit counts.
+fn better_than_chance(sample: &Sample) -> Result<(), CalibrateError> {
+    let mut best: Option<(f64, f64, f64)> = None;
+    for condition in 0..sample.conditions.len() {
+        let mut units: BTreeMap<(u8, &str), (f64, f64)> = BTreeMap::new();
+        for image in &sample.images {
+            let (sum, n) = units.entry((image.label.as_u8(), &image.unit)).or_default();
+            *sum += image.logits[condition];
+            *n += 1.0;
+        }
+        let (labels, logits): (Vec<u8>, Vec<f64>) =
+            units.into_iter().map(|((label, _), (sum, n))| (label, sum / n)).unzip();
+        let Ok(ranking) = Ranking::new(&labels, &logits) else { continue };
+        let Some((low, high, ..)) = closed_form(&ranking, "auc") else { continue };
+        let Ok(auc) = auc(&ranking) else { continue };
+        if low > 0.5 {
+            return Ok(());
+        }
+        if best.is_none_or(|(best, ..)| auc > best) {
+            best = Some((auc, low, high));
+        }
+    }
+    let units = sample.unit_word();
+    best.map_or(Ok(()), |(auc, low, high)| Err(CalibrateError::Chance { units, auc, low, high }))
 }
 
 fn threshold(

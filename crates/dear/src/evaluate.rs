@@ -79,7 +79,7 @@ pub fn of_files(
     evaluation.data.root = match names[..] {
         [] => String::new(),
         [one] => one.to_owned(),
-        [first, ..] => format!("{first} and {} more files", names.len() - 1),
+        [first, ..] => format!("{first} and {}", counted(names.len() as u64 - 1, "more file")),
     };
     let told = disagreements(&evaluation, &files.reported);
     for message in &told {
@@ -169,6 +169,21 @@ pub(crate) fn one_class(data: &Data) -> Option<String> {
     Some(text.to_owned())
 }
 
+/// `1 image`, `2 images`.
+pub(crate) fn counted(n: u64, one: &str) -> String {
+    format!("{n} {one}{}", if n == 1 { "" } else { "s" })
+}
+
+/// A number with so many decimals, or from a million on with an exponent: logits may have 300 digits.
+pub(crate) fn decimals(value: f64, places: usize) -> String {
+    if value.abs() < 1e6 { format!("{value:.places$}") } else { format!("{value:.2e}") }
+}
+
+/// [`decimals`] with the sign also of positive numbers.
+pub(crate) fn signed_decimals(value: f64, places: usize) -> String {
+    format!("{}{}", if value.is_sign_positive() { "+" } else { "" }, decimals(value, places))
+}
+
 /// What must be known before any number is read.
 pub(crate) fn warnings(data: &Data, origin: Option<&ScoreOrigin>) -> Vec<String> {
     let mut found: Vec<String> = one_class(data).into_iter().collect();
@@ -180,8 +195,10 @@ pub(crate) fn warnings(data: &Data, origin: Option<&ScoreOrigin>) -> Vec<String>
     }
     if data.in_other_splits > 0 {
         found.push(format!(
-            "{} images also stand in another split of these data, byte for byte. A detector trained there has seen them.",
-            data.in_other_splits
+            "{} also {} in another split of these data, byte for byte. A detector trained there has seen {}.",
+            counted(data.in_other_splits, "image"),
+            if data.in_other_splits == 1 { "stands" } else { "stand" },
+            if data.in_other_splits == 1 { "it" } else { "them" },
         ));
     }
     found.extend(origin.into_iter().flat_map(|origin| origin.warnings.iter().cloned()));
@@ -219,9 +236,11 @@ fn detector_record(detector: &Detector) -> DetectorRecord {
     }
 }
 
-/// `better` or `worse` only where the paired interval excludes zero, else `not shown`.
+/// `better` or `worse` only where the paired interval excludes zero; `not tested` where there is a difference and the sample
+/// has no variation that would say how sure it is; else `not shown`.
 pub fn verdict(difference: &Interval) -> &'static str {
     match (difference.excludes_zero(), difference.value > Some(0.0)) {
+        _ if difference.untested() => "not tested",
         (true, true) => "better",
         (true, false) => "worse",
         (false, _) => "not shown",
@@ -250,6 +269,7 @@ mod tests {
         assert_eq!(verdict(&difference(-0.1, -0.2, -0.01)), "worse");
         assert_eq!(verdict(&difference(0.1, -0.01, 0.2)), "not shown");
         assert_eq!(verdict(&difference(0.1, 0.0, 0.2)), "not shown");
-        assert_eq!(verdict(&Interval { degenerate: true, ..difference(0.1, 0.1, 0.1) }), "not shown");
+        assert_eq!(verdict(&Interval { degenerate: true, ..difference(0.1, 0.1, 0.1) }), "not tested");
+        assert_eq!(verdict(&Interval { degenerate: true, ..difference(0.0, 0.0, 0.0) }), "not shown");
     }
 }

@@ -10,14 +10,16 @@ mod mcnemar;
 pub mod normal;
 mod operating;
 mod separated;
+mod unvaried;
 
 pub use delong::{Auc, delong, delong_paired};
 pub use holm::holm;
 pub use mcnemar::mcnemar;
 pub use separated::separated;
+pub(crate) use unvaried::Unvaried;
 
 use crate::bootstrap::Method;
-use crate::metrics::{LooksAt, Metric, Ranking, fake_accuracy, real_accuracy, wilson};
+use crate::metrics::{LooksAt, Metric, Ranking, auc, fake_accuracy, real_accuracy, wilson};
 
 /// The 95 % interval (low, high, degenerate, how it was found) that tables show for a metric of independent images.
 ///
@@ -41,12 +43,12 @@ pub fn closed_form(ranking: &Ranking, metric: &str) -> Option<(f64, f64, bool, M
         }
         ("asymmetry", _) => real()?.minus(&fake()?).map(sound(Method::Newcombe)),
         ("auc", _) => {
-            let auc = delong(ranking)?;
+            let found = delong(ranking)?;
             let least = || separated(ranking.real(), ranking.fake());
-            Some(match auc.value {
+            Some(match found.value {
                 0.0 => (0.0, 1.0 - least(), false, Method::Newcombe),
                 1.0 => (least(), 1.0, false, Method::Newcombe),
-                _ => (auc.low, auc.high, auc.degenerate, Method::Delong),
+                _ => (found.low, found.high, found.degenerate, Method::Delong),
             })
         }
         (_, LooksAt::FalsePositiveRate(fpr)) => {
@@ -55,6 +57,44 @@ pub fn closed_form(ranking: &Ranking, metric: &str) -> Option<(f64, f64, bool, M
         (_, LooksAt::TruePositiveRate(tpr)) => {
             operating::fpr_at_tpr(ranking, tpr).map(sound(Method::OrderStatistics))
         }
+        _ => None,
+    }
+}
+
+/// The 95 % interval (low, high, how it was found) of a metric that no resample of whole scenes varies, because all images of
+/// a class are right or all are wrong; `scenes` of real and of generated images.
+///
+/// A scene stands for one image, however many it has, as if they all had to say the same. Both classes may come from the same
+/// scenes, so where a metric joins them their ends are added, which holds however the two depend on each other. `None` for a
+/// metric that does not only come from such shares, or from an AUC of 0 or 1.
+pub(crate) fn of_scenes(ranking: &Ranking, scenes: [u64; 2], metric: &str) -> Option<(f64, f64, Method)> {
+    let share = |label: u8| {
+        let of = scenes[usize::from(label)];
+        match Share::right(ranking, label)? {
+            all if all.count == all.of => Some(Share { count: of, of }),
+            none if none.count == 0 => Some(Share { count: 0, of }),
+            _ => None,
+        }
+    };
+    let ends = |label: u8| share(label)?.interval();
+    let least = separated(scenes[0], scenes[1]);
+    let found = |method| move |(low, high)| (low, high, method);
+    match metric {
+        "r_acc" => ends(0).map(found(Method::Wilson)),
+        "f_acc" => ends(1).map(found(Method::Wilson)),
+        "balanced_accuracy" => {
+            let (real, fake) = (ends(0)?, ends(1)?);
+            Some(((real.0 + fake.0) / 2.0, (real.1 + fake.1) / 2.0, Method::Newcombe))
+        }
+        "asymmetry" => {
+            let (real, fake) = (ends(0)?, ends(1)?);
+            Some((real.0 - fake.1, real.1 - fake.0, Method::Newcombe))
+        }
+        "auc" => match auc(ranking).ok()? {
+            0.0 => Some((0.0, 1.0 - least, Method::Newcombe)),
+            1.0 => Some((least, 1.0, Method::Newcombe)),
+            _ => None,
+        },
         _ => None,
     }
 }

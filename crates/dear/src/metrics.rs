@@ -23,7 +23,7 @@ pub(crate) use ranking::{Slot, check_samples};
 pub use suspicion::{Suspicion, suspicions};
 
 /// The 0.975 quantile of the normal distribution.
-const Z_95: f64 = 1.959_963_984_540_054;
+pub(crate) const Z_95: f64 = 1.959_963_984_540_054;
 
 /// One metric of the table.
 #[derive(Debug)]
@@ -293,15 +293,21 @@ pub fn wilson(successes: u64, n: u64) -> Option<(f64, f64)> {
     if n == 0 || successes > n {
         return None;
     }
-    let n = n as f64;
-    let share = successes as f64 / n;
-    let z2 = Z_95 * Z_95;
-    let centre = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
-    let half = Z_95 / (1.0 + z2 / n) * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
+    let share = successes as f64 / n as f64;
+    let (low, high) = score_interval(share, n as f64, Z_95);
     // The formula gives exactly 0 and 1 at the ends; rounding need not.
-    let low = if successes == 0 { 0.0 } else { (centre - half).max(0.0) };
-    let high = if share == 1.0 { 1.0 } else { (centre + half).min(1.0) };
+    let low = if successes == 0 { 0.0 } else { low.max(0.0) };
+    let high = if share == 1.0 { 1.0 } else { high.min(1.0) };
     Some((low, high))
+}
+
+/// The shares from which `share` lies no more than `z` standard deviations away, in those of `n` images with such a share:
+/// Wilson's interval for a share that need not be a count of images, and at any level. Rounding may leave [0, 1].
+pub(crate) fn score_interval(share: f64, n: f64, z: f64) -> (f64, f64) {
+    let z2 = z * z;
+    let centre = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
+    let half = z / (1.0 + z2 / n) * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
+    (centre - half, centre + half)
 }
 
 #[cfg(test)]

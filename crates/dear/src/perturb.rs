@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::files::{sha256_hex, write_atomic};
 use crate::observe::{Event, Observer};
 use crate::probe::Refused;
+use crate::scan::{exact_bytes, exact_path};
 
 /// A row of `manifest.csv`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,6 +42,26 @@ pub struct PerturbedImage {
     /// The source's scene, where a manifest beside it has one; the column is absent where no image has.
     #[serde(default)]
     pub scene: String,
+    /// Exact bytes of `path` in base64 where it is not UTF-8; the column is absent where all are.
+    #[serde(default)]
+    pub path_base64: String,
+    /// Exact bytes of `source` in base64 where it is not UTF-8.
+    #[serde(default)]
+    pub source_base64: String,
+}
+
+impl PerturbedImage {
+    /// The file, relative to the manifest.
+    fn exact_path(&self) -> PathBuf {
+        let exact = Some(self.path_base64.as_str()).filter(|text| !text.is_empty()).and_then(exact_path);
+        exact.unwrap_or_else(|| PathBuf::from(&self.path))
+    }
+
+    /// The source's path, exactly.
+    fn exact_source(&self) -> PathBuf {
+        let exact = Some(self.source_base64.as_str()).filter(|text| !text.is_empty()).and_then(exact_path);
+        exact.unwrap_or_else(|| PathBuf::from(&self.source))
+    }
 }
 
 /// What a run did.
@@ -92,8 +113,8 @@ pub fn perturb(
         }
         let one =
             |(path, name): (&PathBuf, &PathBuf)| -> Result<(Result<PerturbedImage, Refused>, bool), Error> {
-                let key = path_text(path.strip_prefix(source).unwrap_or(path));
-                let job = Job { key, name, out, chain, seed };
+                let relative = path.strip_prefix(source).unwrap_or(path);
+                let job = Job { key: path_text(relative), relative, name, out, chain, seed };
                 job.run(path, &earlier, &scenes)
             };
         let made: Vec<_> = paths.par_iter().zip(names).map(one).collect::<Result<_, Error>>()?;
@@ -119,6 +140,7 @@ pub fn perturb(
 /// One image to be made.
 struct Job<'a> {
     key: String,
+    relative: &'a Path,
     name: &'a Path,
     out: &'a Path,
     chain: &'a Chain,
@@ -130,8 +152,8 @@ impl Job<'_> {
     fn run(
         &self,
         path: &Path,
-        earlier: &HashMap<String, PerturbedImage>,
-        scenes: &HashMap<String, String>,
+        earlier: &HashMap<PathBuf, PerturbedImage>,
+        scenes: &HashMap<PathBuf, String>,
     ) -> Result<(Result<PerturbedImage, Refused>, bool), Error> {
         let refuse = |kind: &str, message: String| {
             Ok((Err(Refused { path: self.key.clone(), kind: kind.to_owned(), message }), false))
@@ -141,11 +163,12 @@ impl Job<'_> {
             Err(error) => return refuse("unreadable", error.to_string()),
         };
         let source_sha256 = sha256_hex(&bytes);
-        let scene = scenes.get(&self.key).cloned().unwrap_or_default();
-        if let Some(row) = earlier.get(&self.key)
+        let scene = scenes.get(self.relative).cloned().unwrap_or_default();
+        if let Some(row) = earlier.get(self.relative)
             && row.source_sha256 == source_sha256
-            && Path::new(&row.path).with_extension("") == Path::new(&path_text(self.name))
-            && fs_err::read(self.out.join(&row.path)).is_ok_and(|bytes| sha256_hex(&bytes) == row.sha256)
+            && row.exact_path().with_extension("") == self.name
+            && fs_err::read(self.out.join(row.exact_path()))
+                .is_ok_and(|bytes| sha256_hex(&bytes) == row.sha256)
         {
             return Ok((Ok(PerturbedImage { scene, ..row.clone() }), true));
         }
@@ -180,6 +203,8 @@ impl Job<'_> {
             width: applied.image.width(),
             height: applied.image.height(),
             scene,
+            path_base64: exact_bytes(Path::new(&name)).unwrap_or_default(),
+            source_base64: exact_bytes(self.relative).unwrap_or_default(),
         };
         Ok((Ok(row), false))
     }
@@ -202,7 +227,7 @@ fn check_apart(source: &Path, out: &Path) -> Result<(), Error> {
 }
 
 /// Rows of an earlier run with the same chain and seed.
-fn earlier(out: &Path, chain: &Chain, seed: u64) -> Result<HashMap<String, PerturbedImage>, Error> {
+fn earlier(out: &Path, chain: &Chain, seed: u64) -> Result<HashMap<PathBuf, PerturbedImage>, Error> {
     let other = |what: String| {
         Err(Error::Images {
             message: format!("{}: {what}", out.display()),
@@ -228,45 +253,64 @@ fn earlier(out: &Path, chain: &Chain, seed: u64) -> Result<HashMap<String, Pertu
         if row.chain != chain.to_string() || row.seed != seed {
             return other(format!("made with chain {:?} and seed {}", row.chain, row.seed));
         }
-        rows.insert(row.source.clone(), row);
+        rows.insert(row.exact_source(), row);
     }
     Ok(rows)
 }
 
 /// Columns of the manifest, in the order of [`PerturbedImage`].
-const COLUMNS: [&str; 10] =
-    ["path", "source", "source_sha256", "sha256", "chain", "seed", "drawn", "width", "height", "scene"];
+const COLUMNS: [&str; 12] = [
+    "path",
+    "source",
+    "source_sha256",
+    "sha256",
+    "chain",
+    "seed",
+    "drawn",
+    "width",
+    "height",
+    "scene",
+    "path_base64",
+    "source_base64",
+];
+/// From this column on, those without any value are left out: a column `scene` says that scenes are known.
+const ALWAYS: usize = 9;
 
 fn write_manifest(out: &Path, images: &[PerturbedImage]) -> Result<(), Error> {
     let failed = |error: csv::Error| Error::Options(format!("{MANIFEST}: {error}"));
+    let rows: Vec<[String; COLUMNS.len()]> = images.iter().map(PerturbedImage::cells).collect();
+    let told = |column: &usize| *column < ALWAYS || rows.iter().any(|row| !row[*column].is_empty());
+    let columns: Vec<usize> = (0..COLUMNS.len()).filter(told).collect();
     let mut writer = csv::Writer::from_writer(Vec::new());
-    // A dataset with a column `scene` says that its scenes are known.
-    let columns =
-        if images.iter().any(|image| !image.scene.is_empty()) { COLUMNS.len() } else { COLUMNS.len() - 1 };
-    writer.write_record(&COLUMNS[..columns]).map_err(failed)?;
-    for image in images {
-        let (seed, width, height) =
-            (image.seed.to_string(), image.width.to_string(), image.height.to_string());
-        let row = [
-            &image.path,
-            &image.source,
-            &image.source_sha256,
-            &image.sha256,
-            &image.chain,
-            &seed,
-            &image.drawn,
-            &width,
-            &height,
-            &image.scene,
-        ];
-        writer.write_record(&row[..columns]).map_err(failed)?;
+    writer.write_record(columns.iter().map(|&column| COLUMNS[column])).map_err(failed)?;
+    for row in &rows {
+        writer.write_record(columns.iter().map(|&column| &row[column])).map_err(failed)?;
     }
     let bytes = writer.into_inner().map_err(|error| Error::Options(format!("{MANIFEST}: {error}")))?;
     Ok(write_atomic(&out.join(MANIFEST), &bytes)?)
 }
 
+impl PerturbedImage {
+    fn cells(&self) -> [String; COLUMNS.len()] {
+        [
+            self.path.clone(),
+            self.source.clone(),
+            self.source_sha256.clone(),
+            self.sha256.clone(),
+            self.chain.clone(),
+            self.seed.to_string(),
+            self.drawn.clone(),
+            self.width.to_string(),
+            self.height.to_string(),
+            self.scene.clone(),
+            self.path_base64.clone(),
+            self.source_base64.clone(),
+        ]
+    }
+}
+
 /// Scenes by path, from manifests in the source folder and in the folders directly in it.
-fn scenes(source: &Path) -> Result<HashMap<String, String>, Error> {
+fn scenes(source: &Path) -> Result<HashMap<PathBuf, String>, Error> {
     let mut folders = vec![PathBuf::new()];
     for entry in fs_err::read_dir(source)? {
         let entry = entry?;
@@ -288,12 +332,14 @@ fn scenes(source: &Path) -> Result<HashMap<String, String>, Error> {
         let header = reader.headers().map_err(bad)?.clone();
         let column = |name: &str| header.iter().position(|field| field == name);
         let (Some(image), Some(scene)) = (column("path"), column("scene")) else { continue };
+        let exact = column("path_base64");
         for row in reader.records() {
             let row = row.map_err(bad)?;
             if let (Some(image), Some(scene @ [_, ..])) = (row.get(image), row.get(scene).map(str::as_bytes))
             {
-                let key = path_text(&folder.join(image));
-                scenes.insert(key, String::from_utf8_lossy(scene).into_owned());
+                let exact = exact.and_then(|column| row.get(column)).filter(|text| !text.is_empty());
+                let image = exact.and_then(exact_path).unwrap_or_else(|| PathBuf::from(image));
+                scenes.insert(folder.join(image), String::from_utf8_lossy(scene).into_owned());
             }
         }
     }
@@ -336,6 +382,35 @@ fn numbered(name: Option<&OsStr>, number: u32) -> OsString {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn names_that_are_not_utf8_stay_apart_and_are_not_made_again() {
+        use std::os::unix::ffi::OsStrExt;
+        let temp = tempfile::tempdir().unwrap();
+        let (source, out) = (temp.path().join("in"), temp.path().join("out"));
+        fs_err::create_dir_all(&source).unwrap();
+        for (name, level) in [(b"\xfe.png", 10), (b"\xff.png", 200)] {
+            let image = dear_image::Image::from_fn(8, 8, |_, _| [level; 3]);
+            let path = source.join(OsStr::from_bytes(name));
+            if fs_err::write(path, encode_png(&image).unwrap()).is_err() {
+                eprintln!("this file system has no such names: nothing to see here");
+                return;
+            }
+        }
+        fs_err::write(source.join(MANIFEST), "path,scene,path_base64\nx,one,/i5wbmc=\nx,two,/y5wbmc=\n")
+            .unwrap();
+        let chain = Chain::parse("clean").unwrap();
+        let run = || perturb(&source, &out, &chain, 0, &crate::observe::Silent).unwrap();
+        let first = run();
+        let told: Vec<(&str, &str)> =
+            first.images.iter().map(|row| (row.source_base64.as_str(), row.scene.as_str())).collect();
+        assert_eq!(told, [("/i5wbmc=", "one"), ("/y5wbmc=", "two")]);
+        let files: HashSet<PathBuf> = first.images.iter().map(PerturbedImage::exact_path).collect();
+        assert!(files.len() == 2 && files.iter().all(|file| out.join(file).is_file()), "{files:?}");
+        let second = run();
+        assert_eq!((second.kept, &second.images), (2, &first.images));
+    }
 
     #[test]
     fn names_never_collide() {

@@ -79,7 +79,7 @@ pub fn html(evaluation: &Evaluation, extras: &Extras) -> String {
             body {
                 header {
                     h1 { (extras.title) }
-                    p.lead { (lead(evaluation)) }
+                    p.lead { (unbroken(&lead(evaluation))) }
                     @if let Some(caution) = extras.caution { p.caution role="note" { (caution) } }
                 }
                 main {
@@ -113,6 +113,11 @@ fn lead(evaluation: &Evaluation) -> String {
         None => format!(", {conditions}; intervals are 95 %"),
     };
     format!("Judged on {} real and {} generated images{scenes}.", data.real, data.fake)
+}
+
+/// A sentence whose lines do not end between a number and its per cent sign.
+fn unbroken(sentence: &str) -> String {
+    sentence.replace(" %", "\u{a0}%")
 }
 
 /// The systems that a reader came for: those advised on, else the hardened ones and the detectors as they were given. The

@@ -305,12 +305,13 @@ pub(crate) fn print(evaluation: &Evaluation) -> Result<(), Error> {
         "auc" | "ap" => format!("{value:.3}"),
         _ => format!("{:.1}", 100.0 * value),
     };
+    let (mut unsure, mut unresolved) = (false, false);
     let width = evaluation.systems.iter().map(|system| system.name.chars().count()).max().unwrap_or(0).max(6);
     for chain in &evaluation.chains {
         let first = evaluation.tables.iter().find(|table| &table.chain == chain);
         let counts = first.map(counted).unwrap_or_default();
         output::line(format_args!("{chain} ({counts}; 95 % intervals below)"))?;
-        let head: String = COLUMNS.iter().map(|(_, name)| format!("{name:>12}")).collect();
+        let head: String = COLUMNS.iter().map(|(_, name)| format!("{name:>13}")).collect();
         output::line(format_args!("  {:<width$}{head}", "system"))?;
         for system in &evaluation.systems {
             let Some(table) = evaluation.table(chain, &system.name, "all") else { continue };
@@ -319,10 +320,15 @@ pub(crate) fn print(evaluation: &Evaluation) -> Result<(), Error> {
                 let interval = table.metric(metric);
                 let value = interval.and_then(|interval| interval.value).map(|value| share(metric, value));
                 let ends = interval.and_then(|interval| {
-                    Some(format!("{}-{}", share(metric, interval.low?), share(metric, interval.high?)))
+                    let ends = format!("{}-{}", share(metric, interval.low?), share(metric, interval.high?));
+                    unsure |= interval.degenerate;
+                    Some(ends + if interval.degenerate { "*" } else { "" })
                 });
-                values.push_str(&format!("{:>12}", value.unwrap_or_else(|| "-".to_owned())));
-                intervals.push_str(&format!("{:>12}", ends.unwrap_or_default()));
+                let few = interval.is_some_and(|interval| interval.value.is_some() && !interval.resolvable);
+                unresolved |= few;
+                let value = value.map(|value| value + if few { "~" } else { "" });
+                values.push_str(&format!("{:>13}", value.unwrap_or_else(|| "-".to_owned())));
+                intervals.push_str(&format!("{:>13}", ends.unwrap_or_default()));
             }
             output::line(format_args!("  {:<width$}{values}", output::one_line(&system.name)))?;
             output::line(format_args!("  {:<width$}{intervals}", ""))?;
@@ -337,6 +343,16 @@ pub(crate) fn print(evaluation: &Evaluation) -> Result<(), Error> {
             }
         }
         output::line("")?;
+    }
+    if unsure {
+        output::paragraph(
+            "* an interval without width, or from a single image or scene: it says nothing about uncertainty.",
+        )?;
+    }
+    if unresolved {
+        output::paragraph(
+            "~ too few images for this rate: see report.html, and results.json under \"resolvable\".",
+        )?;
     }
     if !evaluation.comparisons.is_empty() {
         output::paragraph(&format!(
@@ -371,7 +387,7 @@ fn differences(comparison: &Comparison) -> Vec<String> {
         let interval = comparison.corrected.iter().find(|interval| interval.metric == metric)?;
         let text = |share: f64| format!("{:+.1}", 100.0 * share);
         let ends = match (interval.low, interval.high) {
-            (Some(low), Some(high)) => format!(" [{}, {}]", text(low), text(high)),
+            (Some(low), Some(high)) if !interval.degenerate => format!(" [{}, {}]", text(low), text(high)),
             _ => String::new(),
         };
         Some(format!("{name} {}{ends} {}", text(interval.value?), verdict(interval)))

@@ -318,6 +318,10 @@ fn one_class_alone_is_judged_and_what_cannot_be_said_is_said() {
         for page in ["report.md", "report.html"] {
             let text = fs_err::read_to_string(out.join(page)).unwrap();
             assert!(text.contains(missing), "{page}");
+            // Pictures in base64 may hold any letters.
+            let parts = text.split("base64,").enumerate();
+            let text: String =
+                parts.map(|(i, part)| if i == 0 { part } else { &part[part.find('"').unwrap()..] }).collect();
             for bad in ["NaN", "nan ", "inf ", ">inf", "unknown share", " 0 real images cannot"] {
                 assert!(!text.contains(bad), "{page}: {bad}");
             }

@@ -79,7 +79,8 @@ fn mean(rankings: &[Ranking], measure: Measure) -> Value {
     }
     let mut sum = 0.0;
     for ranking in rankings {
-        sum += measure(ranking)?;
+        // Divided first: a sum of losses may overflow.
+        sum += measure(ranking)? / rankings.len() as f64;
     }
-    Ok(sum / rankings.len() as f64)
+    Ok(sum)
 }

@@ -3,15 +3,19 @@
 use super::resampler::Resampler;
 use super::statistic::{Drawn, Placed, intervals, percentile, quantile, resample, resample_metrics};
 use super::{Bootstrap, BootstrapError, BootstrapOptions, Interval, Method, check_groups};
+use crate::inference::Unvaried;
 use crate::metrics::{METRICS, Metric, check_samples, found_when_accusing, real_not_cleared};
 
 /// Differences of all metrics between two scores of the same images, and how they moved in every resample.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Paired {
-    /// Intervals of `after` minus `before`.
+    /// Intervals of `after` minus `before`. A difference other than 0 that no resample can vary has Newcombe's interval
+    /// where there is one, and else stays degenerate.
     pub bootstrap: Bootstrap,
     /// For each metric of the table, the difference in every resample, in their order; `None` where it was undefined.
     pub draws: Vec<Vec<Option<f64>>>,
+    /// For intervals of differences that no resample can vary.
+    unvaried: Unvaried,
 }
 
 /// For each pair `(before, after)`, intervals for every metric of `after` minus the same metric of `before`, both
@@ -41,8 +45,16 @@ pub(super) fn one_pair(
         Ok(measure(&rankings[1])? - measure(&rankings[0])?)
     });
     let ranking = pair.placed[0].ranking();
+    let unvaried = Unvaried::new(labels, before, after, groups);
+    let mut intervals = intervals(&drawn, pair.single_unit, options, |metric| metric.resolvable(ranking));
+    for interval in intervals.iter_mut().filter(|interval| interval.untested()) {
+        if let Some((low, high)) = unvaried.interval(&interval.metric, options.confidence) {
+            (interval.low, interval.high) = (Some(low), Some(high));
+            (interval.degenerate, interval.method) = (false, Method::Newcombe);
+        }
+    }
     let bootstrap = Bootstrap {
-        intervals: intervals(&drawn, pair.single_unit, options, |metric| metric.resolvable(ranking)),
+        intervals,
         real: ranking.real(),
         fake: ranking.fake(),
         excluded: ranking.excluded(),
@@ -50,7 +62,7 @@ pub(super) fn one_pair(
         grouped: groups.is_some(),
         options: *options,
     };
-    Ok(Paired { bootstrap, draws: drawn.draws })
+    Ok(Paired { bootstrap, draws: drawn.draws, unvaried })
 }
 
 /// Share of generated images that `after` finds minus the share that `before` finds, when neither accuses more real
@@ -126,14 +138,17 @@ impl Pair {
 /// differences of a resample come from the same images, comparisons that say the same cost nothing. The ends stay
 /// within what the metric's range allows.
 ///
-/// A difference without a value or without deviation takes no part in `c`, and has no interval, or a degenerate one. An
-/// undefined difference of a resample takes no part in that resample's largest.
+/// A difference without a value or without deviation takes no part in `c`. One that has Newcombe's interval in its pair gets
+/// it again at its share of the family's level, `1 - (1 - confidence) / m` of `m` members (Bonferroni), and what it uses up
+/// is taken from the level of `c`. Any other has no interval, or a degenerate one. An undefined difference of a resample
+/// takes no part in that resample's largest.
 pub fn simultaneous(
     family: &[(&Paired, usize)],
     options: &BootstrapOptions,
 ) -> Result<Vec<Interval>, BootstrapError> {
     options.check()?;
-    let mut own = Vec::new();
+    let share = (1.0 - options.confidence) / family.len().max(1) as f64;
+    let (mut own, mut closed) = (Vec::new(), 0_u32);
     for &(paired, metric) in family {
         let found = paired.bootstrap.options;
         if (found.seed, found.resamples) != (options.seed, options.resamples) {
@@ -150,25 +165,37 @@ pub fn simultaneous(
                 expected: format!("one below {}", METRICS.len()),
             });
         };
-        let deviation = if interval.degenerate { None } else { deviation(draws) };
-        let scale = interval.value.zip(deviation.filter(|&deviation| deviation > 0.0));
-        own.push((interval, draws, scale));
+        let form = if interval.method == Method::Newcombe {
+            closed += 1;
+            paired.unvaried.interval(&interval.metric, 1.0 - share).map_or(Form::Degenerate, Form::Closed)
+        } else {
+            let deviation = if interval.degenerate { None } else { deviation(draws) };
+            let scale = interval.value.zip(deviation.filter(|&deviation| deviation > 0.0));
+            scale.map_or(Form::Degenerate, |(value, deviation)| Form::Scaled { value, deviation })
+        };
+        own.push((interval, draws, form));
     }
     let mut largest: Vec<f64> = (0..options.resamples as usize)
         .filter_map(|number| {
-            let distance = |(_, draws, scale): &(_, &Vec<Option<f64>>, Option<(f64, f64)>)| {
-                let (value, deviation) = (*scale)?;
-                Some((draws.get(number).copied()?? - value).abs() / deviation)
+            let distance = |(_, draws, form): &(_, &Vec<Option<f64>>, Form)| match form {
+                Form::Scaled { value, deviation } => {
+                    Some((draws.get(number).copied()?? - value).abs() / deviation)
+                }
+                Form::Closed(_) | Form::Degenerate => None,
             };
             own.iter().filter_map(distance).max_by(f64::total_cmp)
         })
         .collect();
     largest.sort_unstable_by(f64::total_cmp);
-    let critical = quantile(&largest, options.confidence);
-    let interval = |(interval, _, scale): &(&Interval, _, Option<(f64, f64)>)| {
+    let critical = quantile(&largest, options.confidence + f64::from(closed) * share);
+    let interval = |(interval, _, form): &(&Interval, _, Form)| {
         let mut interval = Interval { method: Method::Simultaneous, ..(*interval).clone() };
-        match (*scale, critical) {
-            (Some((value, deviation)), Some(critical)) => {
+        match (form, critical) {
+            (&Form::Closed((low, high)), _) => {
+                (interval.low, interval.high) = (Some(low), Some(high));
+                interval.method = Method::Newcombe;
+            }
+            (Form::Scaled { value, deviation }, Some(critical)) => {
                 let widest = Metric::named(&interval.metric).map_or(f64::MAX, |m| m.range.1 - m.range.0);
                 interval.low = Some((value - critical * deviation).max(-widest));
                 interval.high = Some((value + critical * deviation).min(widest));
@@ -178,6 +205,16 @@ pub fn simultaneous(
         interval
     };
     Ok(own.iter().map(interval).collect())
+}
+
+/// How a member of a family gets its ends.
+enum Form {
+    /// Its deviation over resamples, times the family's critical value.
+    Scaled { value: f64, deviation: f64 },
+    /// Its own ends.
+    Closed((f64, f64)),
+    /// None.
+    Degenerate,
 }
 
 /// Standard deviation of the defined draws; `None` for fewer than two.

@@ -138,7 +138,8 @@ fn rankings(placed: &[Placed]) -> Vec<Ranking> {
     placed.iter().map(|placed| placed.ranking.clone()).collect()
 }
 
-/// The percentile interval of one number.
+/// The percentile interval of one number, extended to the number itself where it lies outside: resamples of few or of tied
+/// images may all lie on one side of it (the calibration error is then 0 while nearly all resamples are moved above it).
 pub(super) fn percentile(
     name: &str,
     value: Value,
@@ -151,13 +152,18 @@ pub(super) fn percentile(
     drawn.sort_unstable_by(f64::total_cmp);
     let tail = (1.0 - options.confidence) / 2.0;
     let (low, high) = (quantile(&drawn, tail), quantile(&drawn, 1.0 - tail));
+    let degenerate = low == high || single_unit;
+    let reaching = |end: Option<f64>, further: fn(f64, f64) -> f64| match (end, value) {
+        (Some(end), Ok(value)) => Some(further(end, value)),
+        (end, _) => end,
+    };
     Interval {
         metric: name.to_owned(),
         value: value.ok(),
         undefined: value.err(),
-        low,
-        high,
-        degenerate: low == high || single_unit,
+        low: reaching(low, f64::min),
+        high: reaching(high, f64::max),
+        degenerate,
         resolvable,
         undefined_resamples: (draws.len() - drawn.len()) as u32,
         method: Method::Bootstrap,

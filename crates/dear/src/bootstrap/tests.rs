@@ -217,6 +217,41 @@ fn members_without_deviation_take_no_part() {
     );
 }
 
+#[test]
+fn a_difference_that_no_resample_varies_has_an_interval_or_is_not_tested() {
+    // All right against "all are real", on 50 images of each class, beside a pair that varies.
+    let labels: Vec<u8> = (0..100).map(|k| (k % 2) as u8).collect();
+    let right: Vec<f64> = labels.iter().map(|&label| 2.0 * f64::from(label) - 1.0).collect();
+    let all_real = vec![-1.0; 100];
+    let (_, noisy, other) = null(100, 4);
+    let options = BootstrapOptions::default();
+    let pairs = paired(&labels, &[(&all_real, &right), (&noisy, &other)], None, &options).unwrap();
+    let own = interval(&pairs[0].bootstrap, "balanced_accuracy");
+    assert_eq!((own.value, own.method, own.degenerate), (Some(0.5), Method::Newcombe, false));
+    assert!(own.low > Some(0.43) && own.low < Some(0.45) && own.high < Some(0.54), "{own:?}");
+    let metrics = ["balanced_accuracy", "tpr_at_5_fpr", "auc"].map(position);
+    let family: Vec<_> = pairs.iter().flat_map(|pair| metrics.map(|metric| (pair, metric))).collect();
+    let found = simultaneous(&family, &options).unwrap();
+    let (balanced, rate, auc) = (&found[0], &found[1], &found[2]);
+    assert!(balanced.excludes_zero() && auc.excludes_zero(), "{balanced:?} {auc:?}");
+    assert_eq!((balanced.method, auc.method), (Method::Newcombe, Method::Newcombe));
+    assert!(
+        balanced.low < own.low && balanced.high > own.high,
+        "the level of the family is shared: {balanced:?}"
+    );
+    assert_eq!(rate.value, Some(1.0));
+    assert!(rate.untested() && !rate.excludes_zero(), "{rate:?}");
+    // What they use up of the level is taken from the members that vary.
+    let without = simultaneous(&family[3..], &options).unwrap();
+    for (with, without) in found[3..].iter().zip(&without) {
+        assert!(half_width(with) > half_width(without) && !with.untested(), "{with:?} {without:?}");
+    }
+    // Three images show nothing, and say so with a wide interval.
+    let few = paired(&labels[..3], &[(&all_real[..3], &right[..3])], None, &options).unwrap();
+    let few = simultaneous(&[(&few[0], metrics[0])], &options).unwrap();
+    assert!(!few[0].excludes_zero() && !few[0].untested() && half_width(&few[0]) > 0.3, "{few:?}");
+}
+
 /// Share of runs in which any of six true nulls (three pairs, two metrics) is called a difference.
 fn family_wise_error(runs: u64, resamples: u32) -> f64 {
     let options = BootstrapOptions { resamples, ..BootstrapOptions::default() };

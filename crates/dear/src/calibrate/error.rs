@@ -47,6 +47,18 @@ pub enum CalibrateError {
         "the detector's logits rank these images no better than chance, expected higher ones for generated images"
     )]
     Inverted,
+    /// The sample does not show that higher logits go with *generated*.
+    #[error("the AUC on these {units} is {auc:.3} ({low:.3} to {high:.3}), expected an interval above 0.5")]
+    Chance {
+        /// `images` or `scenes`.
+        units: &'static str,
+        /// The highest AUC of all conditions.
+        auc: f64,
+        /// Lower end of its 95 % interval.
+        low: f64,
+        /// Upper end.
+        high: f64,
+    },
     /// An image stands in both classes.
     #[error("{images} images stand in both classes, byte for byte, expected each in one")]
     BothClasses {
@@ -73,6 +85,7 @@ impl CalibrateError {
             Self::Classes { .. } => "classes",
             Self::TooFew { .. } => "too_few",
             Self::Inverted => "inverted",
+            Self::Chance { .. } => "chance",
             Self::BothClasses { .. } => "both_classes",
             Self::Logits { .. } => "logits",
         }
@@ -92,6 +105,11 @@ impl CalibrateError {
                 "check that the folders are not swapped; a detector that knows nothing about such images \
                                cannot be calibrated on them"
                     .to_owned()
+            }
+            Self::Chance { units, .. } => {
+                format!(
+                    "give more {units}, or another detector: this one is not shown to tell these classes apart"
+                )
             }
             Self::BothClasses { .. } => {
                 "remove the copies from the class where they do not belong".to_owned()

@@ -269,13 +269,43 @@ fn what_cannot_be_calibrated_is_named() {
     ] {
         assert_eq!(kind(sample([real(), fake()].concat()), &options), "option", "{options:?}");
     }
-    // Ties everywhere but one image of each class: still a threshold, and the real ones at it are not accused.
+    // Most images tied: still a threshold, and the real ones at it are not accused.
     let tied = [
-        images(Label::Real, "camera", [1.0; 40].into_iter().chain([0.0])),
-        images(Label::Generated, "sd", [1.0; 40].into_iter().chain([3.0])),
+        images(Label::Real, "camera", [1.0; 40].into_iter().chain([0.0; 20])),
+        images(Label::Generated, "sd", [1.0; 40].into_iter().chain([3.0; 20])),
     ];
     let found = done(&sample(tied.concat()), &plain);
     assert_eq!(found.calibration.subsets[0].above, 0, "{found:?}");
+}
+
+#[test]
+fn a_detector_at_chance_is_refused_where_the_sample_could_have_shown_more() {
+    // The same spread for both classes, generated ones `gain` higher: the AUC is a little above 0.5.
+    let set = |n: usize, gain: f64| {
+        let real = images(Label::Real, "camera", spread(n, -4.0, 4.0));
+        sample([real, images(Label::Generated, "sd", spread(n, -4.0 + gain, 4.0 + gain))].concat())
+    };
+    let plain = CalibrateOptions::default();
+    let error = calibrate(&set(100, 0.2), &plain).unwrap_err();
+    assert_eq!(error.kind(), "chance");
+    let text = error.to_string();
+    assert!(text.starts_with("the AUC on these images is 0.52") && text.ends_with("above 0.5"), "{text}");
+    assert!(error.hint().unwrap().contains("more images"));
+    // The same detector on more images, or a better one on as many, or one that is good under one of its conditions.
+    assert!(calibrate(&set(4000, 0.2), &plain).is_ok());
+    assert!(calibrate(&set(100, 2.0), &plain).is_ok());
+    let mut both = set(100, 0.2);
+    for (image, good) in both.images.iter_mut().zip(set(100, 4.0).images) {
+        image.logits.push(good.logits[0]);
+    }
+    both.conditions.push("jpeg(50)".to_owned());
+    assert!(calibrate(&both, &plain).is_ok());
+    // Copies of the same image prove nothing.
+    let mut copied = set(40, 0.8);
+    assert_eq!(calibrate(&copied, &plain).unwrap_err().kind(), "chance");
+    let copies: Vec<Scored> = (0..50).flat_map(|_| copied.images.clone()).collect();
+    copied.images = copies;
+    assert_eq!(calibrate(&copied, &plain).unwrap_err().kind(), "chance");
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! May a detector be used, for what, at which threshold: sentences that carry no more than their intervals.
 
+use std::collections::HashSet;
+
 use super::results::{Advice, EvaluateOptions, Standing, System};
 use super::shape::percent;
 use super::threshold::{AtThreshold, at_threshold};
+use super::{counted, decimals};
 use crate::bootstrap::Interval;
 use crate::dataset::Label;
 use crate::error::Error;
@@ -50,7 +53,7 @@ fn of_system(
     let found = everywhere(own.threshold)?;
     let standing = standing(&found, options.target_fpr);
     let mut sentences = vec![
-        headline(scores, own, standing, &found, options),
+        headline(scores, own, standing, &found, fewest(scores, system, groups), options),
         match scores.count(Label::Generated) {
             0 => "What it finds cannot be said: there is no generated image.".to_owned(),
             _ => format!("It finds {}.", spread(scores, &found, Label::Generated)),
@@ -88,7 +91,7 @@ fn of_system(
         "Real images of which it is shown to accuse more than {above} %, as they are (share accused)"
     );
     sentences.extend(named(&start, &accused));
-    sentences.push(not_tested(scores));
+    sentences.push(not_tested(scores, system));
     sentences.extend(refused(scores, system));
     Ok(Advice {
         system: own.name.clone(),
@@ -120,6 +123,7 @@ fn headline(
     own: &System,
     standing: Standing,
     found: &[AtThreshold],
+    (real, unit): (u64, &str),
     options: &EvaluateOptions,
 ) -> String {
     let (name, target) = (&own.name, percent(options.target_fpr));
@@ -142,20 +146,17 @@ fn headline(
                 format!("each of {} conditions", found.len())
             }
         ),
+        Standing::NotShown if scores.count(Label::Real) == 0 => format!(
+            "Not shown to be safe: whom {name} accuses {threshold} cannot be said, since there is no real image."
+        ),
         Standing::NotShown => {
             // Wilson's upper end for no false alarm in n is z2 / (n + z2).
             let needed = (3.8415 * (1.0 - options.target_fpr) / options.target_fpr).ceil();
-            let n = scores.count(Label::Real);
-            if n == 0 {
-                return format!(
-                    "Not shown to be safe: whom {name} accuses {threshold} cannot be said, since there is no real image."
-                );
-            }
-            let why = if (n as f64) < needed {
+            let why = if (real as f64) < needed {
+                let n = counted(real, unit);
                 format!(
-                    "{} cannot show that it accuses at most {target} %: at least {needed} are needed, more if it accuses \
-                     any.",
-                    images(n, "real image")
+                    "{n} cannot show that it accuses at most {target} %: at least {needed} are needed, more if \
+                     it accuses any."
                 )
             } else {
                 format!(
@@ -165,6 +166,21 @@ fn headline(
             format!("Not shown to be safe: {threshold} {name} accuses {alarms}. {why}")
         }
     }
+}
+
+/// The fewest independent real images that were scored under a condition, and what they are called: evidence is what was
+/// scored, and a scene counts once.
+fn fewest(scores: &Scores, system: usize, groups: Option<&[u64]>) -> (u64, &'static str) {
+    let of_chain = |chain: usize| {
+        let logits = &scores.logits[chain][system];
+        let real = |index: &usize| scores.images[*index].label == Label::Real && logits[*index].is_finite();
+        let scored = (0..logits.len()).filter(real);
+        let units: HashSet<u64> =
+            scored.map(|index| groups.map_or(index as u64, |groups| groups[index])).collect();
+        units.len() as u64
+    };
+    let unit = if groups.is_some() { "real scene" } else { "real image" };
+    ((0..scores.tabled).map(of_chain).min().unwrap_or(0), unit)
 }
 
 /// The share of a class that is called generated on clean images and, where another condition is the worse for the
@@ -188,7 +204,8 @@ fn spread(scores: &Scores, found: &[AtThreshold], label: Label) -> String {
     }
 }
 
-/// The threshold that would keep the false alarms at the target under every condition, and what would be found then.
+/// The lowest threshold that keeps the false alarms at the target under every condition, and what is found then; whether the
+/// own one does already.
 fn other_threshold(
     scores: &Scores,
     system: usize,
@@ -208,13 +225,23 @@ fn other_threshold(
         return Ok(None);
     }
     let conditions = if scores.tabled > 1 { " under every condition" } else { "" };
-    Ok(Some(format!(
-        "To keep false alarms at {} % here{conditions} its threshold would be {} (chosen on these very images, so it needs a check \
-         on others); it then finds {}.",
-        percent(options.target_fpr),
-        number(highest),
-        spread(scores, &everywhere(highest)?, Label::Generated)
-    )))
+    let (target, own) = (percent(options.target_fpr), scores.systems[system].threshold);
+    let chosen = "chosen on these very images, so it needs a check on others";
+    let finds = spread(scores, &everywhere(highest)?, Label::Generated);
+    Ok(Some(if highest > own {
+        format!(
+            "To keep false alarms at {target} % here{conditions} its threshold would be {} ({chosen}); it then finds {finds}.",
+            number(highest)
+        )
+    } else if highest == own {
+        format!("No lower threshold keeps false alarms at {target} % here{conditions}.")
+    } else {
+        format!(
+            "Its threshold keeps false alarms at {target} % here{conditions}, and so would a lower one of {} ({chosen}); it then \
+             finds {finds}.",
+            number(highest)
+        )
+    }))
 }
 
 fn named(start: &str, subsets: &[(f64, &str, Interval)]) -> Option<String> {
@@ -225,13 +252,21 @@ fn named(start: &str, subsets: &[(f64, &str, Interval)]) -> Option<String> {
     (!subsets.is_empty()).then(|| format!("{start}: {}{more}.", listed.join(", ")))
 }
 
-fn not_tested(scores: &Scores) -> String {
-    let (real, fake) = (scores.subsets(Label::Real), scores.subsets(Label::Generated));
-    let sets =
-        |n: usize, one: &str, many: &str| if n == 1 { format!("one {one}") } else { format!("{n} {many}") };
-    let of = |label: Label, name: &str, sets: String| match scores.count(label) {
-        0 => images(0, name),
-        n => format!("{} of {sets}", images(n, name)),
+/// What was scored under every condition, and what that leaves open.
+fn not_tested(scores: &Scores, system: usize) -> String {
+    let scored =
+        |index: usize| (0..scores.tabled).all(|chain| scores.logits[chain][system][index].is_finite());
+    let of_class = |label: Label, one: &str, source: &str| {
+        let images = scores.images.iter().enumerate();
+        let tested: Vec<&str> = images
+            .filter(|(index, image)| image.label == label && scored(*index))
+            .map(|(_, image)| image.subset.as_str())
+            .collect();
+        if tested.is_empty() {
+            return format!("no {one}");
+        }
+        let sources = tested.iter().collect::<HashSet<_>>().len() as u64;
+        format!("{} of {}", counted(tested.len() as u64, one), counted(sources, source))
     };
     let processed = if scores.tabled == 1 {
         "any processing (the copy of a messenger or a web page)"
@@ -240,43 +275,49 @@ fn not_tested(scores: &Scores) -> String {
     };
     format!(
         "Tested on {} and {}, under {}. Not tested: other sources, other generators, and {processed}.",
-        of(Label::Real, "real image", sets(real.len(), "source", "sources")),
-        of(Label::Generated, "generated one", sets(fake.len(), "generator", "generators")),
-        sets(scores.tabled, "condition", "conditions"),
+        of_class(Label::Real, "real image", "source"),
+        of_class(Label::Generated, "generated image", "generator"),
+        counted(scores.tabled as u64, "condition"),
     )
 }
 
-/// `no real image`, `1 real image`, `2 real images`.
-fn images(n: u64, name: &str) -> String {
-    match n {
-        0 => format!("no {name}"),
-        1 => format!("1 {name}"),
-        n => format!("{n} {name}s"),
-    }
-}
-
+/// Images without a score, under each condition.
 fn refused(scores: &Scores, system: usize) -> Option<String> {
-    let count = |label: Label| {
-        let logits = &scores.logits[0][system];
-        let of_class = scores.images.iter().zip(logits).filter(|(image, _)| image.label == label);
+    let count = |chain: usize, label: Label| {
+        let of_class =
+            scores.images.iter().zip(&scores.logits[chain][system]).filter(|(image, _)| image.label == label);
         of_class.filter(|(_, logit)| !logit.is_finite()).count()
     };
-    let (real, fake) = (count(Label::Real), count(Label::Generated));
-    (real + fake > 0).then(|| {
+    let lacking: Vec<String> = (0..scores.tabled)
+        .map(|chain| (chain, count(chain, Label::Real), count(chain, Label::Generated)))
+        .filter(|(_, real, fake)| real + fake > 0)
+        .map(|(chain, real, fake)| {
+            format!("{real} real and {fake} generated {}", condition(&scores.chains[chain]))
+        })
+        .collect();
+    let more = match lacking.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(", and some under {}", counted(more as u64, "more condition")),
+    };
+    (!lacking.is_empty()).then(|| {
         format!(
-            "{real} of {} real and {fake} of {} generated images have no score; they are in none of these shares.",
+            "Of {} real and {} generated images some have no score and are in none of these shares: {}{more}.",
             scores.count(Label::Real),
-            scores.count(Label::Generated)
+            scores.count(Label::Generated),
+            lacking[..lacking.len().min(NAMED)].join(", ")
         )
     })
 }
 
-/// `15 % (10 to 21 %)`.
+/// `15 % (10 to 21 %)`; ends that say nothing about uncertainty are left out, and that is said.
 fn with_ends(share: &Interval) -> String {
     let text = |share: f64| {
         if share < 0.0995 { format!("{:.1}", 100.0 * share) } else { format!("{:.0}", 100.0 * share) }
     };
     match (share.value, share.low, share.high) {
+        (Some(value), ..) if share.degenerate => {
+            format!("{} % (how sure that is cannot be told here)", text(value))
+        }
         (Some(value), Some(low), Some(high)) => {
             format!("{} % ({} to {} %)", text(value), text(low), text(high))
         }
@@ -285,8 +326,13 @@ fn with_ends(share: &Interval) -> String {
     }
 }
 
+/// A logit, short however large or small.
 fn number(logit: f64) -> String {
-    if logit == 0.0 { "0".to_owned() } else { format!("{logit:.3}") }
+    match logit.abs() {
+        0.0 => "0".to_owned(),
+        size if size < 0.001 => format!("{logit:.2e}"),
+        _ => decimals(logit, 3),
+    }
 }
 
 /// A chain at the end of a sentence.
@@ -305,7 +351,7 @@ mod tests {
 
     /// `real` and `fake` images of one source each; `shifts[chain]` is added to all logits: real ones lie in -2..-1,
     /// generated ones in 1..2.
-    fn judged(real: usize, fake: usize, shifts: &[f64]) -> Advice {
+    fn made(real: usize, fake: usize, shifts: &[f64]) -> Scores {
         let name = |i: usize| format!("{i:04}");
         let names: Vec<String> = (0..real + fake).map(name).collect();
         let label = |i: usize| if i < real { Label::Real } else { Label::Generated };
@@ -319,7 +365,11 @@ mod tests {
             shifts.iter().map(|shift| vec![(0..names.len()).map(|i| logit(i) + shift).collect()]).collect();
         let mut scores = scores(&images, logits);
         scores.scenes_known = false;
-        advice(&scores, None, &EvaluateOptions::default()).unwrap().remove(0)
+        scores
+    }
+
+    fn judged(real: usize, fake: usize, shifts: &[f64]) -> Advice {
+        advice(&made(real, fake, shifts), None, &EvaluateOptions::default()).unwrap().remove(0)
     }
 
     #[test]
@@ -384,5 +434,64 @@ mod tests {
         assert!(other(&judged(100, 100, &[0.0, 1.5])));
         assert!(!other(&judged(100, 100, &[0.0])));
         assert!(!other(&judged(10, 100, &[1.5])), "one image of ten is already too many");
+    }
+
+    #[test]
+    fn a_lower_threshold_is_no_remedy_for_false_alarms() {
+        // The 30 real images lie in -2..-1: a threshold of 0 keeps all of them, and so does one near -1.
+        let mut scores = made(30, 100, &[0.0]);
+        let said = |scores: &Scores| {
+            advice(scores, None, &EvaluateOptions::default()).unwrap().remove(0).sentences.join(" ")
+        };
+        let text = said(&scores);
+        assert!(
+            text.contains("Its threshold keeps false alarms at 5 % here, and so would a lower one of -1."),
+            "{text}"
+        );
+        assert!(!text.contains("To keep false alarms"), "{text}");
+        // Exactly the lowest: nothing to add.
+        let labels = scores.labels();
+        let ranking = Ranking::new(&labels, &scores.logits[0][0]).unwrap();
+        scores.systems[0].threshold = tpr_at_fpr(&ranking, 0.05).unwrap().threshold.unwrap();
+        assert!(said(&scores).contains("No lower threshold keeps false alarms at 5 % here."));
+    }
+
+    #[test]
+    fn refused_images_are_no_evidence_under_any_condition() {
+        let mut scores = made(100, 100, &[0.0, 0.0, 0.0]);
+        let said = |scores: &Scores, groups: Option<&[u64]>| {
+            advice(scores, groups, &EvaluateOptions::default()).unwrap().remove(0).sentences.join(" ")
+        };
+        for image in (0..70).chain([150]) {
+            scores.logits[1][0][image] = f64::NAN;
+        }
+        scores.logits[2][0][99] = f64::NAN;
+        let text = said(&scores, None);
+        assert!(text.contains("30 real images cannot show that it accuses at most 5 %"), "{text}");
+        assert!(
+            text.contains("Tested on 29 real images of 1 source and 99 generated images of 1 generator"),
+            "{text}"
+        );
+        assert!(
+            text.contains(
+                "Of 100 real and 100 generated images some have no score and are in none of these shares: 70 real and 1 \
+                 generated after chain 1, 1 real and 0 generated after chain 2."
+            ),
+            "{text}"
+        );
+        // A scene counts once.
+        let scores = made(100, 100, &[0.0]);
+        let pairs: Vec<u64> = (0..200).map(|image| image / 2).collect();
+        let text = said(&scores, Some(&pairs));
+        assert!(text.contains("50 real scenes cannot show"), "{text}");
+    }
+
+    #[test]
+    fn thresholds_are_written_short() {
+        for (logit, expected) in
+            [(0.0, "0"), (-1.25, "-1.250"), (2e-9, "2.00e-9"), (-1e308, "-1.00e308"), (1e6, "1.00e6")]
+        {
+            assert_eq!(number(logit), expected);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Paired differences between systems on the same images, and which of them stand once all are looked at together.
 
 use super::results::{Comparison, EvaluateOptions};
-use crate::bootstrap::{Paired, deviation, paired, simultaneous, tpr_at_r_acc_of};
+use crate::bootstrap::{Interval, Method, Paired, deviation, paired, simultaneous, tpr_at_r_acc_of};
 use crate::error::Error;
 use crate::inference::{delong_paired, detectable, mcnemar};
 use crate::metrics::METRICS;
@@ -57,8 +57,9 @@ pub(super) fn comparisons(
 /// [`Comparison::detectable`]: the corrected interval's half width is the critical value times the deviation.
 fn smallest_shown(comparison: &Comparison, paired: &Paired) -> Option<f64> {
     let metric = METRICS.iter().position(|metric| metric.name == HEADLINES[0])?;
-    let interval = comparison.corrected.iter().find(|interval| interval.metric == HEADLINES[0])?;
-    let se = deviation(paired.draws.get(metric)?).filter(|se| *se > 0.0 && !interval.degenerate)?;
+    let found = |interval: &&Interval| interval.metric == HEADLINES[0] && !interval.degenerate;
+    let interval = comparison.corrected.iter().find(found).filter(|it| it.method == Method::Simultaneous)?;
+    let se = deviation(paired.draws.get(metric)?).filter(|se| *se > 0.0)?;
     let half = (interval.high? - interval.value?).max(interval.value? - interval.low?);
     Some(detectable(se, half / se).min(1.0))
 }

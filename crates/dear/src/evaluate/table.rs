@@ -1,10 +1,12 @@
 //! Tables: every metric of a system on everything, on each generator, on each set of real images, and on average.
 
+use std::collections::HashSet;
+
 use super::results::{EvaluateOptions, SubsetKind, Table};
 use crate::bootstrap::{Bootstrap, bootstrap, mean_over};
 use crate::dataset::Label;
 use crate::error::Error;
-use crate::inference::closed_form;
+use crate::inference::{closed_form, of_scenes};
 use crate::metrics::Ranking;
 use crate::scores::Scores;
 
@@ -34,7 +36,8 @@ pub(super) fn tables(
     Ok(tables)
 }
 
-/// Every metric with its interval: the closed form where images stand alone and there is one, else the bootstrap.
+/// Every metric with its interval: the closed form where images stand alone and there is one, else the bootstrap. Where scenes
+/// are resampled and a class is all right or all wrong, nothing varies: then each scene counts as one image.
 pub(super) fn measured(
     labels: &[u8],
     logits: &[f64],
@@ -42,8 +45,16 @@ pub(super) fn measured(
     options: &EvaluateOptions,
 ) -> Result<Bootstrap, Error> {
     let mut found = bootstrap(labels, logits, groups, &options.bootstrap)?;
-    if groups.is_none() {
-        let ranking = Ranking::new(labels, logits).map_err(|error| Error::Options(error.to_string()))?;
+    let ranking = Ranking::new(labels, logits).map_err(|error| Error::Options(error.to_string()))?;
+    if let Some(groups) = groups {
+        let scenes = [0, 1].map(|label| scenes(labels, logits, groups, label));
+        for interval in found.intervals.iter_mut().filter(|interval| interval.degenerate) {
+            if let Some((low, high, method)) = of_scenes(&ranking, scenes, &interval.metric) {
+                (interval.low, interval.high) = (Some(low), Some(high));
+                (interval.degenerate, interval.method) = (false, method);
+            }
+        }
+    } else {
         for interval in &mut found.intervals {
             if let Some((low, high, degenerate, method)) = closed_form(&ranking, &interval.metric) {
                 (interval.low, interval.high) = (Some(low), Some(high));
@@ -53,6 +64,13 @@ pub(super) fn measured(
         }
     }
     Ok(found)
+}
+
+/// Scenes of one class, of images with a score.
+fn scenes(labels: &[u8], logits: &[f64], groups: &[u64], label: u8) -> u64 {
+    let scored = labels.iter().zip(logits).zip(groups);
+    let of_class = scored.filter(|((found, logit), _)| **found == label && logit.is_finite());
+    of_class.map(|(_, group)| group).collect::<HashSet<_>>().len() as u64
 }
 
 fn table(
@@ -149,6 +167,101 @@ mod tests {
         assert_eq!((phone.real, phone.fake), (1, 0));
         assert_eq!(values(phone), [Some(0.0), None], "one class: accuracy of the other is unknown, not 0");
         assert_eq!(phone.metric("auc").unwrap().value, None);
+    }
+
+    /// Labels, logits, groups.
+    type Set = (Vec<u8>, Vec<f64>, Vec<u64>);
+
+    /// Samples that are separated, inverted, tied, tiny, calibrated by chance, and drawn.
+    fn sets() -> Vec<Set> {
+        let halves = |n: usize| -> Vec<u8> { (0..n).map(|k| u8::from(k >= n / 2)).collect() };
+        let mut sets: Vec<Set> = Vec::new();
+        for n in [2, 3, 4, 7, 12, 40, 150] {
+            let labels = halves(n);
+            let by = |of: &dyn Fn(usize) -> f64| (0..n).map(of).collect::<Vec<f64>>();
+            let sign = |k: usize| 2.0 * f64::from(labels[k]) - 1.0;
+            let mut draw = dear_image::Draw::keyed(n as u64, &[b"intervals"]);
+            let noise: Vec<f64> = (0..n).map(|_| draw.normal()).collect();
+            for logits in [
+                by(&|k| sign(k) * (1.0 + k as f64)),
+                by(&|k| -sign(k)),
+                by(&|_| 0.0),
+                by(&|k| (k % 3) as f64 - 1.0),
+                by(&|k| 40.0 * sign(k) + noise[k]),
+                by(&|k| noise[k] + sign(k)),
+                by(&|k| (4.0 * (noise[k] + sign(k))).round()),
+                by(&|k| 0.02 * noise[k]),
+                by(&|k| if k == 0 { 900.0 } else { sign(k) }),
+            ] {
+                for size in [1, 2, 5] {
+                    sets.push((labels.clone(), logits.clone(), (0..n as u64).map(|k| k / size).collect()));
+                }
+                sets.push((labels.clone(), logits, (0..n as u64).map(|k| k % (n as u64 / 2)).collect()));
+            }
+        }
+        sets
+    }
+
+    #[test]
+    fn no_interval_leaves_out_its_value() {
+        let options = EvaluateOptions {
+            bootstrap: crate::bootstrap::BootstrapOptions { resamples: 60, ..Default::default() },
+            ..Default::default()
+        };
+        let mut seen = 0;
+        for (labels, logits, groups) in sets() {
+            let part: Vec<Option<u32>> = (0..labels.len()).map(|k| Some((k % 2) as u32)).collect();
+            for groups in [None, Some(groups.as_slice())] {
+                let found = [
+                    bootstrap(&labels, &logits, groups, &options.bootstrap).unwrap(),
+                    measured(&labels, &logits, groups, &options).unwrap(),
+                    mean_over(&labels, &logits, &part, groups, &options.bootstrap).unwrap(),
+                ];
+                for (of, interval) in
+                    found.iter().enumerate().flat_map(|(k, f)| f.intervals.iter().map(move |i| (k, i)))
+                {
+                    let Some((value, (low, high))) = interval.value.zip(interval.low.zip(interval.high))
+                    else {
+                        continue;
+                    };
+                    let what = format!("{of}: {interval:?} {labels:?} {logits:?} {groups:?}");
+                    // Closed forms: with room for one rounding.
+                    assert!(low <= value + 1e-15 && value <= high + 1e-15, "{what}");
+                    let metric = crate::metrics::Metric::named(&interval.metric).unwrap();
+                    assert!(metric.range.0 <= low && high <= metric.range.1, "{what}");
+                    seen += 1;
+                }
+            }
+        }
+        assert!(seen > 10_000, "{seen}");
+    }
+
+    #[test]
+    fn a_class_without_an_error_in_any_scene_has_the_interval_of_as_many_scenes() {
+        // 60 real images of 20 scenes are all right; generated ones, one for each of 30 scenes, are right two times of three.
+        let labels: Vec<u8> = (0..90).map(|k| u8::from(k >= 60)).collect();
+        let logits: Vec<f64> = (0..90).map(|k| if k < 60 || k % 3 == 0 { -1.0 } else { 1.0 }).collect();
+        let groups: Vec<u64> = (0..90).map(|k| if k < 60 { k / 3 } else { k }).collect();
+        let options = EvaluateOptions::default();
+        let of = |logits: &[f64], metric: &str| {
+            let found = measured(&labels, logits, Some(&groups), &options).unwrap().intervals;
+            found.into_iter().find(|interval| interval.metric == metric).unwrap()
+        };
+        let real = of(&logits, "r_acc");
+        let (low, high) = crate::metrics::wilson(20, 20).unwrap();
+        assert_eq!((real.low, real.high, real.degenerate), (Some(low), Some(high), false));
+        assert_eq!(of(&logits, "f_acc").method, crate::bootstrap::Method::Bootstrap);
+        // Flawless in both classes: what comes from both is no longer certain either.
+        let flawless: Vec<f64> = labels.iter().map(|&label| 2.0 * f64::from(label) - 1.0).collect();
+        let (fake, _) = crate::metrics::wilson(30, 30).unwrap();
+        let balanced = of(&flawless, "balanced_accuracy");
+        assert_eq!(
+            (balanced.low, balanced.high, balanced.degenerate),
+            (Some((low + fake) / 2.0), Some(1.0), false)
+        );
+        assert_eq!(of(&flawless, "asymmetry").low, Some(low - 1.0));
+        assert_eq!(of(&flawless, "auc").low, Some(crate::inference::separated(20, 30)));
+        assert!(of(&flawless, "ap").degenerate, "and the rest is marked");
     }
 
     #[test]

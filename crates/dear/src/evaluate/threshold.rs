@@ -1,7 +1,8 @@
 //! What a threshold does on these images.
 
 use super::results::EvaluateOptions;
-use crate::bootstrap::{Interval, Method, bootstrap};
+use super::table::measured;
+use crate::bootstrap::{Interval, Method};
 use crate::error::Error;
 use crate::inference::closed_form;
 use crate::metrics::{Metric, Ranking};
@@ -20,7 +21,7 @@ pub(super) struct AtThreshold {
 /// Shares of each class whose score is above `threshold`. Scores that are not finite take no part.
 ///
 /// A verdict is a score of two values, whose accuracies at logit 0 are the shares: their intervals are closed forms, or
-/// with `groups` those of whole groups resampled.
+/// with `groups` those of [`measured`].
 pub(super) fn at_threshold(
     labels: &[u8],
     scores: &[f64],
@@ -36,7 +37,7 @@ pub(super) fn at_threshold(
     let verdicts: Vec<f64> = scores.iter().map(verdict).collect();
     let ranking = Ranking::new(labels, &verdicts).map_err(|error| Error::Options(error.to_string()))?;
     let resampled = match groups {
-        Some(_) => bootstrap(labels, &verdicts, groups, &options.bootstrap)?.intervals,
+        Some(_) => measured(labels, &verdicts, groups, options)?.intervals,
         None => Vec::new(),
     };
     let metric = |name: &str| {

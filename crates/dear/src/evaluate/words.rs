@@ -3,7 +3,7 @@
 use super::advice::condition;
 use super::comparison::HEADLINES;
 use super::results::{Comparison, Evaluation, System};
-use super::{verdict, warnings};
+use super::{counted, verdict, warnings};
 use crate::bootstrap::Interval;
 
 /// What a hardened detector is asked against each of its controls.
@@ -16,6 +16,9 @@ const QUESTIONS: [(&str, &str, &str); 7] = [
     ("refit, random gate", "Did pruning by RAD help?", "pruning as many channels at random"),
     ("refit, reference gate", "Did our way of pruning help?", "the reference's gate"),
 ];
+
+/// Why a difference is not tested.
+const UNVARIED: &str = "no variation in this sample";
 
 /// Whether anything was shown, against each control over all conditions; then what was gained and what was paid under
 /// each, and what a sample of this size could have shown.
@@ -48,6 +51,7 @@ pub(super) fn words(evaluation: &Evaluation) -> Vec<String> {
             words.extend(gained_and_paid(evaluation, before, &after.name));
         }
     }
+    words.extend(scenes(evaluation));
     words.extend(resolution(evaluation));
     words
 }
@@ -68,12 +72,15 @@ fn shown(evaluation: &Evaluation, before: &str, after: &str) -> Option<String> {
             let corrected = pair.iter().flat_map(|comparison| &comparison.corrected);
             corrected.filter(|interval| interval.metric == *metric && verdict(interval) == word).count()
         };
-        let (better, worse) = (count("better"), count("worse"));
+        let (better, worse, untested) = (count("better"), count("worse"), count("not tested"));
         match (better, worse) {
             (0, 0) => {}
             (better, 0) => parts.push(format!("{name} is better under {better}")),
             (0, worse) => parts.push(format!("{name} is worse under {worse}")),
             (better, worse) => parts.push(format!("{name} is better under {better} and worse under {worse}")),
+        }
+        if untested > 0 {
+            parts.push(format!("{name} is not tested under {untested} ({UNVARIED})"));
         }
     }
     let of = match pair.len() {
@@ -109,36 +116,60 @@ fn gained_and_paid(evaluation: &Evaluation, before: &str, after: &str) -> Vec<St
             100.0 * (1.0 - cleared.0),
             comparison.difference("r_acc").map(negative).as_ref().map_or(String::new(), points),
         );
+        text.push_str(&undecided(evaluation, &comparison.chain, [after, before]));
         if let Some(equal) = &comparison.at_equal_r_acc
-            && let Some(value) = equal.value
+            && equal.value.is_some()
         {
-            let word = match (equal.excludes_zero(), value > 0.0) {
-                (true, true) => "it still finds more",
-                (true, false) => "it finds fewer",
-                (false, _) => "no difference is shown",
-            };
             text.push_str(&format!(
-                " With as few false alarms as {before}, looked at alone, {word}{}.",
+                " With as few false alarms as {before}, looked at alone, {}{}.",
+                outcome(equal, "it still finds more"),
                 points(equal)
             ));
         }
         let corrected = comparison.corrected.iter().find(|interval| interval.metric == "tpr_at_5_fpr");
         if let Some(at) = corrected.filter(|at| at.value.is_some()) {
-            let word = match verdict(at) {
-                "better" => "it finds more",
-                "worse" => "it finds fewer",
-                _ => "no difference is shown",
-            };
             let unresolved =
                 if at.resolvable { "" } else { ", and 5 % of so few real images cannot be resolved" };
             text.push_str(&format!(
-                " At 5 % false alarms, corrected for all comparisons, {word}{}{unresolved}.",
+                " At 5 % false alarms, corrected for all comparisons, {}{}{unresolved}.",
+                outcome(at, "it finds more"),
                 points(at)
             ));
         }
         words.push(text);
     }
     words
+}
+
+/// How many real images each system gives a logit of exactly 0: an error for R.Acc, but not above the threshold 0 of which
+/// advice speaks. Empty where there are none.
+fn undecided(evaluation: &Evaluation, chain: &str, systems: [&str; 2]) -> String {
+    let count = |system: &str| -> Option<u64> {
+        let table = evaluation.table(chain, system, "all")?;
+        let shape = evaluation.shapes.iter().find(|shape| shape.chain == chain && shape.system == system)?;
+        let above = shape.operating.iter().find(|point| point.threshold == Some(0.0))?.fpr.value?;
+        let wrong = 1.0 - table.metric("r_acc")?.value?;
+        Some(((wrong - above) * table.real as f64).round() as u64)
+    };
+    let [own, other] = systems.map(|system| count(system).unwrap_or(0));
+    if own + other == 0 {
+        return String::new();
+    }
+    format!(
+        " Among those accused are real images with a logit of exactly 0 ({own} by {}, {other} by {}): no right answer, though \
+         not above a threshold of 0.",
+        systems[0], systems[1]
+    )
+}
+
+/// What a difference in images found says; `more` where it finds more.
+fn outcome<'a>(difference: &Interval, more: &'a str) -> &'a str {
+    match verdict(difference) {
+        "better" => more,
+        "worse" => "it finds fewer",
+        "not tested" => "the difference is not tested, since nothing varies in this sample",
+        _ => "no difference is shown",
+    }
 }
 
 /// The interval of `-x`.
@@ -151,17 +182,27 @@ fn negative(interval: &Interval) -> Interval {
     }
 }
 
-/// ` (+7.1 points, -1.0 to +15.2)`.
+/// ` (+7.1 points, -1.0 to +15.2)`; no ends where they would say nothing about uncertainty.
 fn points(interval: &Interval) -> String {
     // -0.0 is 0.
     let number = |share: f64| format!("{:+.1}", 100.0 * share + 0.0);
     match (interval.value, interval.low, interval.high) {
-        (Some(value), Some(low), Some(high)) => {
+        (Some(value), Some(low), Some(high)) if !interval.degenerate => {
             format!(" ({} points, {} to {})", number(value), number(low), number(high))
         }
         (Some(value), _, _) => format!(" ({} points)", number(value)),
         _ => String::new(),
     }
+}
+
+/// That images were not taken one by one.
+fn scenes(evaluation: &Evaluation) -> Option<String> {
+    let scenes = evaluation.data.scenes.filter(|_| evaluation.data.scenes_known)?;
+    Some(format!(
+        "The scene of images is known: intervals resample {}, not {}.",
+        counted(scenes, "whole scene"),
+        counted(evaluation.data.real + evaluation.data.fake, "image")
+    ))
 }
 
 /// Which differences the sample could have shown.
@@ -170,16 +211,18 @@ fn resolution(evaluation: &Evaluation) -> Option<String> {
         evaluation.comparisons.iter().filter_map(|comparison| comparison.detectable).collect();
     let low = found.iter().copied().min_by(f64::total_cmp)?;
     let high = found.iter().copied().max_by(f64::total_cmp)?;
+    let depending = if found.len() > 1 { " (depending on the pair and condition)" } else { "" };
     let size = if (100.0 * (high - low)) < 0.05 {
         format!("{:.1}", 100.0 * high)
     } else {
         format!("{:.1} to {:.1}", 100.0 * low, 100.0 * high)
     };
     Some(format!(
-        "With {} real and {} generated images, and {} differences looked at together, a true difference in balanced accuracy \
-         of {size} points (depending on the pair and condition) would have been shown four times in five; \"no difference is \
-         shown\" says no more than that.",
-        evaluation.data.real, evaluation.data.fake, evaluation.family
+        "With {} and {}, and {} looked at together, a true difference in balanced accuracy of {size} points{depending} would \
+         have been shown four times in five; \"no difference is shown\" says no more than that.",
+        counted(evaluation.data.real, "real image"),
+        counted(evaluation.data.fake, "generated image"),
+        counted(u64::from(evaluation.family), "difference"),
     ))
 }
 
@@ -227,6 +270,73 @@ mod tests {
         let worse = judged(-2.5, 0.0).join(" ");
         assert!(worse.contains("balanced accuracy is worse under 1"), "{worse}");
         assert!(worse.contains("it finds fewer (-"), "{worse}");
+    }
+
+    #[test]
+    fn a_difference_without_variation_is_shown_or_not_tested_and_never_called_no_difference() {
+        let names: Vec<String> = (0..100).map(|i| format!("{i:03}")).collect();
+        let label = |i: usize| if i < 50 { Label::Real } else { Label::Generated };
+        let images: Vec<(&str, Label, &str, &str)> =
+            (0..100).map(|i| (&*names[i], label(i), "all", &*names[i])).collect();
+        let right: Vec<f64> = (0..100).map(|i| if i < 50 { -1.0 } else { 1.0 }).collect();
+        let mut scores = scores(&images, vec![vec![vec![-1.0; 100], right]]);
+        for scenes_known in [false, true] {
+            scores.scenes_known = scenes_known;
+            let words =
+                of_scores(&scores, None, &EvaluateOptions::default(), &Silent).unwrap().words.join(" ");
+            assert!(
+                words.contains(
+                    "b against a: of the one condition, balanced accuracy is better under 1, share found at 5 % false \
+                     alarms is not tested under 1 (no variation in this sample), AUC is better under 1; no other"
+                ),
+                "{words}"
+            );
+            assert!(words.contains(
+                "the difference is not tested, since nothing varies in this sample (+100.0 points)"
+            ));
+            assert!(
+                !words.contains("any of the one") && !words.contains("no difference is shown under"),
+                "{words}"
+            );
+            assert!(!words.contains("+100.0 to +100.0"), "{words}");
+        }
+    }
+
+    #[test]
+    fn a_logit_of_exactly_zero_is_told_apart_from_an_accusation() {
+        let names: Vec<String> = (0..80).map(|i| format!("{i:03}")).collect();
+        let label = |i: usize| if i < 40 { Label::Real } else { Label::Generated };
+        let images: Vec<(&str, Label, &str, &str)> =
+            (0..80).map(|i| (&*names[i], label(i), "all", &*names[i])).collect();
+        let a: Vec<f64> = (0..80).map(|i| ((i * 7919) % 101) as f64 / 25.0 - 2.01).collect();
+        let b: Vec<f64> = (0..80).map(|i| if i < 3 { 0.0 } else { a[i] }).collect();
+        let mut scores = scores(&images, vec![vec![a.clone(), b], vec![a.clone(), a]]);
+        scores.scenes_known = false;
+        let words = of_scores(&scores, None, &EvaluateOptions::default(), &Silent).unwrap().words;
+        let told: Vec<&String> = words.iter().filter(|line| line.contains("exactly 0")).collect();
+        assert_eq!(told.len(), 1, "{words:?}");
+        assert!(told[0].contains("with a logit of exactly 0 (3 by b, 0 by a): no right answer"), "{told:?}");
+    }
+
+    #[test]
+    fn one_pair_under_one_condition_has_nothing_to_depend_on() {
+        assert!(!judged(0.5, 0.0).join(" ").contains("depending on"));
+    }
+
+    #[test]
+    fn known_scenes_are_said() {
+        let images =
+            [("a", Label::Real, "x", "1"), ("b", Label::Generated, "y", "1"), ("c", Label::Real, "x", "2")];
+        let mut scores = scores(&images, vec![vec![vec![-1.0, 1.0, -2.0]]]);
+        let words =
+            |scores| of_scores(scores, None, &EvaluateOptions::default(), &Silent).unwrap().words.join(" ");
+        assert!(
+            words(&scores).contains("intervals resample 2 whole scenes, not 3 images."),
+            "{}",
+            words(&scores)
+        );
+        scores.scenes_known = false;
+        assert!(!words(&scores).contains("scene"), "{}", words(&scores));
     }
 
     #[test]

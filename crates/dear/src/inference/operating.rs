@@ -1,7 +1,6 @@
 //! Interval of a rate at a fixed other rate, whose threshold is itself estimated.
 
-use super::normal::quantile;
-use crate::metrics::{Ranking, wilson};
+use crate::metrics::{Ranking, Z_95, score_interval, wilson};
 
 /// 95 % interval for the share of generated images that lie above the threshold which accuses the share `fpr` of all real
 /// images there are, not only of these. `None` if a class is missing or `fpr` is not inside of (0, 1).
@@ -47,10 +46,10 @@ impl Roc {
         let found = self.found(rate);
         let images = wilson(found, self.positives)?;
         let found = found as f64 / self.positives as f64;
-        let (fewer, more) = score_interval(rate, self.negatives as f64 + 2.0);
+        let (fewer, more) = score_interval(rate, self.negatives as f64 + 2.0, Z_95);
         let threshold = (self.height(fewer).min(found), self.height(more).max(found));
         if self.has_steps(rate, fewer, more) {
-            let of_images = |share: f64| score_interval(share, self.positives as f64);
+            let of_images = |share: f64| score_interval(share, self.positives as f64, Z_95);
             let (low, high) = (of_images(threshold.0).0, of_images(threshold.1).1);
             return Some((low.clamp(0.0, found), high.clamp(found, 1.0)));
         }
@@ -109,13 +108,4 @@ impl Roc {
         }
         1.0
     }
-}
-
-/// The shares whose distance from `share` is at most that of the 0.975 quantile, in standard deviations of `n` images
-/// with the former: Wilson's interval for a share that need not be a count of images.
-fn score_interval(share: f64, n: f64) -> (f64, f64) {
-    let z = quantile(0.975);
-    let centre = (share + z * z / (2.0 * n)) / (1.0 + z * z / n);
-    let half = z / (1.0 + z * z / n) * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
-    (centre - half, centre + half)
 }

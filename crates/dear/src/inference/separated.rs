@@ -14,11 +14,15 @@ use super::normal::quantile;
 /// assert!((dear::inference::separated(50, 50) - 0.960).abs() < 1e-3);
 /// ```
 pub fn separated(real: u64, fake: u64) -> f64 {
+    separated_at(real, fake, quantile(0.975))
+}
+
+/// [`separated`] for `z` standard deviations.
+pub(super) fn separated_at(real: u64, fake: u64, z: f64) -> f64 {
     if real == 0 || fake == 0 {
         return f64::NAN;
     }
     let (real, fake) = (real as f64, fake as f64);
-    let z = quantile(0.975);
     // (1 - A)^2 - z^2 V(A), divided by 1 - A: positive below the end, negative above it.
     let beyond = |auc: f64| {
         let both = (1.0 - auc) / (2.0 - auc) + auc / (1.0 + auc);

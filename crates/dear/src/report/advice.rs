@@ -3,9 +3,9 @@
 use maud::{Markup, html};
 
 use super::number::{Cell, share};
-use super::{FEW, scrolling};
+use super::{FEW, scrolling, unbroken};
 use crate::bootstrap::Interval;
-use crate::evaluate::{Advice, Evaluation, Standing, one_class};
+use crate::evaluate::{Advice, Evaluation, Standing, counted, one_class, signed_decimals};
 
 pub(super) fn section(evaluation: &Evaluation) -> Markup {
     let many = evaluation.advice.len() > FEW;
@@ -44,8 +44,11 @@ pub(super) fn warnings(evaluation: &Evaluation) -> Vec<String> {
     }
     if data.in_other_splits > 0 {
         let n = data.in_other_splits;
-        found
-            .push(format!("{n} images also stand in another split: a detector trained there has seen them."));
+        let (images, stand) = (counted(n, "image"), if n == 1 { "stands" } else { "stand" });
+        let them = if n == 1 { "it" } else { "them" };
+        found.push(format!(
+            "{images} also {stand} in another split: a detector trained there has seen {them}."
+        ));
     }
     found
 }
@@ -53,7 +56,7 @@ pub(super) fn warnings(evaluation: &Evaluation) -> Vec<String> {
 fn body(evaluation: &Evaluation, advice: &Advice) -> Markup {
     let caption = threshold(advice);
     html! {
-        @for (i, sentence) in advice.sentences.iter().enumerate() { p.first[i == 0] { (sentence) } }
+        @for (i, sentence) in advice.sentences.iter().enumerate() { p.first[i == 0] { (unbroken(sentence)) } }
         (scrolling(&caption, html! {
             table {
                 caption { span { (caption) } }
@@ -96,7 +99,7 @@ fn glance(evaluation: &Evaluation) -> Markup {
                         tr {
                             th scope="row" { (advice.system) }
                             td.left { (mark(advice.standing)) (word(advice.standing)) }
-                            td { (format!("{:+.2}", advice.threshold)) }
+                            td { (logit(advice.threshold)) }
                             td { (worst(|point| &point.0, 1.0)) } td { (worst(|point| &point.1, -1.0)) }
                         }
                     }
@@ -108,7 +111,17 @@ fn glance(evaluation: &Evaluation) -> Markup {
 
 /// The threshold and who set it.
 pub(super) fn threshold(advice: &Advice) -> String {
-    format!("An image is called generated above logit {:+.2} ({})", advice.threshold, advice.threshold_origin)
+    let above = format!("An image is called generated above logit {}", logit(advice.threshold));
+    // Some origins say no more than the number.
+    match advice.threshold_origin.trim_end_matches(" (logit 0)") {
+        "" | "logit 0" => above,
+        origin => format!("{above} ({origin})"),
+    }
+}
+
+/// A threshold: 0, or with its sign and two decimals.
+fn logit(threshold: f64) -> String {
+    if threshold == 0.0 { "0".to_owned() } else { signed_decimals(threshold, 2) }
 }
 
 /// What a detector does under one condition at its threshold.

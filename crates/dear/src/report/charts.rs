@@ -24,6 +24,33 @@ fn percent(share: f64) -> String {
     format!("{:.2}%", 100.0 * share.clamp(0.0, 1.0))
 }
 
+/// An axis of logits, which may be so far apart that their difference overflows: all are divided by the largest first.
+struct Axis {
+    scale: f64,
+    low: f64,
+    high: f64,
+}
+
+impl Axis {
+    /// From `low` to a higher `high`, both finite, with a margin at both ends in shares of the width.
+    fn new(low: f64, high: f64, margin: f64) -> Self {
+        let scale = low.abs().max(high.abs());
+        let (low, high) = (low / scale, high / scale);
+        let margin = margin * (high - low);
+        Self { scale, low: low - margin, high: high + margin }
+    }
+
+    /// Where a logit lies: 0 at the lower end, 1 at the upper one.
+    fn share(&self, logit: f64) -> f64 {
+        (logit / self.scale - self.low) / (self.high - self.low)
+    }
+
+    /// The logits at both ends.
+    fn ends(&self) -> [f64; 2] {
+        [self.low, self.high].map(|end| (end * self.scale).clamp(f64::MIN, f64::MAX))
+    }
+}
+
 /// A pair of coordinates of a path.
 fn at(x: f64, y: f64) -> String {
     format!("{x:.1} {y:.1}")

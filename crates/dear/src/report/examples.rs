@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::main_systems;
 use crate::dataset::Label;
-use crate::evaluate::Evaluation;
+use crate::evaluate::{Evaluation, signed_decimals};
 
 /// An image shown with its heat maps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -124,8 +124,8 @@ fn figure(evaluation: &Evaluation, example: &Example) -> Markup {
 pub(super) fn said(logit: Option<f64>) -> String {
     match logit {
         None => "refused".to_owned(),
-        Some(logit) if logit > 0.0 => format!("generated ({logit:+.2})"),
-        Some(logit) if logit < 0.0 => format!("real ({logit:+.2})"),
+        Some(logit) if logit > 0.0 => format!("generated ({})", signed_decimals(logit, 2)),
+        Some(logit) if logit < 0.0 => format!("real ({})", signed_decimals(logit, 2)),
         Some(_) => "neither (0)".to_owned(),
     }
 }

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::advice::cell;
 use super::number::{Cell, HEADLINES, p_value};
-use super::scrolling;
+use super::{scrolling, unbroken};
 use crate::evaluate::{Comparison, Evaluation, McNemar, verdict};
 
 pub(super) fn section(evaluation: &Evaluation) -> Markup {
@@ -12,7 +12,7 @@ pub(super) fn section(evaluation: &Evaluation) -> Markup {
         @if evaluation.words.is_empty() && evaluation.comparisons.is_empty() {
             p { "There is one system, so nothing is compared; the tables follow." }
         }
-        @if !evaluation.words.is_empty() { ul.words { @for line in &evaluation.words { li { (line) } } } }
+        @if !evaluation.words.is_empty() { ul.words { @for line in &evaluation.words { li { (unbroken(line)) } } } }
         @for after in compared(evaluation) { (differences(evaluation, after)) }
         @if !evaluation.comparisons.is_empty() { p.note { (note(evaluation)) } }
     }

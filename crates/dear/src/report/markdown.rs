@@ -127,7 +127,9 @@ fn severity(page: &mut Page, evaluation: &Evaluation) {
                 ];
                 counts
                     .into_iter()
-                    .chain(COLUMNS.iter().map(|(name, _)| inline(&Cell::metric(metric(name)))))
+                    .chain(COLUMNS.iter().map(|(name, _)| {
+                        inline(&Cell::counted(metric(name), [Some(point.real), Some(point.fake)]))
+                    }))
                     .collect()
             }),
         );
@@ -214,7 +216,7 @@ fn metrics(page: &mut Page, head: &str, columns: &[(&str, &str)], rows: &Rows) {
         rows.iter().map(|(name, _, table)| {
             let counts =
                 [name.clone(), count(table.real, table.refused_real), count(table.fake, table.refused_fake)];
-            let cells = columns.iter().map(|(metric, _)| inline(&Cell::metric(table.metric(metric))));
+            let cells = columns.iter().map(|(metric, _)| inline(&tables::of_table(table, metric)));
             counts.into_iter().chain(cells).collect()
         }),
     );

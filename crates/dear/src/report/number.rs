@@ -1,6 +1,8 @@
 //! How numbers are written: the same in HTML and in Markdown.
 
 use crate::bootstrap::{Interval, Method};
+use crate::evaluate::{counted, decimals, signed_decimals};
+use crate::metrics::{LooksAt, Metric};
 
 /// Columns of the main tables: metric and heading.
 pub(super) const COLUMNS: &[(&str, &str)] = &[
@@ -31,7 +33,7 @@ pub(super) const HEADLINES: &[(&str, &str)] =
 /// A value in its metric's unit: three decimals for areas and losses, else percent (points for asymmetry).
 pub(crate) fn value(metric: &str, value: f64) -> String {
     match metric {
-        "auc" | "ap" | "brier" | "nll" | "ece" => format!("{value:.3}"),
+        "auc" | "ap" | "brier" | "nll" | "ece" => decimals(value, 3),
         "asymmetry" => format!("{:+.1}", 100.0 * value),
         _ => format!("{:.1}", 100.0 * value),
     }
@@ -40,7 +42,7 @@ pub(crate) fn value(metric: &str, value: f64) -> String {
 /// A difference, with its sign: AUC with three decimals, else in points.
 pub(crate) fn difference(metric: &str, value: f64) -> String {
     match metric {
-        "auc" | "ap" | "brier" | "nll" | "ece" => format!("{value:+.3}"),
+        "auc" | "ap" | "brier" | "nll" | "ece" => signed_decimals(value, 3),
         _ => format!("{:+.1}", 100.0 * value),
     }
 }
@@ -64,15 +66,24 @@ impl Cell {
 
     /// The cell of a metric.
     pub(super) fn metric(interval: Option<&Interval>) -> Self {
-        Self::written(interval, value)
+        Self::written(interval, value, [None; 2])
+    }
+
+    /// The cell of a metric of so many real and generated images, where they are counted.
+    pub(super) fn counted(interval: Option<&Interval>, scored: [Option<u64>; 2]) -> Self {
+        Self::written(interval, value, scored)
     }
 
     /// The cell of a difference.
     pub(super) fn difference(interval: Option<&Interval>) -> Self {
-        Self::written(interval, difference)
+        Self::written(interval, difference, [None; 2])
     }
 
-    fn written(interval: Option<&Interval>, write: fn(&str, f64) -> String) -> Self {
+    fn written(
+        interval: Option<&Interval>,
+        write: fn(&str, f64) -> String,
+        scored: [Option<u64>; 2],
+    ) -> Self {
         let Some(interval) = interval else { return Self::dash() };
         let Some(value) = interval.value else {
             let remark = interval.undefined.map(|reason| reason.to_string());
@@ -82,16 +93,27 @@ impl Cell {
         let ends = interval.low.zip(interval.high).map(|(low, high)| {
             format!("{}, {}{}", write(low), write(high), if interval.degenerate { " *" } else { "" })
         });
-        let remark = (!interval.resolvable).then(|| "too few real images".to_owned());
+        let remark = (!interval.resolvable).then(|| too_few(&interval.metric, scored));
         Self { value: write(value), ends, remark }
     }
 }
 
-/// A share as `15.1 % (10.3 to 21.6 %)`.
+/// Of which class a metric's rate has too few images, and how many there are.
+fn too_few(metric: &str, [real, fake]: [Option<u64>; 2]) -> String {
+    let looks_at = Metric::named(metric).map(|metric| metric.looks_at);
+    let (n, class) = match looks_at {
+        Some(LooksAt::TruePositiveRate(_)) => (fake, "generated image"),
+        _ => (real, "real image"),
+    };
+    n.map_or_else(|| format!("too few {class}s"), |n| format!("only {}", counted(n, class)))
+}
+
+/// A share as `15.1 % (10.3 to 21.6 %)`, with a star where the interval says nothing about uncertainty.
 pub(super) fn share(interval: &Interval) -> String {
     match (interval.value, interval.low, interval.high) {
         (Some(value), Some(low), Some(high)) => {
-            format!("{:.1} % ({:.1} to {:.1} %)", 100.0 * value, 100.0 * low, 100.0 * high)
+            let star = if interval.degenerate { " *" } else { "" };
+            format!("{:.1} % ({:.1} to {:.1} %{star})", 100.0 * value, 100.0 * low, 100.0 * high)
         }
         (Some(value), ..) => format!("{:.1} %", 100.0 * value),
         _ => "–".to_owned(),
@@ -103,10 +125,13 @@ pub(super) fn p_value(p: f64) -> String {
     if p < 0.001 { "< 0.001".to_owned() } else { format!("{p:.3}") }
 }
 
-/// Three significant digits.
+/// Three significant digits; with an exponent from a million on and below a millionth.
 pub(super) fn significant(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return "0".to_owned();
+    }
+    if !(1e-6..1e6).contains(&value.abs()) {
+        return format!("{value:.2e}");
     }
     let digits = (2.0 - value.abs().log10().floor()).clamp(0.0, 8.0) as usize;
     format!("{value:.digits$}")
@@ -167,14 +192,28 @@ mod tests {
         for (interval, expected) in cases {
             assert_eq!(Cell::metric(interval.as_ref()), expected, "{interval:?}");
         }
+        for (metric, scored, expected) in [
+            ("tpr_at_1_fpr", [Some(12), Some(90)], "only 12 real images"),
+            ("fpr_at_95_tpr", [Some(90), Some(1)], "only 1 generated image"),
+            ("fpr_at_95_tpr", [Some(90), None], "too few generated images"),
+        ] {
+            let interval = Interval { resolvable: false, ..named(metric) };
+            assert_eq!(Cell::counted(Some(&interval), scored).remark.as_deref(), Some(expected));
+        }
         assert_eq!(Cell::difference(Some(&whole)), cell("+85.0", Some("+70.0, +90.0"), None));
     }
 
     #[test]
     fn ticks_have_three_significant_digits() {
-        for (value, expected) in
-            [(0.0, "0"), (1.23456, "1.23"), (-0.012345, "-0.0123"), (123.4, "123"), (1e12, "1000000000000")]
-        {
+        for (value, expected) in [
+            (0.0, "0"),
+            (1.23456, "1.23"),
+            (-0.012345, "-0.0123"),
+            (123.4, "123"),
+            (1e12, "1.00e12"),
+            (-1e308, "-1.00e308"),
+            (5e-9, "5.00e-9"),
+        ] {
             assert_eq!(significant(value), expected);
         }
     }

@@ -31,19 +31,30 @@ pub(super) fn section(evaluation: &Evaluation) -> Markup {
                 "when at most 5 % of the real ones are accused, the threshold chosen anew at each level. Bands are 95 % intervals "
                 "of each level alone."
             }
-            @for family in families {
-                @let curves: Vec<&Curve> = evaluation.curves.iter().filter(|curve| curve.name == family).collect();
-                h3 { (family) }
+            @let systems = main_systems(evaluation);
+            @let of = |family: &str, system: &str| {
+                evaluation.curves.iter().find(|curve| curve.name == family && curve.system == system)
+            };
+            // One detector: its curves beside each other. Several: a row for each perturbation, to compare them in.
+            @if let [only] = &systems[..] {
                 div.planes {
-                    @for system in main_systems(evaluation) {
-                        @for curve in curves.iter().filter(|curve| curve.system == system.name) {
+                    @for curve in families.iter().filter_map(|family| of(family, &only.name)) {
+                        figure { figcaption { b { (curve.name) } } (charts::severity(curve)) }
+                    }
+                }
+            }
+            @for family in families {
+                @if systems.len() > 1 {
+                    h3 { (family) }
+                    div.planes {
+                        @for curve in systems.iter().filter_map(|system| of(family, &system.name)) {
                             figure { figcaption { (curve.system) } (charts::severity(curve)) }
                         }
                     }
                 }
                 details {
-                    summary { "all systems in numbers: " (family) }
-                    @for curve in &curves { (levels(curve)) }
+                    summary { "in numbers: " (family) }
+                    @for curve in evaluation.curves.iter().filter(|curve| curve.name == family) { (levels(curve)) }
                 }
             }
         }
@@ -68,7 +79,7 @@ fn levels(curve: &Curve) -> Markup {
                             td { (super::tables::count(point.real, point.refused_real)) }
                             td { (super::tables::count(point.fake, point.refused_fake)) }
                             @for (metric, _) in COLUMNS {
-                                td { (cell(&Cell::metric(point.metrics.iter().find(|interval| interval.metric == metric)))) }
+                                td { (cell(&Cell::counted(point.metrics.iter().find(|interval| interval.metric == metric), [Some(point.real), Some(point.fake)]))) }
                             }
                         }
                     }

@@ -89,13 +89,27 @@ fn table(caption: &str, head: &str, columns: &[(&str, &str)], rows: &Rows) -> Ma
                             th scope="row" { (name) }
                             td { (count(row.real, row.refused_real)) }
                             td { (count(row.fake, row.refused_fake)) }
-                            @for (metric, _) in columns { td { (cell(&Cell::metric(row.metric(metric)))) } }
+                            @for (metric, _) in columns { td { (cell(&of_table(row, metric))) } }
                         }
                     }
                 }
             }
         },
     )
+}
+
+/// A metric of a table. Real images alone have a real accuracy only, which the text above the table says once.
+pub(super) fn of_table(table: &Table, metric: &str) -> Cell {
+    match Cell::counted(table.metric(metric), scored(table)) {
+        cell if table.kind == SubsetKind::RealSet && cell.ends.is_none() => Cell { remark: None, ..cell },
+        cell => cell,
+    }
+}
+
+/// Images of each class of which a rate is a share. A mean over generators has as many rates as generators, and no number of
+/// generated images.
+fn scored(table: &Table) -> [Option<u64>; 2] {
+    [Some(table.real), (table.kind != SubsetKind::MeanOverGenerators).then_some(table.fake)]
 }
 
 /// Images scored, and refused where some were.

@@ -405,6 +405,44 @@ fn every_page_is_whole_and_no_name_becomes_an_element() {
     }
 }
 
+/// Two systems on 30 real and 30 generated images; `scale` times numbers in -1..1, or all equal to it.
+fn extreme(scale: f64, equal: bool) -> Evaluation {
+    use crate::scores::tests::scores;
+    let names: Vec<String> = (0..60).map(|i| format!("{i:02}")).collect();
+    let label = |i: usize| if i < 30 { Label::Real } else { Label::Generated };
+    let images: Vec<(&str, Label, &str, &str)> =
+        (0..60).map(|i| (&*names[i], label(i), if i % 2 == 0 { "p" } else { "q" }, &*names[i])).collect();
+    let logit = |i: usize| if equal { 1.0 } else { ((i * 7 + i / 30 * 11) % 61) as f64 / 30.0 - 1.0 };
+    let one: Vec<f64> = (0..60).map(|i| logit(i) * scale).collect();
+    let two: Vec<f64> = (0..60).map(|i| if logit(i) > 0.2 { scale } else { -scale }).collect();
+    let mut scores = scores(&images, vec![vec![one, two]]);
+    scores.scenes_known = false;
+    scores.systems[0].threshold = scale / 3.0;
+    scores.systems[0].threshold_origin = "calibrated".to_owned();
+    let options = EvaluateOptions::default();
+    crate::evaluate::of_scores(&scores, None, &options, &crate::observe::Silent).unwrap()
+}
+
+#[test]
+fn scores_of_any_size_make_a_page_with_short_numbers() {
+    let mut seen = 0;
+    for scale in [1e308, f64::MAX, 1.0, 1e-300, 5e-324, -1e308] {
+        for equal in [false, true] {
+            for text in render(&extreme(scale, equal)) {
+                let text = text.split("</style>").last().unwrap();
+                for token in text.split(|c: char| !c.is_ascii_alphanumeric()) {
+                    assert!(!["NaN", "inf", "infpx"].contains(&token), "{scale} {equal}");
+                }
+                for number in text.split(|c: char| !c.is_ascii_digit() && c != '.' && c != 'e') {
+                    assert!(number.len() <= 24, "{scale} {equal}: {number}");
+                }
+                seen += text.matches("%").count();
+            }
+        }
+    }
+    assert!(seen > 2_000, "{seen}");
+}
+
 #[test]
 fn headings_come_in_order_and_ids_are_unique() {
     for (name, evaluation) in cases() {
@@ -459,7 +497,7 @@ fn the_first_screen_answers_and_only_corrected_intervals_judge() {
         "do not use it",
         "not shown to be safe",
         "usable under the conditions tried",
-        "logit +0.00 (default)",
+        "logit 0 (default)",
         "14.0",
     ] {
         assert!(first.contains(needle), "{needle}");

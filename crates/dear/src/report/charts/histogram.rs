@@ -1,6 +1,6 @@
 use maud::{Markup, html};
 
-use super::percent;
+use super::{Axis, percent};
 use crate::evaluate::Shape;
 use crate::report::number::significant;
 
@@ -13,7 +13,8 @@ pub(in crate::report) fn histogram(shape: &Shape) -> Markup {
     if last <= first {
         return html! {};
     }
-    let x = |logit: f64| (logit - first) / (last - first);
+    let axis = Axis::new(first, last, 0.0);
+    let x = |logit: f64| axis.share(logit);
     let total = |counts: &[u64]| counts.iter().sum::<u64>().max(1) as f64;
     let (reals, fakes) = (total(&shape.real), total(&shape.fake));
     let tallest = shape.real.iter().map(|&n| n as f64 / reals);

@@ -62,7 +62,11 @@ pub(in crate::report) fn level(point: &CurvePoint) -> String {
 /// `0.50` is `0.5`, `100` stays.
 fn trimmed(level: f64) -> String {
     let text = significant(level);
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    if text.contains('.') && !text.contains('e') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }
 
 /// Value, lower and upper end; a value without an interval has a band without width.

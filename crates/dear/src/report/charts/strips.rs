@@ -1,6 +1,6 @@
 use maud::{Markup, html};
 
-use super::percent;
+use super::{Axis, percent};
 use crate::dataset::Label;
 use crate::evaluate::Shape;
 use crate::report::number::significant;
@@ -15,9 +15,9 @@ pub(in crate::report) fn strips(shape: &Shape) -> Markup {
     let low = inner(1).fold(0.0, f64::min);
     let high = inner(5).fold(0.0, f64::max);
     let (low, high) = if high > low { (low, high) } else { (low - 1.0, high + 1.0) };
-    let margin = 0.06 * (high - low);
-    let (low, high) = (low - margin, high + margin);
-    let x = |logit: f64| percent((logit - low) / (high - low));
+    let axis = Axis::new(low, high, 0.06);
+    let [low, high] = axis.ends();
+    let x = |logit: f64| percent(axis.share(logit));
     html! {
         div.rows {
             @for distribution in &shape.distributions {
@@ -30,7 +30,7 @@ pub(in crate::report) fn strips(shape: &Shape) -> Markup {
                         title { (label) }
                         line.zero x1=(x(0.0)) x2=(x(0.0)) y1="0" y2="24" {}
                         line.whisker x1=(x(q05)) x2=(x(q95)) y1="12" y2="12" {}
-                        rect.box x=(x(q25)) width=(percent((q75 - q25) / (high - low))) y="6" height="12" {}
+                        rect.box x=(x(q25)) width=(percent(axis.share(q75) - axis.share(q25))) y="6" height="12" {}
                         line.median x1=(x(q50)) x2=(x(q50)) y1="4" y2="20" {}
                         circle cx=(x(least)) cy="12" r="2" {} circle cx=(x(most)) cy="12" r="2" {}
                     }
@@ -41,7 +41,7 @@ pub(in crate::report) fn strips(shape: &Shape) -> Markup {
             div {}
             svg.row height="18" aria-hidden="true" {
                 text.tick x="0" y="13" { (significant(low)) }
-                @let zero = -low / (high - low);
+                @let zero = axis.share(0.0);
                 @if zero > 0.15 && zero < 0.85 { text.tick x=(percent(zero)) y="13" text-anchor="middle" { "logit 0" } }
                 text.tick x="100%" y="13" text-anchor="end" { (significant(high)) }
             }
