@@ -328,8 +328,9 @@ mod tests {
         let images =
             [("a", Label::Real, "x", "1"), ("b", Label::Generated, "y", "1"), ("c", Label::Real, "x", "2")];
         let mut scores = scores(&images, vec![vec![vec![-1.0, 1.0, -2.0]]]);
-        let words =
-            |scores| of_scores(scores, None, &EvaluateOptions::default(), &Silent).unwrap().words.join(" ");
+        let words = |scores: &crate::scores::Scores| {
+            of_scores(scores, None, &EvaluateOptions::default(), &Silent).unwrap().words.join(" ")
+        };
         assert!(
             words(&scores).contains("intervals resample 2 whole scenes, not 3 images."),
             "{}",
