@@ -382,7 +382,7 @@ fn a_manifest_stands_for_a_dataset_and_the_same_bytes_in_two_places_are_told_fir
     let warned = ran.talk("warning: ");
     assert_eq!(warned.len(), 2, "{}", ran.stderr);
     assert!(warned[0].starts_with("2 images stand in both classes, byte for byte."), "{}", ran.stderr);
-    assert!(warned[1].starts_with("1 images also stand in another split"), "{}", ran.stderr);
+    assert!(warned[1].starts_with("1 image also stands in another split"), "{}", ran.stderr);
     let found = results(&out);
     assert_eq!(
         (found["data"]["in_both_classes"].as_u64(), found["data"]["in_other_splits"].as_u64()),

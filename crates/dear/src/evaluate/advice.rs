@@ -416,7 +416,7 @@ mod tests {
                 fake: 0,
                 shifts: &[0.0],
                 standing: Standing::NotShown,
-                says: "an unknown share",
+                says: "What it finds cannot be said: there is no generated image.",
             },
         ];
         for case in cases {
