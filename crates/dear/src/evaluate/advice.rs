@@ -62,6 +62,10 @@ fn of_system(
     if standing != Standing::Usable {
         sentences.extend(other_threshold(scores, system, &labels, everywhere, options)?);
     }
+    let levels = (scores.tabled..scores.chains.len())
+        .map(|chain| Ok((scores.chains[chain].as_str(), at(own.threshold, chain, &|_| true)?)))
+        .collect::<Result<Vec<_>, Error>>()?;
+    sentences.extend(worst_levels(&levels));
     // Subsets on clean images: what it misses, and whom it accuses. A single subset is the whole again.
     let subset = |label: Label, name: &str| {
         at(own.threshold, 0, &|i| scores.images[i].label == label && scores.images[i].subset == name)
@@ -202,6 +206,31 @@ fn spread(scores: &Scores, found: &[AtThreshold], label: Label) -> String {
         }
         _ => clean,
     }
+}
+
+/// Where on the severity curves it accuses most and finds fewest. They do not enter the standing, which is about the
+/// conditions asked for; but "safe" must not be read without them.
+fn worst_levels(levels: &[(&str, AtThreshold)]) -> Option<String> {
+    let value = |share: &Interval| share.value.unwrap_or(f64::NAN);
+    let of = |part: fn(&AtThreshold) -> &Interval| {
+        levels.iter().map(move |(chain, at)| (*chain, part(at))).filter(|(_, share)| share.value.is_some())
+    };
+    let accuses = of(|at| &at.fpr).max_by(|a, b| value(a.1).total_cmp(&value(b.1)));
+    let finds = of(|at| &at.tpr).min_by(|a, b| value(a.1).total_cmp(&value(b.1)));
+    let parts: Vec<String> = [("accuses up to", "real", accuses), ("finds as few as", "generated", finds)]
+        .into_iter()
+        .filter_map(|(does, class, worst)| {
+            let (chain, share) = worst?;
+            Some(format!("{does} {} of the {class} images {}", with_ends(share), condition(chain)))
+        })
+        .collect();
+    (!parts.is_empty()).then(|| {
+        format!(
+            "Along the severity curves ({}) it {}.",
+            counted(levels.len() as u64, "level"),
+            parts.join(", and ")
+        )
+    })
 }
 
 /// The lowest threshold that keeps the false alarms at the target under every condition, and what is found then; whether the
@@ -370,6 +399,22 @@ mod tests {
 
     fn judged(real: usize, fake: usize, shifts: &[f64]) -> Advice {
         advice(&made(real, fake, shifts), None, &EvaluateOptions::default()).unwrap().remove(0)
+    }
+
+    #[test]
+    fn the_worst_levels_of_severity_are_told_and_leave_the_standing_alone() {
+        let mut scores = made(200, 200, &[0.0, 3.0, -1.5]);
+        scores.tabled = 1;
+        scores.chains = ["clean", "blur(1)", "blur(2)"].map(str::to_owned).to_vec();
+        let found = advice(&scores, None, &EvaluateOptions::default()).unwrap().remove(0);
+        assert_eq!(found.standing, Standing::Usable);
+        let told = found.sentences.iter().find(|line| line.contains("severity")).unwrap();
+        assert_eq!(
+            told,
+            "Along the severity curves (2 levels) it accuses up to 100 % (98 to 100 %) of the real images after blur(1), and \
+             finds as few as 0.0 % (0.0 to 1.9 %) of the generated images after blur(2)."
+        );
+        assert!(!judged(200, 200, &[0.0]).sentences.join(" ").contains("severity"));
     }
 
     #[test]

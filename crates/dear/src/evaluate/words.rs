@@ -30,13 +30,19 @@ pub(super) fn words(evaluation: &Evaluation) -> Vec<String> {
     let hardened: Vec<&System> = evaluation.systems.iter().filter(|system| system.hardened).collect();
     for after in &hardened {
         let name = if hardened.len() > 1 { format!("{}: ", after.name) } else { String::new() };
+        // Controls with the same answer share a sentence.
+        let mut answers: Vec<(&str, Vec<&str>, String)> = Vec::new();
         for (control, question, against) in QUESTIONS {
             let Some(before) = after.controls.get(control) else { continue };
-            words.extend(
-                shown(evaluation, before, &after.name)
-                    .map(|found| format!("{name}{question} Against {against}: {found}")),
-            );
+            let Some(found) = shown(evaluation, before, &after.name) else { continue };
+            match answers.last_mut() {
+                Some((asked, others, same)) if *asked == question && *same == found => others.push(against),
+                _ => answers.push((question, vec![against], found)),
+            }
         }
+        words.extend(answers.iter().map(|(question, against, found)| {
+            format!("{name}{question} Against {}: {found}", against.join("; against "))
+        }));
         if let Some(base) = after.controls.get("base") {
             words.extend(gained_and_paid(evaluation, base, &after.name));
         }
