@@ -103,8 +103,17 @@ pub(crate) fn check_writable(path: &Path) -> Result<(), Error> {
     check_folder_writable(folder)
 }
 
+/// Refuse early, before long work, where a file stands at `folder` or above it.
+pub(crate) fn check_no_file(folder: &Path) -> Result<(), Error> {
+    let Some(file) = folder.ancestors().find(|path| path.is_file()) else { return Ok(()) };
+    let above = if file == folder { String::new() } else { format!("{} ", file.display()) };
+    let message = format!("{}: {above}is a file, expected a folder", folder.display());
+    Err(Error::Io(io::Error::new(io::ErrorKind::NotADirectory, message)))
+}
+
 /// Make `folder` and try a file in it.
 pub(crate) fn check_folder_writable(folder: &Path) -> Result<(), Error> {
+    check_no_file(folder)?;
     fs_err::create_dir_all(folder)?;
     let named = |error: io::Error| {
         io::Error::new(error.kind(), format!("{}: cannot be written to: {error}", folder.display()))

@@ -22,7 +22,7 @@ pub use paired::{Paired, deviation, paired, simultaneous, tpr_at_r_acc_of};
 
 /// How resampling is done.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct BootstrapOptions {
     /// Number of resamples (default 2,000).
     pub resamples: u32,
@@ -110,7 +110,6 @@ impl BootstrapError {
 
 /// One metric and its interval.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Interval {
     /// Name of the metric.
     pub metric: String,
@@ -124,10 +123,12 @@ pub struct Interval {
     pub high: Option<f64>,
     /// The interval says nothing about uncertainty: it has no width (perfect separation gives [1, 1]), or a
     /// class has only one image or group to resample.
+    #[serde(default)]
     pub degenerate: bool,
     /// False when the samples are too few for the metric's false positive rate.
     pub resolvable: bool,
     /// Resamples in which the metric was undefined. They are left out of the interval.
+    #[serde(default)]
     pub undefined_resamples: u32,
     /// How the ends were found.
     #[serde(default)]

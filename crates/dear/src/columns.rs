@@ -6,6 +6,8 @@ use std::path::Path;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 
+use crate::dataset::Label;
+
 /// Columns that one error names.
 const LISTED: usize = 12;
 
@@ -69,7 +71,17 @@ impl Columns {
                 ));
             }
         };
-        let (names, rows, places) = read.map_err(|message| bad(message, FORMATS))?;
+        let (names, rows, places) = read.map_err(|message| {
+            let hint = match () {
+                () if message.contains("between tabs") => "name it .tsv, or put commas between its columns",
+                () if message.contains("between commas") => "name it .csv, or put tabs between its columns",
+                () if message.contains("between semicolons") => {
+                    "put commas between its columns, and write decimals with a point: 0.5"
+                }
+                () => FORMATS,
+            };
+            bad(message, hint)
+        })?;
         for (at, name) in names.iter().enumerate() {
             if names[..at].contains(name) {
                 return Err(bad(
@@ -94,8 +106,47 @@ impl Columns {
         self.place(name).ok_or_else(|| ColumnsError {
             path: self.path.clone(),
             message: format!("no column {name:?}; found {}", self.listed()),
-            hint: hint.to_owned(),
+            hint: match self.other_case(name) {
+                Some(found) => format!("{found:?} differs in case only: rename it to {name:?}, or {hint}"),
+                None => hint.to_owned(),
+            },
         })
+    }
+
+    /// A column whose name differs from `name` in case only.
+    pub(crate) fn other_case(&self, name: &str) -> Option<&str> {
+        self.names.iter().find(|other| other.to_lowercase() == name.to_lowercase()).map(String::as_str)
+    }
+
+    /// The label of each row, from a column of labels ([`Label::parse`]), or of nothing but `true` and `false` where its name
+    /// says of what: `label`, or one that speaks of generated images.
+    pub(crate) fn labels(&self, column: usize) -> Result<Vec<Label>, ColumnsError> {
+        const NAMES: [&str; 5] = ["label", "generated", "fake", "ai", "synthetic"];
+        let truth = |row: usize| match self.cell(row, column)?.trim().to_lowercase().as_str() {
+            "true" => Some(Label::Generated),
+            "false" => Some(Label::Real),
+            _ => None,
+        };
+        let name = self.names[column].to_lowercase();
+        let named = NAMES.contains(&name.trim_start_matches("is_"));
+        let rows = 0..self.rows.len();
+        if named && let Some(labels) = rows.clone().map(truth).collect() {
+            return Ok(labels);
+        }
+        rows.map(|row| {
+            Label::parse(self.cell(row, column).unwrap_or_default()).ok_or_else(|| {
+                let expected = "real, generated, fake, 0 (real) or 1 (generated)";
+                let hint = match truth(row) {
+                    Some(_) if named => {
+                        "the column mixes true or false with other values: write 1 (generated) or 0 (real)"
+                    }
+                    Some(_) => "true does not say of what: write 1 (generated) or 0 (real)",
+                    None => "labels are never guessed: write 1 (generated) or 0 (real)",
+                };
+                self.wrong(row, column, expected, hint)
+            })
+        })
+        .collect()
     }
 
     /// The names of the columns, for a message.
@@ -138,7 +189,16 @@ type Parts = (Vec<String>, Vec<Vec<Option<String>>>, Vec<String>);
 fn separated(bytes: &[u8], delimiter: u8) -> Result<Parts, String> {
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(bytes);
     let header = reader.headers().map_err(|error| error.to_string())?;
-    let names = header.iter().map(|name| name.trim().to_owned()).collect();
+    let names: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
+    if let [all] = &names[..] {
+        let separator = [(',', "commas"), ('\t', "tabs"), (';', "semicolons")].into_iter();
+        let found = separator.clone().find(|(separator, _)| all.contains(*separator));
+        if let Some((_, found)) = found {
+            let expected = separator.clone().find(|(separator, _)| *separator == char::from(delimiter));
+            let expected = expected.map_or("another separator", |(_, name)| name);
+            return Err(format!("its columns stand between {found}, expected {expected}"));
+        }
+    }
     let (mut rows, mut places) = (Vec::new(), Vec::new());
     for record in reader.records() {
         let record = record.map_err(|error| error.to_string())?;
@@ -285,6 +345,23 @@ pub(crate) mod tests {
             assert!(error.to_string().contains(name) && error.to_string().contains(expected), "{error}");
             assert!(!error.hint.is_empty());
         }
+        for (name, bytes, expected, hint) in [
+            (
+                "x.csv",
+                &b"path;logit;label\na;0,5;1\n"[..],
+                "between semicolons, expected commas",
+                "put commas",
+            ),
+            ("x.csv", b"path\tlogit\tlabel\na\t1\t1\n", "between tabs, expected commas", "name it .tsv"),
+            ("x.tsv", b"path,logit,label\na,1,1\n", "between commas, expected tabs", "name it .csv"),
+        ] {
+            let error = read(name, bytes).unwrap_err();
+            assert!(
+                error.to_string().contains(expected) && error.hint.starts_with(hint),
+                "{error}: {}",
+                error.hint
+            );
+        }
         let missing = Columns::read(Path::new("no/such.csv")).unwrap_err();
         assert!(missing.to_string().contains("does not exist"), "{missing}");
         let found = read("x.csv", b"path,logit\na,one\n").unwrap();
@@ -301,6 +378,46 @@ pub(crate) mod tests {
                 .to_string()
                 .ends_with("line 2: \"logit\" is \"one\", expected a number")
         );
+    }
+
+    #[test]
+    fn true_is_generated_where_the_column_says_so_and_nothing_else_stands_in_it() {
+        use Label::{Generated, Real};
+        let labels = |text: &str| read("x.csv", text.as_bytes()).unwrap().labels(1);
+        for name in ["label", "Label", "is_fake", "generated", "AI"] {
+            let text = format!("path,{name}\na,True\nb,FALSE\nc,true\n");
+            assert_eq!(labels(&text).unwrap(), [Generated, Real, Generated], "{name}");
+        }
+        for (text, found, hint) in [
+            ("path,label\na,1\nb,True\n", "line 3: \"label\" is \"True\"", "the column mixes"),
+            ("path,label\na,true\nb,\n", "line 2: \"label\" is \"true\"", "the column mixes"),
+            (
+                "path,is_real\na,true\nb,false\n",
+                "line 2: \"is_real\" is \"true\"",
+                "true does not say of what",
+            ),
+            ("path,label\na,yes\n", "line 2: \"label\" is \"yes\"", "labels are never guessed"),
+        ] {
+            let error = labels(text).unwrap_err();
+            assert!(
+                error.to_string().contains(found) && error.hint.starts_with(hint),
+                "{error}: {}",
+                error.hint
+            );
+            assert!(error.hint.ends_with("write 1 (generated) or 0 (real)"), "{}", error.hint);
+        }
+        // Booleans of Parquet and JSON.
+        let lines = b"{\"path\":\"a\",\"label\":true}\n{\"path\":\"b\",\"label\":false}\n";
+        let lines = read("x.jsonl", lines).unwrap();
+        assert_eq!(lines.labels(lines.place("label").unwrap()).unwrap(), [Generated, Real]);
+        let column: arrow_array::ArrayRef =
+            std::sync::Arc::new(arrow_array::BooleanArray::from(vec![true, false]));
+        let batch = arrow_array::RecordBatch::try_from_iter([("label", column)]).unwrap();
+        let mut bytes = Vec::new();
+        let mut writer = parquet::arrow::ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        assert_eq!(read("x.parquet", &bytes).unwrap().labels(0).unwrap(), [Generated, Real]);
     }
 
     #[test]

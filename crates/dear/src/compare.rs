@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use images::Images;
 pub use markdown::markdown;
-pub use rows::{Change, Verdict};
+pub use rows::{Change, NewlyRefused, Verdict};
 pub use side::Side;
 
 use crate::error::Error;
@@ -81,6 +81,9 @@ pub struct Changes {
     pub images: Option<Images>,
     /// One entry for each row and metric; empty where the two cannot be compared.
     pub rows: Vec<Change>,
+    /// Images that a system scored before and refused after; each is a regression. Empty where a side has no records.
+    #[serde(default)]
+    pub newly_refused: Vec<NewlyRefused>,
     /// Options in force.
     pub options: CompareOptions,
 }
@@ -127,7 +130,12 @@ pub fn compare(before: &Side, after: &Side, options: &CompareOptions) -> Result<
         true => rows::changes(before, after, &systems, images.as_ref(), options)?,
         false => Vec::new(),
     };
-    let outcome = match (reasons.is_empty(), rows.iter().any(|row| row.verdict.is_regression())) {
+    let newly_refused = match &images {
+        Some(images) if reasons.is_empty() => rows::newly_refused(before, after, &systems, images),
+        _ => Vec::new(),
+    };
+    let worse = !newly_refused.is_empty() || rows.iter().any(|row| row.verdict.is_regression());
+    let outcome = match (reasons.is_empty(), worse) {
         (false, _) => Outcome::NotComparable,
         (true, true) => Outcome::Regression,
         (true, false) => Outcome::Fine,
@@ -139,6 +147,7 @@ pub fn compare(before: &Side, after: &Side, options: &CompareOptions) -> Result<
         differs: differs(&before.evaluation, &after.evaluation),
         images: images.map(|matched| matched.images),
         rows,
+        newly_refused,
         options: options.clone(),
     })
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
 use crate::columns::ColumnsError;
+use crate::scan::{exact_bytes, exact_path};
 
 /// Which side an image is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -175,7 +176,8 @@ impl DatasetError {
                 "the folder is searched recursively; hidden files and documents do not count".into()
             }
             Self::EmptyClass { .. } => {
-                "put images of the missing class into its folder, or use `dear scan`, which needs no labels"
+                "put images of the missing class into its folder; `dear evaluate` judges one class alone, and `dear scan` \
+                 needs no labels"
                     .into()
             }
             Self::Unlabelled { .. } => {
@@ -216,13 +218,24 @@ pub(crate) fn choose_split<'a>(found: &BTreeSet<&'a str>, asked: Option<&str>) -
 /// file is a manifest: CSV, TSV, JSON lines or Parquet with the columns `path` (relative to it) and `label`, and perhaps
 /// `subset`, `split`, `scene`.
 ///
-/// A file `manifest.csv` in the root with the columns `path` and `scene` makes images of one scene share a group.
+/// A file `manifest.csv` in the root, in the split or in the folder above the root, with the columns `path` and `scene`,
+/// makes images of one scene share a group.
 ///
 /// # Errors
 /// See [`DatasetError`]; both classes must have at least one image.
 pub fn open(root: &Path, split: Option<&str>) -> Result<Dataset, DatasetError> {
+    let dataset = open_any_class(root, split)?;
+    let named = if root.is_file() { root.to_owned() } else { dataset.root.clone() };
+    both_classes(dataset, &named)
+}
+
+/// As [`open`], but one class will do.
+///
+/// # Errors
+/// See [`DatasetError`].
+pub fn open_any_class(root: &Path, split: Option<&str>) -> Result<Dataset, DatasetError> {
     if root.is_file() {
-        return both_classes(manifest::open(root, split)?, root);
+        return manifest::open(root, split);
     }
     check_folder(root)?;
     let chosen = split_folder(root, split)?;
@@ -236,6 +249,7 @@ pub fn open(root: &Path, split: Option<&str>) -> Result<Dataset, DatasetError> {
     let listing = list_images(&base)?;
     let scenes = scenes_for(root, &base)?;
     let mut samples = Vec::with_capacity(listing.paths.len());
+    let mut scenes_known = false;
     for path in listing.paths {
         let relative = path.strip_prefix(&base).unwrap_or(&path);
         let folders: Vec<String> = relative
@@ -249,19 +263,13 @@ pub fn open(root: &Path, split: Option<&str>) -> Result<Dataset, DatasetError> {
             .collect();
         let key = path_text(relative);
         let (label, subset) = label_and_subset(&key, &folders)?;
-        let group =
-            scenes.as_ref().and_then(|scenes| scenes.get(&key)).cloned().unwrap_or_else(|| key.clone());
+        let scene = scenes.get(relative).cloned();
+        scenes_known |= scene.is_some();
+        let group = scene.or_else(|| exact_bytes(relative)).unwrap_or_else(|| key.clone());
         samples.push(Sample { path, key, label, subset, split: chosen.clone(), group });
     }
     samples.sort_by(|a, b| a.key.cmp(&b.key));
-    let dataset = Dataset {
-        root: base.clone(),
-        samples,
-        skipped: listing.skipped,
-        scenes_known: scenes.is_some(),
-        elsewhere,
-    };
-    both_classes(dataset, &base)
+    Ok(Dataset { root: base, samples, skipped: listing.skipped, scenes_known, elsewhere })
 }
 
 /// A split's name (none where the data is one set) and its images, or why they cannot be used.
@@ -434,31 +442,61 @@ fn label_and_subset(key: &str, folders: &[String]) -> Result<(Label, String), Da
     Ok((label, subset))
 }
 
-/// Scene of each key, where a manifest with the column `scene` lies in the split's folder or in the root above it.
-fn scenes_for(root: &Path, base: &Path) -> Result<Option<BTreeMap<String, String>>, DatasetError> {
-    for folder in if root == base { vec![base] } else { vec![base, root] } {
-        let path = folder.join("manifest.csv");
-        if !path.is_file() {
-            continue;
-        }
-        let bad = |reason: String| DatasetError::Manifest { path: path.display().to_string(), reason };
-        let mut reader = csv::Reader::from_reader(fs_err::File::open(&path)?);
-        let header = reader.headers().map_err(|error| bad(error.to_string()))?.clone();
-        let column = |name: &str| header.iter().position(|field| field == name);
-        let (Some(path_column), Some(scene_column)) = (column("path"), column("scene")) else { continue };
-        let prefix = base.strip_prefix(folder).map(path_text).unwrap_or_default();
-        let mut scenes = BTreeMap::new();
-        for row in reader.records() {
-            let row = row.map_err(|error| bad(error.to_string()))?;
-            let (Some(path), Some(scene)) = (row.get(path_column), row.get(scene_column)) else { continue };
-            let key = path.strip_prefix(&prefix).map_or(path, |rest| rest.trim_start_matches('/'));
-            if !scene.is_empty() {
-                scenes.insert(key.to_owned(), scene.to_owned());
-            }
-        }
-        return Ok(Some(scenes));
+/// Scene of each image (by its path relative to `base`), from the first manifest with the column `scene` that names one:
+/// in the split's folder, in the root above it, or in the folder above the root.
+fn scenes_for(root: &Path, base: &Path) -> Result<BTreeMap<PathBuf, String>, DatasetError> {
+    let mut scenes = read_scenes(base, Path::new(""), true)?;
+    if scenes.is_empty() && root != base {
+        scenes = read_scenes(root, base.strip_prefix(root).unwrap_or(Path::new("")), true)?;
     }
-    Ok(None)
+    if scenes.is_empty() {
+        let absolute = std::path::absolute(root)?;
+        let absolute = if absolute.file_name().is_some() { absolute } else { fs_err::canonicalize(root)? };
+        if let (Some(above), Some(name)) = (absolute.parent(), absolute.file_name()) {
+            let below = Path::new(name).join(base.strip_prefix(root).unwrap_or(Path::new("")));
+            scenes = read_scenes(above, &below, false)?;
+        }
+    }
+    Ok(scenes)
+}
+
+/// Scenes of the images in `folder/below`, relative to that, from `folder/manifest.csv`. Where that is the `own` manifest of
+/// the data, its paths may also be relative to `folder/below` already.
+fn read_scenes(folder: &Path, below: &Path, own: bool) -> Result<BTreeMap<PathBuf, String>, DatasetError> {
+    let (mut scenes, path) = (BTreeMap::new(), folder.join("manifest.csv"));
+    if !path.is_file() {
+        return Ok(scenes);
+    }
+    let bad = |reason: String| DatasetError::Manifest { path: path.display().to_string(), reason };
+    let mut reader = csv::Reader::from_reader(fs_err::File::open(&path)?);
+    let header = match reader.headers() {
+        Ok(header) => header.clone(),
+        Err(error) if own => return Err(bad(error.to_string())),
+        Err(_) => return Ok(scenes),
+    };
+    let column = |name: &str| header.iter().position(|field| field == name);
+    let (Some(path_column), Some(scene_column)) = (column("path"), column("scene")) else {
+        return Ok(scenes);
+    };
+    let exact_column = column("path_base64");
+    for row in reader.records() {
+        let row = row.map_err(|error| bad(error.to_string()))?;
+        let (Some(image), Some(scene @ [_, ..])) =
+            (row.get(path_column), row.get(scene_column).map(str::as_bytes))
+        else {
+            continue;
+        };
+        let exact = exact_column.and_then(|column| row.get(column)).filter(|text| !text.is_empty());
+        let image = exact.and_then(exact_path).unwrap_or_else(|| PathBuf::from(image));
+        let image = image.strip_prefix(".").unwrap_or(&image);
+        let scene = String::from_utf8_lossy(scene).into_owned();
+        match image.strip_prefix(below) {
+            Ok(rest) => _ = scenes.insert(rest.to_owned(), scene),
+            Err(_) if own => _ = scenes.insert(image.to_owned(), scene),
+            Err(_) => {}
+        }
+    }
+    Ok(scenes)
 }
 
 fn is_foreign_name(path: &Path) -> bool {
@@ -582,6 +620,43 @@ mod tests {
         assert!(dataset.scenes_known);
         let groups: Vec<_> = dataset.samples.iter().map(|sample| sample.group.as_str()).collect();
         assert_eq!(groups, ["fake/b.jpg", "a", "a"]);
+    }
+
+    #[test]
+    fn a_split_folder_alone_keeps_the_scenes_of_the_manifest_above_it() {
+        let folder =
+            tree(&["test/real/a-1.jpg", "test/real/a-2.jpg", "test/fake/b.jpg", "test2/real/a-1.jpg"]);
+        let with = |manifest: &str, at: &str| {
+            fs_err::write(folder.path().join("manifest.csv"), manifest).unwrap();
+            let dataset = open(&folder.path().join(at), None).unwrap();
+            let groups: Vec<String> = dataset.samples.into_iter().map(|sample| sample.group).collect();
+            (dataset.scenes_known, groups)
+        };
+        let alone = ["fake/b.jpg", "real/a-1.jpg", "real/a-2.jpg"].map(str::to_owned).to_vec();
+        let rows = "path,scene\ntest/real/a-1.jpg,a\ntest/real/a-2.jpg,a\n";
+        let shared = vec!["fake/b.jpg".to_owned(), "a".to_owned(), "a".to_owned()];
+        assert_eq!(with(rows, "test"), (true, shared.clone()));
+        assert_eq!(with(rows, "test/../test"), (true, shared.clone()));
+        assert_eq!(with(rows, "test/real/.."), (true, shared.clone()));
+        assert_eq!(with(rows, "."), (true, shared));
+        // Rows of another folder, an empty column, and a file that is no such manifest.
+        assert_eq!(
+            with("path,scene\ntest2/real/a-1.jpg,a\nreal/a-1.jpg,a\n", "test"),
+            (false, alone.clone())
+        );
+        for text in ["path,scene\ntest/real/a-1.jpg,\n", "path,scene\ntest/real/a-1.jpg,\ntest/fake/b.jpg,\n"]
+        {
+            assert_eq!(with(text, "."), (false, alone.clone()));
+        }
+        assert_eq!(with("something, else\n1\n", "test"), (false, alone));
+    }
+
+    #[test]
+    fn one_class_is_enough_where_that_is_asked_for() {
+        let folder = tree(&["real/a.jpg", "fake/notes.txt"]);
+        let dataset = open_any_class(folder.path(), None).unwrap();
+        assert_eq!((dataset.count(Label::Real), dataset.count(Label::Generated)), (1, 0));
+        assert!(matches!(open(folder.path(), None), Err(DatasetError::EmptyClass { .. })));
     }
 
     #[test]

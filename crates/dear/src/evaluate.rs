@@ -153,6 +153,22 @@ fn in_other_splits(dataset: &Dataset, scores: &Scores) -> u64 {
     scores.images.iter().filter(|image| hashes.contains(&image.sha256)).count() as u64
 }
 
+/// What cannot be judged where one class is all there is.
+pub(crate) fn one_class(data: &Data) -> Option<String> {
+    let text = match (data.real, data.fake) {
+        (0, _) => {
+            "There is no real image: only the share of generated images that is found (F.Acc) is judged. False alarms, and \
+             every metric that needs both classes, have no value."
+        }
+        (_, 0) => {
+            "There is no generated image: only the share of real images that is not accused (R.Acc) is judged. What is \
+             found, and every metric that needs both classes, have no value."
+        }
+        _ => return None,
+    };
+    Some(text.to_owned())
+}
+
 /// `1 image`, `2 images`.
 pub(crate) fn counted(n: u64, one: &str) -> String {
     format!("{n} {one}{}", if n == 1 { "" } else { "s" })
@@ -170,7 +186,7 @@ pub(crate) fn signed_decimals(value: f64, places: usize) -> String {
 
 /// What must be known before any number is read.
 pub(crate) fn warnings(data: &Data, origin: Option<&ScoreOrigin>) -> Vec<String> {
-    let mut found = Vec::new();
+    let mut found: Vec<String> = one_class(data).into_iter().collect();
     if data.in_both_classes > 0 {
         found.push(format!(
             "{} images stand in both classes, byte for byte. No number here can be trusted until that is mended.",

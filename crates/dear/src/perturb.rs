@@ -1,7 +1,8 @@
 //! A copy of a folder of images, each through the same chain: how a dataset is equalised, or made harder.
 //!
-//! Folders are kept; a manifest's images go where its paths say, below the copy. Where the chain's last step wrote a file, those very bytes are stored; else a PNG. A row of
-//! `manifest.csv` for each image says what it came from and what was drawn, and lets an interrupted run go on.
+//! Folders are kept; a manifest's images go where its paths say, below the copy. Where the chain's last step wrote a file,
+//! those very bytes are stored; else a PNG. A row of `manifest.csv` for each image says what it came from and what was drawn,
+//! and lets an interrupted run go on.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
@@ -16,6 +17,7 @@ use crate::error::Error;
 use crate::files::{sha256_hex, write_atomic};
 use crate::observe::{Event, Observer};
 use crate::probe::Refused;
+use crate::scan::{exact_bytes, exact_path};
 
 /// A row of `manifest.csv`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -50,6 +52,26 @@ pub struct PerturbedImage {
     /// Split that the source's manifest gives.
     #[serde(default)]
     pub split: String,
+    /// Exact bytes of `path` in base64 where it is not UTF-8; the column is absent where all are.
+    #[serde(default)]
+    pub path_base64: String,
+    /// Exact bytes of `source` in base64 where it is not UTF-8.
+    #[serde(default)]
+    pub source_base64: String,
+}
+
+impl PerturbedImage {
+    /// The file, relative to the manifest.
+    fn exact_path(&self) -> PathBuf {
+        let exact = Some(self.path_base64.as_str()).filter(|text| !text.is_empty()).and_then(exact_path);
+        exact.unwrap_or_else(|| PathBuf::from(&self.path))
+    }
+
+    /// The source's path, exactly.
+    fn exact_source(&self) -> PathBuf {
+        let exact = Some(self.source_base64.as_str()).filter(|text| !text.is_empty()).and_then(exact_path);
+        exact.unwrap_or_else(|| PathBuf::from(&self.source))
+    }
 }
 
 /// What a run did.
@@ -88,7 +110,7 @@ pub fn perturb(
     let (items, skipped) = if source.is_file() { listed(source, out)? } else { found(source, out)? };
     fs_err::create_dir_all(out)?;
     let earlier = earlier(out, chain, seed)?;
-    let names = names(items.iter().map(|item| Path::new(&item.name)));
+    let names = names(items.iter().map(|item| item.name.as_path()));
     let mut done = Perturbed { skipped, ..Perturbed::default() };
     write_manifest(out, &done.images)?;
     observer.event(Event::Started { step: "perturbing images", total: items.len() as u64 });
@@ -122,9 +144,10 @@ pub fn perturb(
 /// An image to be copied.
 struct Item {
     path: PathBuf,
-    /// Its path relative to the source folder or the manifest.
+    /// Its path relative to the source folder or the manifest, exactly and as text.
+    relative: PathBuf,
     key: String,
-    /// Where it goes in the copy: the key, without steps that lead out of a folder.
+    /// Where it goes in the copy: the relative path, without steps that lead out of a folder.
     name: PathBuf,
     /// What the source's manifests say of it.
     known: Known,
@@ -145,10 +168,10 @@ fn found(source: &Path, out: &Path) -> Result<(Vec<Item>, u64), Error> {
     check_apart(source, out)?;
     let scenes = scenes(source)?;
     let item = |path: PathBuf| {
-        let name = path.strip_prefix(source).unwrap_or(&path).to_owned();
-        let key = path_text(&name);
-        let known = Known { scene: scenes.get(&key).cloned().unwrap_or_default(), ..Known::default() };
-        Item { path, key, name, known }
+        let relative = path.strip_prefix(source).unwrap_or(&path).to_owned();
+        let scene = scenes.get(&relative).cloned().unwrap_or_default();
+        let (key, name) = (path_text(&relative), relative.clone());
+        Item { path, relative, key, name, known: Known { scene, ..Known::default() } }
     };
     Ok((listing.paths.into_iter().map(item).collect(), listing.skipped))
 }
@@ -161,9 +184,10 @@ fn listed(source: &Path, out: &Path) -> Result<(Vec<Item>, u64), Error> {
         if sample.path.exists() {
             check_outside(&sample.path, out)?;
         }
-        let inside = Path::new(&sample.key).components().filter(|part| matches!(part, Component::Normal(_)));
+        let relative = sample.path.strip_prefix(&set.root).unwrap_or(&sample.path).to_owned();
         items.push(Item {
-            name: inside.collect(),
+            name: relative.components().filter(|part| matches!(part, Component::Normal(_))).collect(),
+            relative,
             known: Known {
                 scene: if set.scenes_known { sample.group } else { String::new() },
                 label: sample.label.as_str().to_owned(),
@@ -190,7 +214,7 @@ impl Job<'_> {
     /// The row, or why there is none, and whether an earlier run made it. Errors are those of writing.
     fn run(
         &self,
-        earlier: &HashMap<String, PerturbedImage>,
+        earlier: &HashMap<PathBuf, PerturbedImage>,
     ) -> Result<(Result<PerturbedImage, Refused>, bool), Error> {
         let Item { path, key, known, .. } = self.item;
         let refuse = |kind: &str, message: String| {
@@ -208,10 +232,11 @@ impl Job<'_> {
             split: known.split.clone(),
             ..row
         };
-        if let Some(row) = earlier.get(key)
+        if let Some(row) = earlier.get(&self.item.relative)
             && row.source_sha256 == source_sha256
-            && Path::new(&row.path).with_extension("") == Path::new(&path_text(self.name))
-            && fs_err::read(self.out.join(&row.path)).is_ok_and(|bytes| sha256_hex(&bytes) == row.sha256)
+            && row.exact_path().with_extension("") == self.name
+            && fs_err::read(self.out.join(row.exact_path()))
+                .is_ok_and(|bytes| sha256_hex(&bytes) == row.sha256)
         {
             return Ok((Ok(told(row.clone())), true));
         }
@@ -245,6 +270,8 @@ impl Job<'_> {
             drawn: applied.drawn.join(" | "),
             width: applied.image.width(),
             height: applied.image.height(),
+            path_base64: exact_bytes(Path::new(&name)).unwrap_or_default(),
+            source_base64: exact_bytes(&self.item.relative).unwrap_or_default(),
             ..PerturbedImage::default()
         };
         Ok((Ok(told(row)), false))
@@ -278,7 +305,7 @@ fn resolved(out: &Path) -> Result<PathBuf, Error> {
 }
 
 /// Rows of an earlier run with the same chain and seed.
-fn earlier(out: &Path, chain: &Chain, seed: u64) -> Result<HashMap<String, PerturbedImage>, Error> {
+fn earlier(out: &Path, chain: &Chain, seed: u64) -> Result<HashMap<PathBuf, PerturbedImage>, Error> {
     let other = |what: String| {
         Err(Error::Images {
             message: format!("{}: {what}", out.display()),
@@ -304,13 +331,13 @@ fn earlier(out: &Path, chain: &Chain, seed: u64) -> Result<HashMap<String, Pertu
         if row.chain != chain.to_string() || row.seed != seed {
             return other(format!("made with chain {:?} and seed {}", row.chain, row.seed));
         }
-        rows.insert(row.source.clone(), row);
+        rows.insert(row.exact_source(), row);
     }
     Ok(rows)
 }
 
 /// Columns of the manifest, in the order of [`PerturbedImage`].
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 15] = [
     "path",
     "source",
     "source_sha256",
@@ -324,6 +351,8 @@ const COLUMNS: [&str; 13] = [
     "label",
     "subset",
     "split",
+    "path_base64",
+    "source_base64",
 ];
 /// From this column on, those without any value are left out: a column `scene` says that scenes are known.
 const ALWAYS: usize = 9;
@@ -358,12 +387,14 @@ impl PerturbedImage {
             self.label.clone(),
             self.subset.clone(),
             self.split.clone(),
+            self.path_base64.clone(),
+            self.source_base64.clone(),
         ]
     }
 }
 
 /// Scenes by path, from manifests in the source folder and in the folders directly in it.
-fn scenes(source: &Path) -> Result<HashMap<String, String>, Error> {
+fn scenes(source: &Path) -> Result<HashMap<PathBuf, String>, Error> {
     let mut folders = vec![PathBuf::new()];
     for entry in fs_err::read_dir(source)? {
         let entry = entry?;
@@ -385,12 +416,14 @@ fn scenes(source: &Path) -> Result<HashMap<String, String>, Error> {
         let header = reader.headers().map_err(bad)?.clone();
         let column = |name: &str| header.iter().position(|field| field == name);
         let (Some(image), Some(scene)) = (column("path"), column("scene")) else { continue };
+        let exact = column("path_base64");
         for row in reader.records() {
             let row = row.map_err(bad)?;
             if let (Some(image), Some(scene @ [_, ..])) = (row.get(image), row.get(scene).map(str::as_bytes))
             {
-                let key = path_text(&folder.join(image));
-                scenes.insert(key, String::from_utf8_lossy(scene).into_owned());
+                let exact = exact.and_then(|column| row.get(column)).filter(|text| !text.is_empty());
+                let image = exact.and_then(exact_path).unwrap_or_else(|| PathBuf::from(image));
+                scenes.insert(folder.join(image), String::from_utf8_lossy(scene).into_owned());
             }
         }
     }
@@ -431,6 +464,35 @@ fn numbered(name: Option<&OsStr>, number: u32) -> OsString {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn names_that_are_not_utf8_stay_apart_and_are_not_made_again() {
+        use std::os::unix::ffi::OsStrExt;
+        let temp = tempfile::tempdir().unwrap();
+        let (source, out) = (temp.path().join("in"), temp.path().join("out"));
+        fs_err::create_dir_all(&source).unwrap();
+        for (name, level) in [(b"\xfe.png", 10), (b"\xff.png", 200)] {
+            let image = dear_image::Image::from_fn(8, 8, |_, _| [level; 3]);
+            let path = source.join(OsStr::from_bytes(name));
+            if fs_err::write(path, encode_png(&image).unwrap()).is_err() {
+                eprintln!("this file system has no such names: nothing to see here");
+                return;
+            }
+        }
+        fs_err::write(source.join(MANIFEST), "path,scene,path_base64\nx,one,/i5wbmc=\nx,two,/y5wbmc=\n")
+            .unwrap();
+        let chain = Chain::parse("clean").unwrap();
+        let run = || perturb(&source, &out, &chain, 0, &crate::observe::Silent).unwrap();
+        let first = run();
+        let told: Vec<(&str, &str)> =
+            first.images.iter().map(|row| (row.source_base64.as_str(), row.scene.as_str())).collect();
+        assert_eq!(told, [("/i5wbmc=", "one"), ("/y5wbmc=", "two")]);
+        let files: HashSet<PathBuf> = first.images.iter().map(PerturbedImage::exact_path).collect();
+        assert!(files.len() == 2 && files.iter().all(|file| out.join(file).is_file()), "{files:?}");
+        let second = run();
+        assert_eq!((second.kept, &second.images), (2, &first.images));
+    }
 
     #[test]
     fn names_never_collide() {

@@ -175,7 +175,6 @@ impl RadOptions {
 
 /// What became of the probes that were given.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct ProbeCounts {
     /// Probes given.
     pub given: u64,
@@ -200,7 +199,6 @@ impl ProbeCounts {
 
 /// The scores of all channels and what they are made of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Rad {
     /// Score of each channel, `[C]`, finite. High: fires on generated content.
     pub scores: Vec<f64>,
@@ -217,7 +215,17 @@ pub struct Rad {
     /// Channels whose deviation could not be told from zero (standardised scores only).
     pub flat_channels: u64,
     /// The options in force.
+    #[serde(deserialize_with = "known_fields")]
     pub options: RadOptions,
+}
+
+/// Options as a document tells them: fields that a later version added are passed over. A recipe's are refused.
+fn known_fields<'de, D: serde::Deserializer<'de>>(document: D) -> Result<RadOptions, D::Error> {
+    use serde::de::Error as _;
+    let mut fields = serde_json::Map::deserialize(document)?;
+    let known = serde_json::to_value(RadOptions::default()).map_err(D::Error::custom)?;
+    fields.retain(|name, _| known.get(name).is_some());
+    RadOptions::deserialize(serde_json::Value::Object(fields)).map_err(D::Error::custom)
 }
 
 /// Why there are no scores.

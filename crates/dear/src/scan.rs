@@ -227,6 +227,27 @@ pub(crate) fn exact_bytes(path: &Path) -> Option<String> {
     path.to_str().is_none().then(|| base64::engine::general_purpose::STANDARD.encode(bytes))
 }
 
+/// The path whose bytes [`exact_bytes`] wrote; nothing where the text is not such.
+pub(crate) fn exact_path(text: &str) -> Option<PathBuf> {
+    path_of(decoded(text)?)
+}
+
+/// The bytes of a path in base64.
+pub(crate) fn decoded(text: &str) -> Option<Vec<u8>> {
+    base64::engine::general_purpose::STANDARD.decode(text).ok()
+}
+
+#[cfg(unix)]
+fn path_of(bytes: Vec<u8>) -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStringExt;
+    Some(std::ffi::OsString::from_vec(bytes).into())
+}
+
+#[cfg(not(unix))]
+fn path_of(bytes: Vec<u8>) -> Option<PathBuf> {
+    String::from_utf8(bytes).ok().map(Into::into)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

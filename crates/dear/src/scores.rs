@@ -4,6 +4,7 @@
 
 mod files;
 mod join;
+mod names;
 pub mod reference;
 mod unit;
 

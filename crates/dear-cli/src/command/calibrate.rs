@@ -98,8 +98,9 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         None => validation_set(&args.data)?,
     };
     output::check_writable(&args.out)?;
-    let detector = args.detector.open()?;
     let work = args.work.unwrap_or_else(|| work_folder(&args.out));
+    output::check_no_file(&work)?;
+    let detector = args.detector.open()?;
     let scenes = scenes(&dataset);
     let images = Images {
         sources: &dataset_sources(&dataset),

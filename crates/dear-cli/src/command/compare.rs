@@ -109,6 +109,9 @@ fn print(changes: &Changes) -> Result<(), Error> {
             change.verdict.word()
         ))?;
     }
+    for line in changes.refusals() {
+        output::line(output::one_line(line))?;
+    }
     if changes.outcome != Found::NotComparable {
         output::line(format_args!("{}: {}", changes.outcome.title().to_lowercase(), changes.sum()))?;
     }

@@ -135,6 +135,9 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         EvaluateOptions { seed: args.seed, target_fpr: args.target_fpr, ..EvaluateOptions::default() };
     options.bootstrap.seed = args.seed;
     options.check()?;
+    if let Some(folder) = &args.reference_tree {
+        output::check_no_file(folder)?;
+    }
     let Judged { evaluation, scores, records, examples } = match &args.data {
         Some(data) => judge_detectors(&args, data, &options)?,
         None => judge_files(&args, &options)?,
@@ -180,7 +183,7 @@ fn judge_detectors(args: &Args, data: &Path, options: &EvaluateOptions) -> Resul
         Some(named) => named.iter().map(|severity| severity.family()).collect(),
     };
     let conditions = Conditions::new(&chains, &families)?;
-    let dataset = dataset::open(data, args.split.as_deref())?;
+    let dataset = dataset::open_any_class(data, args.split.as_deref())?;
     output::check_folder_writable(&args.out)?;
     let mut detectors: Vec<Detector> = Vec::new();
     for path in &args.detector {
@@ -407,7 +410,7 @@ pub(crate) fn report_refused(records: &[ImageRecord]) -> usize {
     let mut seen = std::collections::BTreeSet::new();
     let refused: Vec<dear::probe::Refused> = records
         .iter()
-        .filter(|record| record.error.is_some() && seen.insert(&record.path))
+        .filter(|record| record.error.is_some() && seen.insert((&record.path, &record.path_base64)))
         .filter_map(|record| {
             Some(dear::probe::Refused {
                 path: record.path.clone(),

@@ -55,6 +55,8 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         return Ok(Outcome::Done);
     }
     output::check_writable(&args.out)?;
+    let work = args.work.unwrap_or_else(|| work_folder(&args.out));
+    output::check_no_file(&work)?;
     let detector = args.detector.open()?;
     let inputs = Inputs {
         real: args.images.real,
@@ -62,7 +64,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         val: args.images.val,
         probes: args.probes.map(|probes| (probes, args.masks)),
         null_probes: args.null_probes,
-        work: args.work.unwrap_or_else(|| work_folder(&args.out)),
+        work,
         engine: args.detector.engine.options(),
     };
     let hardened = harden(&detector, &inputs, &recipe, &Progress::default())?;

@@ -27,6 +27,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let chain = parse_chain(&args.chain)?;
+    output::check_no_file(&args.out)?;
     let done = perturb(&args.source, &args.out, &chain, args.seed, &Progress::default())?;
     output::refused(&done.refused);
     output::line(format_args!(

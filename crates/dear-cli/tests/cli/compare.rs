@@ -53,7 +53,7 @@ fn exit_codes_tell_fine_from_regression_from_not_comparable() {
     let out = evaluated(temp.path(), "a", 4);
     let same = dear(args!["compare", &out, out.join("results.json")]).expect(0);
     assert!(
-        same.stdout.contains("no regression: ") && same.stdout.contains("7 images on both sides"),
+        same.stdout.contains("no regression: ") && same.stdout.contains("images on both sides: 7"),
         "{same:?}"
     );
 
@@ -62,6 +62,10 @@ fn exit_codes_tell_fine_from_regression_from_not_comparable() {
     let worse = edited(&out, "worse", false, |results| {
         results["later"] = json!({"and": 1});
         results["tables"][0]["later"] = json!(true);
+        results["tables"][0]["metrics"][0]["later"] = json!([1]);
+        results["options"]["later"] = json!("x");
+        results["options"]["bootstrap"]["later"] = json!(2);
+        results.as_object_mut().unwrap().remove("shapes");
         results["version"] = json!("9.9.9");
         set(results, "auc", auc - 0.05);
     });
@@ -127,6 +131,34 @@ fn records_give_the_difference_an_interval() {
     assert_eq!((changes["images"]["both"].as_u64(), all["verdict"].as_str()), (Some(7), Some("worse")));
     let text = dear(args!["compare", &out, &after, "--format", "markdown"]).expect(1).stdout;
     assert!(text.starts_with("## Regression\n") && text.contains("| clean | mini | all | auc |"), "{text}");
+}
+
+#[test]
+fn an_image_that_is_newly_refused_is_a_regression_whatever_the_tolerance() {
+    let temp = tempfile::tempdir().unwrap();
+    let out = evaluated(temp.path(), "a", 4);
+    let after = edited(&out, "after", true, |_| ());
+    let lines = fs_err::read_to_string(out.join("records.jsonl")).unwrap();
+    let refused: Vec<String> = lines
+        .lines()
+        .enumerate()
+        .map(|(i, line)| {
+            let mut record: Value = serde_json::from_str(line).unwrap();
+            if i == 4 {
+                record["logits"]["mini"] = Value::Null;
+                record["error"] = json!("truncated");
+                record["message"] = json!("its data end early");
+                record["later"] = json!(1);
+            }
+            record.to_string()
+        })
+        .collect();
+    fs_err::write(after.join("records.jsonl"), refused.join("\n")).unwrap();
+    let ran = dear(args!["compare", &out, &after, "--tolerance", "1"]).expect(1);
+    assert!(ran.stdout.contains("newly refused: real/kodak/"), "{ran:?}");
+    assert!(ran.stdout.contains("(clean, mini): its data end early"), "{ran:?}");
+    // An image that is scored again is none.
+    dear(args!["compare", &after, &out, "--tolerance", "1"]).expect(0);
 }
 
 #[test]

@@ -269,6 +269,67 @@ fn an_image_that_only_a_chain_makes_unusable_is_a_failed_item() {
 }
 
 #[test]
+fn one_class_alone_is_judged_and_what_cannot_be_said_is_said() {
+    let temp = tempfile::tempdir().unwrap();
+    for (class, other, judged, missing) in [
+        ("real", "fake", "r_acc", "There is no generated image: only"),
+        ("fake", "real", "f_acc", "There is no real image: only"),
+    ] {
+        let data = temp.path().join(class);
+        folder_of(&samples("test", 2), data.join(class).join("one"));
+        folder_of(&samples("val", 1), data.join(class).join("two"));
+        // An empty folder of the other class says no more than none.
+        fs_err::create_dir_all(data.join(other)).unwrap();
+        let out = temp.path().join(format!("{class}-out"));
+        let ran = dear(args![
+            "evaluate",
+            "--data",
+            &data,
+            "--out",
+            &out,
+            "--perturb",
+            "jpeg(70)",
+            "--severity",
+            "blur"
+        ]);
+        let ran = ran.expect(0);
+        assert!(ran.talk("warning: ")[0].starts_with(missing), "{}", ran.stderr);
+        let found = results(&out);
+        let all = table(&found, "clean", "mini", "all");
+        assert_eq!(counts(all), if class == "real" { [3, 0, 0, 0] } else { [0, 3, 0, 0] });
+        for metric in all["metrics"].as_array().unwrap() {
+            let undefined = if class == "real" { "no_fake" } else { "no_real" };
+            let expected = if metric["metric"] == judged { Value::Null } else { undefined.into() };
+            assert_eq!(
+                (&metric["undefined"], metric["value"].is_null()),
+                (&expected, metric["metric"] != judged)
+            );
+        }
+        let advice = &found["advice"][0];
+        assert_eq!(advice["standing"], "not_shown");
+        let said = advice["sentences"].to_string();
+        let unsaid = if class == "real" {
+            "What it finds cannot be said"
+        } else {
+            "cannot be said, since there is no real"
+        };
+        assert!(said.contains(unsaid), "{said}");
+        assert!(found["words"][0].as_str().unwrap().contains(missing), "{}", found["words"]);
+        for page in ["report.md", "report.html"] {
+            let text = fs_err::read_to_string(out.join(page)).unwrap();
+            assert!(text.contains(missing), "{page}");
+            // Pictures in base64 may hold any letters.
+            let parts = text.split("base64,").enumerate();
+            let text: String =
+                parts.map(|(i, part)| if i == 0 { part } else { &part[part.find('"').unwrap()..] }).collect();
+            for bad in ["NaN", "nan ", "inf ", ">inf", "unknown share", " 0 real images cannot"] {
+                assert!(!text.contains(bad), "{page}: {bad}");
+            }
+        }
+    }
+}
+
+#[test]
 fn json_on_stdout_is_the_results_file() {
     let temp = tempfile::tempdir().unwrap();
     let (data, out) = (dataset(temp.path().join("data")), temp.path().join("out"));

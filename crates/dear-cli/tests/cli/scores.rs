@@ -123,7 +123,11 @@ fn several_files_are_compared_on_the_images_that_all_list() {
     let second = write(temp.path(), "second.csv", second.trim_end().rsplit_once('\n').unwrap().0);
     let out = temp.path().join("out");
     let ran = dear(args!["evaluate", "--scores", &first, &second, "--out", &out]).expect(0);
-    assert!(ran.talk("warning: ")[0].starts_with("1 images do not stand in all systems"), "{}", ran.stderr);
+    assert!(
+        ran.talk("warning: ")[0].starts_with("Images left out because they do not stand in all systems: 1;"),
+        "{}",
+        ran.stderr
+    );
     let found = results(&out);
     assert_eq!((found["data"]["real"].as_u64(), found["data"]["fake"].as_u64()), (Some(20), Some(19)));
     assert_eq!((found["comparisons"].as_array().unwrap().len(), found["family"].as_u64()), (1, Some(3)));
@@ -226,6 +230,36 @@ fn odd_names_survive_and_are_escaped_in_the_page() {
     let paths: Vec<&str> = records.iter().map(|record| record["path"].as_str().unwrap()).collect();
     assert_eq!(paths, [name, "=cmd|'/C calc'!A0, \"b\"\n.jpg"]);
     assert!(!fs_err::read_to_string(out.join("report.html")).unwrap().contains("<img src=x"));
+}
+
+#[cfg(unix)]
+#[test]
+fn names_that_are_not_utf8_stay_apart_through_records_and_the_references_tree() {
+    use std::os::unix::ffi::OsStrExt;
+    let temp = tempfile::tempdir().unwrap();
+    let data = temp.path().join("data");
+    stand_ins(&samples("val", 2), data.join("fake/one"));
+    fs_err::create_dir_all(data.join("real/one")).unwrap();
+    for (from, name) in samples("test", 2).iter().zip([b"\xfe.png", b"\xff.png"]) {
+        let to = data.join("real/one").join(std::ffi::OsStr::from_bytes(name));
+        if fs_err::copy(from, to).is_err() {
+            eprintln!("this file system has no such names: nothing to see here");
+            return;
+        }
+    }
+    let (out, tree) = (temp.path().join("out"), temp.path().join("tree"));
+    dear(args!["evaluate", "--data", &data, "--out", &out, "--reference-tree", &tree]).expect(0);
+    let before = results(&out);
+    assert_eq!(before["data"]["real"], 2);
+    for (name, from) in [("records", out.join("records.parquet")), ("tree", tree)] {
+        let again = temp.path().join(name);
+        dear(args!["evaluate", "--scores", from, "--out", &again]).expect(0);
+        assert_eq!(results(&again)["data"]["real"], 2, "{name}");
+        assert_eq!(metric(&results(&again), "mini", "auc"), metric(&before, "mini", "auc"), "{name}");
+        let records = json_lines(&fs_err::read_to_string(again.join("records.jsonl")).unwrap());
+        let exact: Vec<&str> = records.iter().filter_map(|record| record["path_base64"].as_str()).collect();
+        assert_eq!(exact, ["cmVhbC9vbmUv/i5wbmc=", "cmVhbC9vbmUv/y5wbmc="], "{name}");
+    }
 }
 
 #[test]

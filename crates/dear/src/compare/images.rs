@@ -25,14 +25,14 @@ impl Images {
     /// Why these are not the same images; empty where they are.
     pub(super) fn reasons(&self) -> Vec<String> {
         [
-            (self.only_before, "images are in the records before only"),
-            (self.only_after, "images are in the records after only"),
-            (self.other_bytes, "images have other bytes after"),
-            (self.other_label, "images have another label after"),
+            (self.only_before, "images in the records before only"),
+            (self.only_after, "images in the records after only"),
+            (self.other_bytes, "images with other bytes after"),
+            (self.other_label, "images with another label after"),
         ]
         .into_iter()
         .filter(|(n, _)| *n > 0)
-        .map(|(n, what)| format!("{n} {what}"))
+        .map(|(n, what)| format!("{what}: {n}"))
         .collect()
     }
 }
@@ -40,8 +40,8 @@ impl Images {
 /// Images of both sides, and their records.
 pub(super) struct Matched<'a> {
     pub(super) images: Images,
-    /// Record before (of whichever chain came first), key after.
-    pairs: Vec<(&'a ImageRecord, &'a str)>,
+    /// Records before and after, of whichever chain came first.
+    pairs: Vec<(&'a ImageRecord, &'a ImageRecord)>,
     before: HashMap<(&'a str, &'a str), &'a ImageRecord>,
     after: HashMap<(&'a str, &'a str), &'a ImageRecord>,
 }
@@ -50,6 +50,38 @@ impl<'a> Matched<'a> {
     /// Labels of the images on both sides.
     pub(super) fn labels(&self) -> Vec<u8> {
         self.pairs.iter().map(|(record, _)| record.label.as_u8()).collect()
+    }
+
+    /// A number for the scene of each image on both sides, as the records before name it, else those after; `None` where
+    /// some image has none on either side.
+    pub(super) fn scenes(&self) -> Option<Vec<u64>> {
+        let mut ids: HashMap<&str, u64> = HashMap::new();
+        self.pairs
+            .iter()
+            .map(|(before, after)| {
+                let scene = before.scene.as_deref().or(after.scene.as_deref())?;
+                let next = ids.len() as u64;
+                Some(*ids.entry(scene).or_insert(next))
+            })
+            .collect()
+    }
+
+    /// Images that a system (name before, name after) scored before under a chain and refused after, with the record after
+    /// where there is one.
+    pub(super) fn newly_refused(
+        &self,
+        chain: &str,
+        (old, new): (&str, &str),
+    ) -> Vec<(&'a ImageRecord, Option<&'a ImageRecord>)> {
+        let scored = |record: Option<&&ImageRecord>, system: &str| {
+            record.is_some_and(|record| record.logits.get(system).copied().flatten().is_some())
+        };
+        let of_chain = self.pairs.iter().filter_map(|(before, after)| {
+            let then = self.after.get(&(chain, key(after)));
+            (scored(self.before.get(&(chain, key(before))), old) && !scored(then, new))
+                .then_some((*before, then.copied()))
+        });
+        of_chain.collect()
     }
 
     /// For each image on both sides, the logits of a system (name before, name after) under a chain, NaN where a side has
@@ -67,7 +99,7 @@ impl<'a> Matched<'a> {
         self.pairs
             .iter()
             .map(|(record, after)| match within(record.label, &record.subset) {
-                true => (logit(&self.before, key(record), old), logit(&self.after, after, new)),
+                true => (logit(&self.before, key(record), old), logit(&self.after, key(after), new)),
                 false => (f64::NAN, f64::NAN),
             })
             .unzip()
@@ -93,7 +125,7 @@ pub(super) fn matched<'a>(before: &'a Side, after: &'a Side) -> Option<Matched<'
     let mut found = 0;
     for record in old_images {
         match by_key.get(key(record)) {
-            Some(other) => {
+            Some(&other) => {
                 found += 1;
                 // A file that could not be read has no hash: its path says which it is.
                 let known = !record.sha256.is_empty() && !other.sha256.is_empty();
@@ -102,13 +134,13 @@ pub(super) fn matched<'a>(before: &'a Side, after: &'a Side) -> Option<Matched<'
                 } else if record.label != other.label {
                     images.other_label += 1;
                 } else {
-                    pairs.push((record, key(other)));
+                    pairs.push((record, other));
                 }
             }
             None => match by_content.get_mut(&(record.sha256.as_str(), record.label)).and_then(Vec::pop) {
                 Some(moved) => {
                     found += 1;
-                    pairs.push((record, key(moved)));
+                    pairs.push((record, moved));
                 }
                 None => images.only_before += 1,
             },

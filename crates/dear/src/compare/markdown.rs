@@ -35,6 +35,7 @@ pub fn markdown(changes: &Changes) -> String {
     if !shown.is_empty() {
         page.table(&heads.map(str::to_owned), shown.into_iter().map(row));
     }
+    page.list(&changes.refusals());
     if changes.outcome != Outcome::NotComparable {
         page.paragraph(&changes.sum());
     }
@@ -91,11 +92,31 @@ impl Changes {
             .chain(of(|row| row.verdict == Verdict::Same && row.kind == SubsetKind::All))
     }
 
+    /// The first images that are newly refused and why, a sentence each, and how many more there are.
+    pub fn refusals(&self) -> Vec<String> {
+        const LISTED: usize = 10;
+        let mut listed: Vec<String> = self
+            .newly_refused
+            .iter()
+            .take(LISTED)
+            .map(|image| {
+                let why =
+                    image.message.as_deref().or(image.error.as_deref()).unwrap_or("no reason is recorded");
+                format!("newly refused: {} ({}, {}): {why}", image.path, image.chain, image.system)
+            })
+            .collect();
+        let more = self.newly_refused.len().saturating_sub(LISTED);
+        if more > 0 {
+            listed.push(format!("newly refused: {more} more"));
+        }
+        listed
+    }
+
     /// How many values changed, in a sentence.
     pub fn sum(&self) -> String {
         let count = |verdict: Verdict| self.rows.iter().filter(|row| row.verdict == verdict).count();
         let paired = match &self.images {
-            Some(images) => format!("{} images on both sides", images.both),
+            Some(images) => format!("images on both sides: {}", images.both),
             None => "images not compared by content: records.jsonl is not on both sides".to_owned(),
         };
         format!(

@@ -37,6 +37,23 @@ pub struct Change {
     pub verdict: Verdict,
 }
 
+/// An image that a system scored before and refused after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewlyRefused {
+    /// The image, as the records before name it.
+    pub path: String,
+    /// Its exact bytes in base64 where it is not UTF-8.
+    pub path_base64: Option<String>,
+    /// Chain.
+    pub chain: String,
+    /// System; its name before.
+    pub system: String,
+    /// Kind of error after.
+    pub error: Option<String>,
+    /// The error after, in words.
+    pub message: Option<String>,
+}
+
 /// What a change comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -103,12 +120,12 @@ pub(super) fn changes(
             return Err(Error::Options(format!("metric {metric:?} is in no table of the evaluation before")));
         }
     }
-    // Images that share a scene cannot be resampled one by one, and records do not name scenes.
-    let images =
-        images.filter(|_| !before.evaluation.data.scenes_known && !after.evaluation.data.scenes_known);
+    // Images that share a scene cannot be resampled one by one: without scenes in the records there is no interval.
+    let grouped = before.evaluation.data.scenes_known || after.evaluation.data.scenes_known;
+    let scenes = images.filter(|_| grouped).and_then(Matched::scenes);
     let bootstrap = &before.evaluation.options.bootstrap;
-    let intervals = match images {
-        Some(images) => intervals(images, &old, &new, systems, bootstrap, options)?,
+    let intervals = match images.filter(|_| scenes.is_some() || !grouped) {
+        Some(images) => intervals(images, scenes.as_deref(), &old, &new, systems, bootstrap, options)?,
         None => vec![Vec::new(); old.len()],
     };
     let mut changes = Vec::new();
@@ -125,8 +142,15 @@ pub(super) fn changes(
         }
         if row.kind == SubsetKind::All {
             let values = (row.refused_share(), other.and_then(Row::refused_share));
-            if values != (Some(0.0), Some(0.0)) {
-                changes.extend(change(row, "refused", values, None, options.tolerance));
+            let gone = images.zip(other).map_or(0, |(images, other)| {
+                images.newly_refused(row.chain, (row.system, other.system)).len()
+            });
+            if values != (Some(0.0), Some(0.0)) || gone > 0 {
+                // No tolerance: each image that is newly refused is one that used to work.
+                let refused = change(row, "refused", values, None, 0.0);
+                let verdict = |found: Verdict| if gone > 0 { Verdict::Worse } else { found };
+                changes
+                    .extend(refused.map(|refused| Change { verdict: verdict(refused.verdict), ..refused }));
             }
         }
     }
@@ -139,6 +163,31 @@ pub(super) fn changes(
         }
     }
     Ok(changes)
+}
+
+/// Every image that a system scored before and refused after, where records say so.
+pub(super) fn newly_refused(
+    before: &Side,
+    after: &Side,
+    systems: &[(String, String)],
+    images: &Matched,
+) -> Vec<NewlyRefused> {
+    let (old, new) = (rows(&before.evaluation), rows(&after.evaluation));
+    let mut found = Vec::new();
+    for row in old.iter().filter(|row| row.kind == SubsetKind::All) {
+        let Some(other) = counterpart(row, &new, systems) else { continue };
+        for (record, after) in images.newly_refused(row.chain, (row.system, other.system)) {
+            found.push(NewlyRefused {
+                path: record.path.clone(),
+                path_base64: record.path_base64.clone(),
+                chain: row.chain.to_owned(),
+                system: row.system.to_owned(),
+                error: after.and_then(|after| after.error.clone()),
+                message: after.and_then(|after| after.message.clone()),
+            });
+        }
+    }
+    found
 }
 
 /// Nothing where both sides have no value.
@@ -187,6 +236,7 @@ fn change(
 /// Paired differences of every old row that has a counterpart.
 fn intervals(
     images: &Matched,
+    scenes: Option<&[u64]>,
     old: &[&Row],
     new: &[Row],
     systems: &[(String, String)],
@@ -212,10 +262,10 @@ fn intervals(
             SubsetKind::MeanOverGenerators => continue,
         };
         if row.kind == SubsetKind::All {
-            let pairs = paired(&labels, &[(&logits.0, &logits.1)], None, bootstrap)?;
+            let pairs = paired(&labels, &[(&logits.0, &logits.1)], scenes, bootstrap)?;
             whole.extend(pairs.into_iter().map(|pair| (at, pair)));
         } else {
-            found[at] = paired_difference(&labels, &logits.0, &logits.1, None, bootstrap)?.intervals;
+            found[at] = paired_difference(&labels, &logits.0, &logits.1, scenes, bootstrap)?.intervals;
         }
     }
     let metrics: Vec<usize> =

@@ -16,6 +16,7 @@ fn record(i: usize, logit: Option<f64>) -> ImageRecord {
         label: if i < 4 { Label::Real } else { Label::Generated },
         subset: if i < 6 { "a" } else { "b" }.to_owned(),
         split: None,
+        scene: None,
         chain: "clean".to_owned(),
         status: "scored".to_owned(),
         error: None,
@@ -191,10 +192,64 @@ fn with_records_the_difference_is_that_of_images_that_both_scored() {
         (b.difference, b.interval.as_ref().map(|interval| interval.method)),
         (Some(0.0), Some(Method::Bootstrap))
     );
-    // Where images share scenes, records cannot say so, and there is no interval.
-    let mut scenes = side();
-    scenes.evaluation.data.scenes_known = true;
-    assert_eq!(compare(&scenes, &after, &options(&["f_acc"])).unwrap().rows[0].interval, None);
+}
+
+#[test]
+fn images_of_one_scene_are_resampled_together() {
+    let mut after = side();
+    after.records.as_mut().unwrap()[5] = record(5, Some(-0.4));
+    let with = |scenes: &[&str]| {
+        let mut before = side();
+        before.evaluation.data.scenes_known = true;
+        for (record, scene) in before.records.as_mut().unwrap().iter_mut().zip(scenes) {
+            record.scene = Some((*scene).to_owned());
+        }
+        compare(&before, &after, &options(&["f_acc"])).unwrap().rows[0].interval.clone()
+    };
+    // Records of an earlier version name no scenes: then there is no interval.
+    assert_eq!(with(&[]), None);
+    let alone = compare(&side(), &after, &options(&["f_acc"])).unwrap().rows[0].interval.clone().unwrap();
+    // All generated images of one scene, and two of each: other units are drawn.
+    let one = with(&["a", "b", "c", "d", "e", "e", "e", "e"]).unwrap();
+    let two = with(&["a", "b", "c", "d", "e", "e", "f", "f"]).unwrap();
+    assert_eq!((one.value, two.value), (alone.value, alone.value));
+    let ends = |interval: &Interval| (interval.low, interval.high);
+    assert!(ends(&one) != ends(&alone) && ends(&two) != ends(&alone), "{one:?} {two:?} {alone:?}");
+}
+
+#[test]
+fn each_newly_refused_image_is_a_regression() {
+    let refused = |i: usize| ImageRecord {
+        error: Some("truncated".to_owned()),
+        message: Some("ends early".to_owned()),
+        ..record(i, None)
+    };
+    // As many are refused after as before, but another one.
+    let (mut before, mut after) = (side(), side());
+    before.records.as_mut().unwrap()[1] = refused(1);
+    after.records.as_mut().unwrap()[7] = refused(7);
+    for table in before.evaluation.tables.iter_mut().chain(&mut after.evaluation.tables) {
+        table.refused_fake = 1;
+    }
+    let lenient = CompareOptions { tolerance: 1.0, ..options(&["f_acc"]) };
+    let changes = compare(&before, &after, &lenient).unwrap();
+    assert_eq!(changes.outcome, Outcome::Regression);
+    assert!(verdicts(&changes).contains(&("all", "refused", Verdict::Worse)), "{:?}", verdicts(&changes));
+    let expected = NewlyRefused {
+        path: "fake/7.png".to_owned(),
+        path_base64: None,
+        chain: "clean".to_owned(),
+        system: "mini".to_owned(),
+        error: Some("truncated".to_owned()),
+        message: Some("ends early".to_owned()),
+    };
+    assert_eq!(changes.newly_refused, [expected]);
+    assert!(markdown(&changes).contains("newly refused: fake/7.png"), "{}", markdown(&changes));
+    // Without records their number speaks, and the tolerance does not.
+    (before.records, after.records) = (None, None);
+    assert_eq!(compare(&before, &after, &lenient).unwrap().outcome, Outcome::Fine);
+    after.evaluation.tables[0].refused_fake = 2;
+    assert_eq!(compare(&before, &after, &lenient).unwrap().outcome, Outcome::Regression);
 }
 
 /// What happened to the images of a side.
@@ -208,13 +263,13 @@ fn other_images_are_not_compared() {
         side
     };
     let cases: [(&str, Edit); 5] = [
-        ("1 images have other bytes after", |side| {
+        ("images with other bytes after: 1", |side| {
             side.records.as_mut().unwrap()[2].sha256 = "ff".repeat(32)
         }),
-        ("1 images have another label after", |side| {
+        ("images with another label after: 1", |side| {
             side.records.as_mut().unwrap()[3].label = Label::Generated
         }),
-        ("1 images are in the records before only", |side| _ = side.records.as_mut().unwrap().pop()),
+        ("images in the records before only: 1", |side| _ = side.records.as_mut().unwrap().pop()),
         ("4 real images before, 5 after", |side| side.evaluation.data.real = 5),
         ("no table in common", |side| {
             side.evaluation.tables.iter_mut().for_each(|table| table.chain = "paper".to_owned())

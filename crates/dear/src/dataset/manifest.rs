@@ -1,13 +1,12 @@
 //! A dataset as a list: a CSV, TSV, JSON lines or Parquet file with the columns `path` and `label`, and perhaps `subset`,
-//! `split`, and `scene` (or `group`). Paths are relative to the file.
+//! `split`, `scene` (or `group`), and `path_base64` (exact bytes of names that are not UTF-8). Paths are relative to the file.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use super::{Dataset, DatasetError, Label, Opened, SPLITS, Sample, choose_split};
+use super::{Dataset, DatasetError, Opened, SPLITS, Sample, choose_split, path_text};
 use crate::columns::Columns;
-
-const LABEL: &str = "real, generated, fake, 0 (real) or 1 (generated)";
+use crate::scan::exact_path;
 
 /// Read a manifest; of several splits one is taken, as of folders.
 pub(super) fn open(path: &Path, split: Option<&str>) -> Result<Dataset, DatasetError> {
@@ -52,7 +51,6 @@ struct List {
     path: String,
     folder: PathBuf,
     samples: Vec<Sample>,
-    scenes_known: bool,
 }
 
 impl List {
@@ -61,25 +59,28 @@ impl List {
         let table = Columns::read(path)?;
         let (at_path, at_label) = (table.required("path", HINT)?, table.required("label", HINT)?);
         let (at_subset, at_split) = (table.place("subset"), table.place("split"));
+        let at_exact = table.place("path_base64");
         let at_scene = ["scene", "group"].iter().find_map(|name| table.place(name));
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let mut samples = Vec::with_capacity(table.rows.len());
-        let mut rows: HashMap<String, usize> = HashMap::new();
-        for row in 0..table.rows.len() {
+        let mut rows: HashMap<PathBuf, usize> = HashMap::new();
+        for (row, label) in table.labels(at_label)?.into_iter().enumerate() {
             let text =
                 |column: Option<usize>| column.and_then(|column| table.cell(row, column)).map(str::to_owned);
             let Some(name) = table.cell(row, at_path) else {
                 return Err(table.wrong(row, at_path, "the image's path", HINT).into());
             };
-            let label = Label::parse(table.cell(row, at_label).unwrap_or_default())
-                .ok_or_else(|| table.wrong(row, at_label, LABEL, "labels are never guessed"))?;
-            let key = name.trim_start_matches("./").to_owned();
-            if let Some(first) = rows.insert(key.clone(), row) {
+            // Names that are not UTF-8 may look the same.
+            let name = text(at_exact)
+                .and_then(|exact| exact_path(&exact))
+                .unwrap_or_else(|| PathBuf::from(name.trim_start_matches("./")));
+            let key = path_text(&name);
+            if let Some(first) = rows.insert(name.clone(), row) {
                 let message = format!("{key:?} stands twice, first at {}", table.places[first]);
                 return Err(table.bad_row(row, &message, "list each image once").into());
             }
             samples.push(Sample {
-                path: folder.join(name),
+                path: folder.join(&name),
                 label,
                 subset: text(at_subset).unwrap_or_else(|| label.as_str().to_owned()),
                 split: text(at_split),
@@ -87,7 +88,7 @@ impl List {
                 key,
             });
         }
-        Ok(Self { path: table.path, folder, samples, scenes_known: at_scene.is_some() })
+        Ok(Self { path: table.path, folder, samples })
     }
 
     fn splits(&self) -> BTreeSet<&str> {
@@ -109,9 +110,9 @@ impl List {
         }
         Ok(Dataset {
             root: self.folder.clone(),
+            scenes_known: samples.iter().any(|sample| sample.group != sample.key),
             samples,
             skipped: 0,
-            scenes_known: self.scenes_known,
             elsewhere: others.into_iter().map(|sample| sample.path).collect(),
         })
     }
@@ -119,6 +120,7 @@ impl List {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Label;
     use super::*;
     use crate::columns::tests::parquet_file;
 
@@ -183,6 +185,39 @@ mod tests {
         }
         let whole = open_whole(&path).unwrap();
         assert_eq!((whole.samples.len(), whole.samples[2].split.as_deref()), (5, Some("val")));
+    }
+
+    #[test]
+    fn an_empty_column_of_scenes_names_none() {
+        for (text, known) in [
+            ("path,label,scene\na.jpg,0,\nb.jpg,1,\n", false),
+            ("path,label,scene\na.jpg,0,1\nb.jpg,1,\n", true),
+            ("path,label,split,scene\na.jpg,0,test,\nb.jpg,1,test,\nd.jpg,1,val,1\n", false),
+        ] {
+            let (_folder, path) = with_images("m.csv", text.as_bytes());
+            assert_eq!(open(&path, None).unwrap().scenes_known, known, "{text}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_that_look_the_same_are_two_by_their_exact_bytes() {
+        use std::os::unix::ffi::OsStrExt;
+        // /i5qcGc= and /y5qcGc= are \xfe.jpg and \xff.jpg.
+        let text = "path,label,path_base64\nx.jpg,False,/i5qcGc=\nx.jpg,True,/y5qcGc=\n";
+        let (folder, path) = with_images("m.csv", text.as_bytes());
+        for name in [b"\xfe.jpg", b"\xff.jpg"] {
+            if fs_err::write(folder.path().join(std::ffi::OsStr::from_bytes(name)), "x").is_err() {
+                eprintln!("this file system has no such names: nothing to see here");
+                return;
+            }
+        }
+        let found = super::super::open(&path, None).unwrap();
+        assert!(found.samples.iter().all(|sample| sample.path.is_file()), "{found:?}");
+        assert_eq!(
+            found.samples.iter().map(|s| s.label).collect::<Vec<_>>(),
+            [Label::Real, Label::Generated]
+        );
     }
 
     #[test]

@@ -54,7 +54,10 @@ fn of_system(
     let standing = standing(&found, options.target_fpr);
     let mut sentences = vec![
         headline(scores, own, standing, &found, fewest(scores, system, groups), options),
-        format!("It finds {}.", spread(scores, &found, Label::Generated)),
+        match scores.count(Label::Generated) {
+            0 => "What it finds cannot be said: there is no generated image.".to_owned(),
+            _ => format!("It finds {}.", spread(scores, &found, Label::Generated)),
+        },
     ];
     if standing != Standing::Usable {
         sentences.extend(other_threshold(scores, system, &labels, everywhere, options)?);
@@ -146,6 +149,9 @@ fn headline(
             } else {
                 format!("each of {} conditions", found.len())
             }
+        ),
+        Standing::NotShown if scores.count(Label::Real) == 0 => format!(
+            "Not shown to be safe: whom {name} accuses {threshold} cannot be said, since there is no real image."
         ),
         Standing::NotShown => {
             // Wilson's upper end for no false alarm in n is z2 / (n + z2).
@@ -285,6 +291,9 @@ fn not_tested(scores: &Scores, system: usize) -> String {
             .filter(|(index, image)| image.label == label && scored(*index))
             .map(|(_, image)| image.subset.as_str())
             .collect();
+        if tested.is_empty() {
+            return format!("no {one}");
+        }
         let sources = tested.iter().collect::<HashSet<_>>().len() as u64;
         format!("{} of {}", counted(tested.len() as u64, one), counted(sources, source))
     };
@@ -452,7 +461,7 @@ mod tests {
                 fake: 0,
                 shifts: &[0.0],
                 standing: Standing::NotShown,
-                says: "an unknown share",
+                says: "What it finds cannot be said: there is no generated image.",
             },
         ];
         for case in cases {

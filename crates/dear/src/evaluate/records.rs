@@ -29,6 +29,7 @@ pub fn records(scores: &Scores) -> Vec<ImageRecord> {
                 label: image.label,
                 subset: image.subset.clone(),
                 split: image.split.clone(),
+                scene: scores.scenes_known.then(|| image.group.clone()),
                 chain: chain.clone(),
                 status: if error.is_none() { "scored" } else { "refused" }.to_owned(),
                 error: error.map(|(kind, _)| kind.clone()),
@@ -162,5 +163,9 @@ mod tests {
         let lines = records(&scores);
         assert_eq!((lines.len(), lines[1].status.as_str(), lines[1].logits["a"]), (10, "refused", None));
         assert_eq!(lines[1].logits["b"], Some(1.0 / 3.0));
+        let scenes: Vec<Option<&str>> = lines[..5].iter().map(|line| line.scene.as_deref()).collect();
+        assert_eq!(scenes, [Some("a"), Some("b"), Some("b"), Some("a"), Some("c")]);
+        scores.scenes_known = false;
+        assert!(super::records(&scores).iter().all(|line| line.scene.is_none()));
     }
 }

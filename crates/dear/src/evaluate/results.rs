@@ -12,7 +12,7 @@ use crate::rad::Rad;
 
 /// How an evaluation is done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct EvaluateOptions {
     /// Seeds what chains draw.
     pub seed: u64,
@@ -54,6 +54,7 @@ pub struct Evaluation {
     /// What was judged on.
     pub data: Data,
     /// Detector files.
+    #[serde(default)]
     pub detectors: Vec<DetectorRecord>,
     /// What ran; null where the scores came from a file and nothing was run.
     pub engine: Option<EngineInfo>,
@@ -68,16 +69,22 @@ pub struct Evaluation {
     /// One entry for each chain, system and subset.
     pub tables: Vec<Table>,
     /// Hardened against each other system (or, of several detectors given, each against the first), on the same images.
+    #[serde(default)]
     pub comparisons: Vec<Comparison>,
     /// Number of differences that the corrected intervals hold for together: comparisons x headline metrics.
+    #[serde(default)]
     pub family: u32,
     /// How metrics move with the strength of one perturbation.
+    #[serde(default)]
     pub curves: Vec<Curve>,
     /// ROC curve, distributions and reliability of each system under each chain, on everything.
+    #[serde(default)]
     pub shapes: Vec<Shape>,
     /// For each detector: may it be used, for what, at which threshold.
+    #[serde(default)]
     pub advice: Vec<Advice>,
     /// What it comes to, in words.
+    #[serde(default)]
     pub words: Vec<String>,
 }
 
@@ -410,6 +417,9 @@ pub struct ImageRecord {
     /// Split, where a manifest names one.
     #[serde(default)]
     pub split: Option<String>,
+    /// Images of one scene share it; null where scenes are not known.
+    #[serde(default)]
+    pub scene: Option<String>,
     /// Chain.
     pub chain: String,
     /// `scored`, or `refused` where any detector refused it.

@@ -57,6 +57,7 @@ pub(super) fn words(evaluation: &Evaluation) -> Vec<String> {
             words.extend(gained_and_paid(evaluation, before, &after.name));
         }
     }
+    words.extend(scenes(evaluation));
     words.extend(resolution(evaluation));
     words
 }
@@ -200,6 +201,16 @@ fn points(interval: &Interval) -> String {
     }
 }
 
+/// That images were not taken one by one.
+fn scenes(evaluation: &Evaluation) -> Option<String> {
+    let scenes = evaluation.data.scenes.filter(|_| evaluation.data.scenes_known)?;
+    Some(format!(
+        "The scene of images is known: intervals resample {}, not {}.",
+        counted(scenes, "whole scene"),
+        counted(evaluation.data.real + evaluation.data.fake, "image")
+    ))
+}
+
 /// Which differences the sample could have shown.
 fn resolution(evaluation: &Evaluation) -> Option<String> {
     let found: Vec<f64> =
@@ -316,6 +327,23 @@ mod tests {
     #[test]
     fn one_pair_under_one_condition_has_nothing_to_depend_on() {
         assert!(!judged(0.5, 0.0).join(" ").contains("depending on"));
+    }
+
+    #[test]
+    fn known_scenes_are_said() {
+        let images =
+            [("a", Label::Real, "x", "1"), ("b", Label::Generated, "y", "1"), ("c", Label::Real, "x", "2")];
+        let mut scores = scores(&images, vec![vec![vec![-1.0, 1.0, -2.0]]]);
+        let words = |scores: &crate::scores::Scores| {
+            of_scores(scores, None, &EvaluateOptions::default(), &Silent).unwrap().words.join(" ")
+        };
+        assert!(
+            words(&scores).contains("intervals resample 2 whole scenes, not 3 images."),
+            "{}",
+            words(&scores)
+        );
+        scores.scenes_known = false;
+        assert!(!words(&scores).contains("scene"), "{}", words(&scores));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::number::{Cell, share};
 use super::{FEW, scrolling, unbroken};
 use crate::bootstrap::Interval;
-use crate::evaluate::{Advice, Evaluation, Standing, counted, signed_decimals};
+use crate::evaluate::{Advice, Evaluation, Standing, counted, one_class, signed_decimals};
 
 pub(super) fn section(evaluation: &Evaluation) -> Markup {
     let many = evaluation.advice.len() > FEW;
@@ -34,8 +34,8 @@ pub(super) fn section(evaluation: &Evaluation) -> Markup {
 /// What makes every number doubtful: said before any of them.
 pub(super) fn warnings(evaluation: &Evaluation) -> Vec<String> {
     let data = &evaluation.data;
-    let mut found: Vec<String> =
-        evaluation.scores.iter().flat_map(|scores| scores.warnings.clone()).collect();
+    let of_files = evaluation.scores.iter().flat_map(|scores| scores.warnings.clone());
+    let mut found: Vec<String> = one_class(data).into_iter().chain(of_files).collect();
     if data.in_both_classes > 0 {
         let n = data.in_both_classes;
         found.push(format!(

@@ -169,6 +169,7 @@ mod tests {
             label,
             subset: "a".to_owned(),
             split: None,
+            scene: None,
             chain: chain.to_owned(),
             status: "scored".to_owned(),
             error: None,

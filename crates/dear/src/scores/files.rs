@@ -1,14 +1,16 @@
 //! Result files of others: a row is an image with its score. What is not declared is not guessed.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use super::Scores;
 use super::join::{Entry, join};
+use super::names::{Source, names};
 use super::reference::{self, Reported};
 use super::unit::Unit;
 use crate::columns::{Columns, ColumnsError};
-use crate::dataset::Label;
 use crate::evaluate::{ScoreFile, ScoreOrigin};
+use crate::scan::decoded;
 
 /// Names that a column of scores may have once its unit is declared.
 const SCORE_NAMES: [&str; 7] = ["score", "prob", "probability", "p", "pred", "prediction", "logit"];
@@ -40,28 +42,44 @@ pub struct FromFiles {
     pub reported: Vec<Reported>,
 }
 
-/// Read files of scores: each is a system named by the file, unless a column `system` or `detector` names it. A folder is
-/// the reference's tree ([`super::reference`]). Systems are judged on the images that all of them list.
+/// Read files of scores: each is a system named by the file (and by the folders above, where two files bear one name),
+/// unless a column `system` or `detector` names it. A folder is the reference's tree ([`super::reference`]). Systems are
+/// judged on the images that all of them list.
 ///
 /// # Errors
-/// [`ColumnsError`] naming file, place and what was expected.
+/// [`ColumnsError`] naming file, place and what was expected; a file that is given twice.
 pub fn read(paths: &[PathBuf], options: &ScoreOptions) -> Result<FromFiles, ColumnsError> {
     let (mut entries, mut files, mut reported) = (Vec::new(), Vec::new(), Vec::new());
+    let mut sources: Vec<Source> = Vec::new();
+    let mut read: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
     for path in paths {
         if path.is_dir() {
-            let tree = reference::read(path, options.split.as_deref())?;
+            let tree = reference::read(path, options.split.as_deref(), &mut sources)?;
+            for file in tree.read {
+                once(&mut read, &file, path)?;
+            }
             entries.extend(tree.entries);
             files.extend(tree.files);
             reported.extend(tree.reported);
             continue;
         }
         let table = Columns::read(path)?;
+        let place = fs_err::canonicalize(path).map_err(|error| ColumnsError {
+            path: table.path.clone(),
+            message: error.to_string(),
+            hint: "check the path".to_owned(),
+        })?;
+        once(&mut read, &place, path)?;
         let (score, unit) = score_column(&table, options)?;
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let alone = paths.len() == 1;
-        entries.extend(of_table(&table, score, unit, &stem, alone, options)?);
+        let source = Source { place, is_file: true, system: None, with_file: paths.len() > 1 };
+        entries.extend(of_table(&table, score, unit, &source, &mut sources, options)?);
         files.push(ScoreFile { path: table.path, sha256: table.sha256, rows: table.rows.len() as u64 });
     }
+    let systems = names(&sources);
+    let mut reported: Vec<Reported> = reported
+        .into_iter()
+        .map(|(source, reported): (usize, Reported)| Reported { system: systems[source].clone(), ..reported })
+        .collect();
     if let (Some(unit), Some(file)) = (options.unit, files.first())
         && entries.iter().all(|entry| entry.unit != unit)
     {
@@ -74,17 +92,37 @@ pub fn read(paths: &[PathBuf], options: &ScoreOptions) -> Result<FromFiles, Colu
             hint: "name the column that has this unit with --score-column, or leave --unit out".to_owned(),
         });
     }
-    let (scores, mut origin, left_out) = join(entries, files)?;
+    let (scores, mut origin, left_out) = join(entries, systems, files)?;
     if left_out > 0 {
         // What a tree reports is about all of its images.
         reported.clear();
         let n = scores.images.len();
         origin.warnings.insert(
             0,
-            format!("{left_out} images do not stand in all systems and are left out: all are judged on the same {n}."),
+            format!("Images left out because they do not stand in all systems: {left_out}; all are judged on the same {n}."),
         );
     }
     Ok(FromFiles { scores, origin, reported })
+}
+
+/// Note that a file was read; no file is two systems.
+fn once(read: &mut BTreeMap<PathBuf, PathBuf>, file: &Path, given: &Path) -> Result<(), ColumnsError> {
+    match read.insert(file.to_owned(), given.to_owned()) {
+        None => Ok(()),
+        Some(first) => Err(ColumnsError {
+            path: given.display().to_string(),
+            message: format!("is read twice, first by {}, expected each file once", first.display()),
+            hint: format!("leave one of them out: both are {}", file.display()),
+        }),
+    }
+}
+
+/// The place of a source, which is added if it is new.
+pub(super) fn place_of(sources: &mut Vec<Source>, source: Source) -> usize {
+    sources.iter().rposition(|other| *other == source).unwrap_or_else(|| {
+        sources.push(source);
+        sources.len() - 1
+    })
 }
 
 /// The column of scores and its unit.
@@ -116,7 +154,16 @@ fn score_column(table: &Columns, options: &ScoreOptions) -> Result<(usize, Unit)
                 (None, Some(name)) => {
                     Err(wrong(format!("column {name:?} has no unit, expected it to be declared")))
                 }
-                (None, None) => Err(wrong(format!("no column \"logit\"; found {}", table.listed()))),
+                (None, None) => {
+                    let error = wrong(format!("no column \"logit\"; found {}", table.listed()));
+                    Err(match table.other_case("logit") {
+                        Some(found) => {
+                            let fix = format!("{found:?} differs in case only: rename it to \"logit\", or ");
+                            ColumnsError { hint: format!("{fix}{}", error.hint), ..error }
+                        }
+                        None => error,
+                    })
+                }
             }
         }
     }
@@ -126,8 +173,8 @@ fn of_table(
     table: &Columns,
     score: usize,
     unit: Unit,
-    stem: &str,
-    alone: bool,
+    source: &Source,
+    sources: &mut Vec<Source>,
     options: &ScoreOptions,
 ) -> Result<Vec<Entry>, ColumnsError> {
     let path = table.required(
@@ -143,37 +190,23 @@ fn of_table(
     let (sha256, chain, system) =
         (table.place("sha256"), table.place("chain"), first(&["system", "detector"]));
     let mut entries = Vec::with_capacity(table.rows.len());
-    for row in 0..table.rows.len() {
+    for (row, label) in table.labels(label)?.into_iter().enumerate() {
         let text =
             |column: Option<usize>| column.and_then(|column| table.cell(row, column)).map(str::to_owned);
         if options.split.is_some() && text(split) != options.split {
             continue;
         }
-        let Some(key) = table.cell(row, path) else {
-            return Err(table.wrong(row, path, "the image's path", "each row needs one"));
-        };
-        let label = Label::parse(table.cell(row, label).unwrap_or_default()).ok_or_else(|| {
-            table.wrong(
-                row,
-                label,
-                "real, generated, fake, 0 (real) or 1 (generated)",
-                "labels are never guessed",
-            )
-        })?;
-        let name = match (text(system), alone) {
-            (Some(name), true) => name,
-            (Some(name), false) => format!("{stem}: {name}"),
-            (None, _) => stem.to_owned(),
-        };
+        let (key, key_base64) = key(table, row, path)?;
         entries.push(Entry {
-            key: normal_key(key),
+            key,
+            key_base64,
             label,
             subset: text(subset),
             split: text(split),
             scene: text(scene),
             sha256: text(sha256),
             chain: text(chain).unwrap_or_else(|| "clean".to_owned()),
-            system: name,
+            system: place_of(sources, Source { system: text(system), ..source.clone() }),
             unit,
             score: number(table, row, score, unit)?,
             at: format!("{}, {}", table.path, table.places[row]),
@@ -189,8 +222,32 @@ fn of_table(
     Ok(entries)
 }
 
-/// A path by which images of several files are matched.
-pub(super) fn normal_key(path: &str) -> String {
+/// The path by which an image of several files is matched, and its exact bytes in base64 where a column `path_base64` says
+/// that it is not UTF-8.
+pub(super) fn key(
+    table: &Columns,
+    row: usize,
+    column: usize,
+) -> Result<(String, Option<String>), ColumnsError> {
+    let Some(text) = table.cell(row, column) else {
+        return Err(table.wrong(row, column, "the image's path", "each row needs one"));
+    };
+    let key = normal_key(text);
+    let exact = table.place("path_base64").and_then(|column| Some((column, table.cell(row, column)?)));
+    let Some((exact, base64)) = exact else { return Ok((key, None)) };
+    match decoded(base64) {
+        Some(bytes) if String::from_utf8(bytes.clone()).is_ok() => Ok((key, None)),
+        Some(bytes) if normal_key(&String::from_utf8_lossy(&bytes)) == key => {
+            Ok((key, Some(base64.to_owned())))
+        }
+        _ => {
+            let hint = "leave it empty for paths that are UTF-8";
+            Err(table.wrong(row, exact, "the bytes of the path beside it in base64", hint))
+        }
+    }
+}
+
+fn normal_key(path: &str) -> String {
     let path = path.replace('\\', "/");
     path.trim_start_matches("./").to_owned()
 }
@@ -227,6 +284,7 @@ pub(super) fn number(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::Label;
 
     fn files(list: &[(&str, &str)], options: &ScoreOptions) -> Result<(Scores, ScoreOrigin), ColumnsError> {
         let folder = tempfile::tempdir().unwrap();
@@ -234,6 +292,7 @@ mod tests {
             .iter()
             .map(|(name, text)| {
                 let path = folder.path().join(name);
+                fs_err::create_dir_all(path.parent().unwrap()).unwrap();
                 fs_err::write(&path, text).unwrap();
                 path
             })
@@ -260,6 +319,22 @@ mod tests {
     }
 
     #[test]
+    fn names_that_differ_in_bytes_that_are_not_utf8_are_two_images() {
+        let text = |first: i32| {
+            format!(
+                "path,logit,label,path_base64\n\u{fffd}a,{first},1,/2E=\n\u{fffd}a,-1,0,/mE=\nplain,2,1,\n"
+            )
+        };
+        let list = [("a.csv", &*text(3)), ("b.csv", &*text(4))];
+        let (found, origin) = files(&list, &ScoreOptions::default()).unwrap();
+        let exact: Vec<Option<&str>> = found.images.iter().map(|image| image.key_base64.as_deref()).collect();
+        assert_eq!(exact, [None, Some("/2E="), Some("/mE=")]);
+        assert_eq!(found.logits[0], [[2.0, 3.0, -1.0], [2.0, 4.0, -1.0]]);
+        assert_eq!(found.labels(), [1, 1, 0]);
+        assert!(origin.warnings.is_empty(), "{:?}", origin.warnings);
+    }
+
+    #[test]
     fn several_systems_are_judged_on_the_images_that_all_list() {
         let a = "path,logit,label,chain\nx,1,1,paper\nx,2,1,clean\ny,0,0,clean\nz,5,1,clean\n";
         let b = "path,logit,label\nx,3,1\ny,-1,0\n";
@@ -270,13 +345,44 @@ mod tests {
         assert_eq!(found.logits[1][0][0], 1.0);
         assert_eq!(found.refusals[&(1, 1, 0)].0, "not_listed");
         assert!(
-            origin.warnings[0].starts_with("1 images do not stand in all systems"),
+            origin.warnings[0].starts_with("Images left out because they do not stand in all systems: 1;"),
             "{:?}",
             origin.warnings
         );
         let one = "path,logit,label,system\nx,1,1,p\nx,2,1,q\ny,0,0,p\ny,0,0,q\n";
         let (found, _) = files(&[("a.csv", one)], &ScoreOptions::default()).unwrap();
         assert_eq!(found.systems.iter().map(|system| system.name.as_str()).collect::<Vec<_>>(), ["p", "q"]);
+    }
+
+    #[test]
+    fn files_of_one_name_are_systems_of_their_own() {
+        let scores = |x: i32| format!("path,logit,label\nx,{x},1\ny,0,0\n");
+        let (one, two, three) = (scores(1), scores(2), scores(3));
+        let list = [("a/scores.csv", &*one), ("b/scores.csv", &*two), ("c.csv", &*three)];
+        let (found, origin) = files(&list, &ScoreOptions::default()).unwrap();
+        let names: Vec<&str> = found.systems.iter().map(|system| system.name.as_str()).collect();
+        assert_eq!(names, ["a/scores", "b/scores", "c"]);
+        assert_eq!(found.logits[0], [[1.0, 0.0], [2.0, 0.0], [3.0, 0.0]]);
+        assert_eq!((origin.files.len(), origin.warnings.len()), (3, 0));
+    }
+
+    #[test]
+    fn a_file_that_is_given_twice_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = folder.path().join("m/test/real");
+        fs_err::create_dir_all(&tree).unwrap();
+        fs_err::write(tree.join("x.csv"), "path,logit\nx,1\n").unwrap();
+        fs_err::write(folder.path().join("s.csv"), "path,logit,label\nx,1,1\n").unwrap();
+        let (file, model) = (folder.path().join("s.csv"), folder.path().join("m"));
+        for paths in [
+            [file.clone(), folder.path().join("m/../s.csv")],
+            [file.clone(), file.clone()],
+            [model.clone(), model.join("test")],
+        ] {
+            let error = read(&paths, &ScoreOptions::default()).unwrap_err();
+            assert!(error.to_string().contains("is read twice, first by "), "{error}");
+            assert!(error.hint.starts_with("leave one of them out"), "{}", error.hint);
+        }
     }
 
     #[test]
@@ -330,11 +436,29 @@ mod tests {
             ("image,logit,label\na,1,1\n", "no column \"path\""),
             ("path,value,label\na,1,1\n", "no column \"logit\"; found \"path\", \"value\", \"label\""),
             ("path,logit,label\na,1,1\n./a,2,1\n", "\"a\" stands twice ("),
+            (
+                "path,logit,label,path_base64\n\u{fffd}a,1,1,/mI=\n",
+                "line 2: \"path_base64\" is \"/mI=\", expected the bytes of the path beside it in base64",
+            ),
         ];
         for (text, expected) in cases {
             let error = files(&[("x.csv", text)], &ScoreOptions::default()).unwrap_err();
             assert!(error.to_string().contains(expected), "{error}");
             assert!(!error.hint.is_empty());
+        }
+        let cases: [(&str, &str); 2] = [
+            (
+                "Path,logit,label\na,1,1\n",
+                "\"Path\" differs in case only: rename it to \"path\", or name the column",
+            ),
+            (
+                "path,Logit,label\na,1,1\n",
+                "\"Logit\" differs in case only: rename it to \"logit\", or say what",
+            ),
+        ];
+        for (text, expected) in cases {
+            let error = files(&[("x.csv", text)], &ScoreOptions::default()).unwrap_err();
+            assert!(error.hint.starts_with(expected), "{}", error.hint);
         }
         let per_cent = ScoreOptions { unit: Some(Unit::Probability), ..ScoreOptions::default() };
         let error = files(&[("x.csv", "path,prob,label\na,98.5,1\n")], &per_cent).unwrap_err();

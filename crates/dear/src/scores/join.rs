@@ -13,52 +13,62 @@ use crate::metrics::{Suspicion, suspicions};
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
     pub(super) key: String,
+    /// The key's exact bytes in base64 where it is not UTF-8.
+    pub(super) key_base64: Option<String>,
     pub(super) label: Label,
     pub(super) subset: Option<String>,
     pub(super) split: Option<String>,
     pub(super) scene: Option<String>,
     pub(super) sha256: Option<String>,
     pub(super) chain: String,
-    pub(super) system: String,
+    /// Place among the systems.
+    pub(super) system: usize,
     pub(super) unit: Unit,
     pub(super) score: Result<f64, (String, String)>,
     /// File and place, for messages.
     pub(super) at: String,
 }
 
-/// Scores of the images that all systems list; also returns how many that leaves out. What rows say of an image must
+/// An image's key, exactly.
+type Key<'a> = (&'a str, Option<&'a str>);
+
+impl Entry {
+    fn key(&self) -> Key<'_> {
+        (&self.key, self.key_base64.as_deref())
+    }
+}
+
+/// Scores of the images that all `systems` (their names, of which none is without a row) list; also returns how many that leaves out. What rows say of an image must
 /// agree.
 ///
 /// # Errors
 /// An image that stands twice or has two labels, and no image in common.
 pub(super) fn join(
     entries: Vec<Entry>,
+    systems: Vec<String>,
     files: Vec<ScoreFile>,
 ) -> Result<(Scores, ScoreOrigin, usize), ColumnsError> {
     let shown = files.first().map(|file| file.path.clone()).unwrap_or_default();
     let bad =
         |message: String, hint: &str| ColumnsError { path: shown.clone(), message, hint: hint.to_owned() };
-    let systems = in_order(entries.iter().map(|entry| entry.system.as_str()));
     let mut chains = in_order(entries.iter().map(|entry| entry.chain.as_str()));
     // Clean images come first, whatever the order of the rows.
     chains.sort_by_key(|chain| *chain != "clean");
-    let place =
-        |names: &[String], name: &str| names.iter().position(|other| other == name).unwrap_or_default();
-    let (systems, chains): (Vec<String>, Vec<String>) =
-        (systems.into_iter().map(str::to_owned).collect(), chains.into_iter().map(str::to_owned).collect());
+    let chains: Vec<String> = chains.into_iter().map(str::to_owned).collect();
+    let place = |name: &str| chains.iter().position(|chain| chain == name).unwrap_or_default();
 
     // What each file says of an image must agree.
-    let mut known: BTreeMap<&str, (&Entry, Vec<bool>)> = BTreeMap::new();
-    let mut seen: HashMap<(&str, usize, usize), &Entry> = HashMap::new();
+    let mut known: BTreeMap<Key, (&Entry, Vec<bool>)> = BTreeMap::new();
+    let mut seen: HashMap<(Key, usize, usize), &Entry> = HashMap::new();
     for entry in &entries {
-        let (system, chain) = (place(&systems, &entry.system), place(&chains, &entry.chain));
-        if let Some(other) = seen.insert((&entry.key, system, chain), entry) {
+        let (system, chain) = (entry.system, place(&entry.chain));
+        if let Some(other) = seen.insert((entry.key(), system, chain), entry) {
             return Err(bad(
                 format!("{:?} stands twice ({} and {})", entry.key, other.at, entry.at),
                 "an image is one row for each system and chain; name the columns `system` and `chain` so",
             ));
         }
-        let (first, listed) = known.entry(&entry.key).or_insert_with(|| (entry, vec![false; systems.len()]));
+        let (first, listed) = known.entry(entry.key()).or_insert_with(|| (entry, vec![false; systems.len()]));
         if first.label != entry.label {
             return Err(bad(
                 format!("{:?} has two labels ({} and {})", entry.key, first.at, entry.at),
@@ -72,10 +82,10 @@ pub(super) fn join(
     let shared: Vec<&Entry> =
         known.values().filter(|(_, listed)| listed_by_all(listed)).map(|(entry, _)| *entry).collect();
     if shared.is_empty() {
-        let example = |system: &String| {
-            entries.iter().find(|entry| entry.system == *system).map(|entry| format!("{:?}", entry.key))
+        let example = |system: usize| {
+            entries.iter().find(|entry| entry.system == system).map(|entry| format!("{:?}", entry.key))
         };
-        let examples: Vec<String> = systems.iter().filter_map(example).collect();
+        let examples: Vec<String> = (0..systems.len()).filter_map(example).collect();
         return Err(bad(
             format!("no image stands in all systems; their first paths are {}", examples.join(", ")),
             "paths must be the same text in every file, relative to the same folder",
@@ -86,12 +96,12 @@ pub(super) fn join(
         .iter()
         .map(|entry| ScoredImage {
             key: entry.key.clone(),
-            key_base64: None,
+            key_base64: entry.key_base64.clone(),
             sha256: entry.sha256.clone().unwrap_or_default(),
             label: entry.label,
             subset: entry.subset.clone().unwrap_or_else(|| entry.label.as_str().to_owned()),
             split: entry.split.clone(),
-            group: entry.scene.clone().unwrap_or_else(|| entry.key.clone()),
+            group: entry.scene.as_ref().or(entry.key_base64.as_ref()).unwrap_or(&entry.key).clone(),
             format: None,
         })
         .collect();
@@ -101,7 +111,7 @@ pub(super) fn join(
     for (c, of_chain) in raw.iter_mut().enumerate() {
         for (s, of_system) in of_chain.iter_mut().enumerate() {
             for (i, score) in of_system.iter_mut().enumerate() {
-                match seen.get(&(shared[i].key.as_str(), s, c)).map(|entry| &entry.score) {
+                match seen.get(&(shared[i].key(), s, c)).map(|entry| &entry.score) {
                     Some(Ok(found)) => *score = *found,
                     Some(Err(refusal)) => {
                         refusals.insert((c, s, i), refusal.clone());
@@ -115,10 +125,10 @@ pub(super) fn join(
         }
     }
     let labels: Vec<u8> = images.iter().map(|image| image.label.as_u8()).collect();
-    let unit = |name: &String| {
-        entries.iter().find(|entry| entry.system == *name).map_or(Unit::Logit, |entry| entry.unit)
+    let unit = |system: usize| {
+        entries.iter().find(|entry| entry.system == system).map_or(Unit::Logit, |entry| entry.unit)
     };
-    let units: Vec<Unit> = systems.iter().map(unit).collect();
+    let units: Vec<Unit> = (0..systems.len()).map(unit).collect();
     let warnings = warnings(&systems, &labels, &raw[0], &units);
     let of_chain = |scores: &Vec<Vec<f64>>| -> Vec<Vec<f64>> {
         scores.iter().zip(&units).map(|(scores, unit)| logits(scores, *unit)).collect()
