@@ -65,7 +65,7 @@ fn of_system(
     let levels = (scores.tabled..scores.chains.len())
         .map(|chain| Ok((scores.chains[chain].as_str(), at(own.threshold, chain, &|_| true)?)))
         .collect::<Result<Vec<_>, Error>>()?;
-    sentences.extend(worst_levels(&levels));
+    sentences.extend(worst_levels(&found[0], &levels));
     // Subsets on clean images: what it misses, and whom it accuses. A single subset is the whole again.
     let subset = |label: Label, name: &str| {
         at(own.threshold, 0, &|i| scores.images[i].label == label && scores.images[i].subset == name)
@@ -208,29 +208,34 @@ fn spread(scores: &Scores, found: &[AtThreshold], label: Label) -> String {
     }
 }
 
-/// Where on the severity curves it accuses most and finds fewest. They do not enter the standing, which is about the
-/// conditions asked for; but "safe" must not be read without them.
-fn worst_levels(levels: &[(&str, AtThreshold)]) -> Option<String> {
-    let value = |share: &Interval| share.value.unwrap_or(f64::NAN);
-    let of = |part: fn(&AtThreshold) -> &Interval| {
-        levels.iter().map(move |(chain, at)| (*chain, part(at))).filter(|(_, share)| share.value.is_some())
+/// Where on the severity curves it accuses more than on clean images, and finds fewer. They do not enter the standing, which
+/// is about the conditions asked for; but "safe" must not be read without them.
+fn worst_levels(clean: &AtThreshold, levels: &[(&str, AtThreshold)]) -> Option<String> {
+    let worse = |part: fn(&AtThreshold) -> &Interval, sign: f64| {
+        // Least of all where there is none.
+        let worth = |at: &AtThreshold| part(at).value.map_or(f64::NEG_INFINITY, |value| sign * value);
+        levels
+            .iter()
+            .filter(|(_, at)| worth(at) > worth(clean))
+            .max_by(|a, b| worth(&a.1).total_cmp(&worth(&b.1)))
+            .map(|(chain, at)| (*chain, part(at)))
     };
-    let accuses = of(|at| &at.fpr).max_by(|a, b| value(a.1).total_cmp(&value(b.1)));
-    let finds = of(|at| &at.tpr).min_by(|a, b| value(a.1).total_cmp(&value(b.1)));
-    let parts: Vec<String> = [("accuses up to", "real", accuses), ("finds as few as", "generated", finds)]
-        .into_iter()
-        .filter_map(|(does, class, worst)| {
-            let (chain, share) = worst?;
-            Some(format!("{does} {} of the {class} images {}", with_ends(share), condition(chain)))
-        })
-        .collect();
-    (!parts.is_empty()).then(|| {
-        format!(
-            "Along the severity curves ({}) it {}.",
-            counted(levels.len() as u64, "level"),
-            parts.join(", and ")
-        )
+    let parts: Vec<String> = [
+        ("accuses up to", "real", worse(|at| &at.fpr, 1.0)),
+        ("finds as few as", "generated", worse(|at| &at.tpr, -1.0)),
+    ]
+    .into_iter()
+    .filter_map(|(does, class, worst)| {
+        let (chain, share) = worst?;
+        Some(format!("{does} {} of the {class} images {}", with_ends(share), condition(chain)))
     })
+    .collect();
+    let found = match parts.is_empty() {
+        true => "accuses no more and finds no fewer than on images as they are".to_owned(),
+        false => parts.join(", and "),
+    };
+    let levels = (!levels.is_empty()).then(|| counted(levels.len() as u64, "level"))?;
+    Some(format!("Along the severity curves ({levels}) it {found}."))
 }
 
 /// The lowest threshold that keeps the false alarms at the target under every condition, and what is found then; whether the
@@ -415,6 +420,13 @@ mod tests {
              finds as few as 0.0 % (0.0 to 1.9 %) of the generated images after blur(2)."
         );
         assert!(!judged(200, 200, &[0.0]).sentences.join(" ").contains("severity"));
+        scores.logits[1] = scores.logits[0].clone();
+        scores.logits[2] = scores.logits[0].clone();
+        let same = advice(&scores, None, &EvaluateOptions::default()).unwrap().remove(0).sentences.join(" ");
+        assert!(
+            same.contains("(2 levels) it accuses no more and finds no fewer than on images as"),
+            "{same}"
+        );
     }
 
     #[test]
