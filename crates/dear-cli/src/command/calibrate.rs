@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use dear::calibrate::{
-    Bound, CalibrateOptions, Calibrated, Calibration, Guarantee, Images, Map, Method, calibrate, percent,
-    score,
+    Bound, CalibrateOptions, Calibrated, Calibration, Guarantee, Images, Map, Method, SubsetCheck, calibrate,
+    percent, score,
 };
 use dear::dataset::{self, Label};
 use dear::detector::DetectorError;
@@ -180,7 +180,19 @@ fn print(found: &Calibrated) -> Result<(), Error> {
             100.0 * calibration.probability(high)
         ))?;
     }
+    for condition in &calibration.conditions {
+        output::line(format_args!("finds, {condition}: {}", found_at_threshold(calibration, condition)))?;
+    }
     subsets(calibration)
+}
+
+/// How many of the generated images lie above the threshold, which is bought with them.
+fn found_at_threshold(calibration: &Calibration, condition: &str) -> String {
+    let of_generated = |check: &&SubsetCheck| check.label == Label::Generated && check.condition == condition;
+    let checks = || calibration.subsets.iter().filter(of_generated);
+    let (above, n) = checks().fold((0, 0), |(above, n), check| (above + check.above, n + check.n));
+    let rarely = if 2 * above < n { ": it rarely says generated at this threshold" } else { "" };
+    format!("{above} of {n} generated images{rarely}")
 }
 
 /// One line on the map to probabilities.

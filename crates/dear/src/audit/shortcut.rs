@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::family::{Columns, Exchange, Family, centred_ranks, test};
 use super::feature::{FEATURES, Feature, Kind, Value};
 use super::{AuditOptions, Verdict};
-use crate::inference::{delong, detectable};
-use crate::metrics::Ranking;
+use crate::inference::{closed_form, detectable};
+use crate::metrics::{Ranking, auc};
 
 /// What a feature says about the label.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -222,8 +222,9 @@ struct Effect {
 fn effect(rows: &[Row], feature: usize, labels: &[u8], seed: u64) -> Effect {
     let measure = |numbers: &[Option<f64>]| {
         let scores: Vec<f64> = numbers.iter().map(|number| number.unwrap_or(f64::NAN)).collect();
-        let auc = delong(&Ranking::new(labels, &scores).ok()?)?;
-        Some((auc.value, auc.low, auc.high))
+        let ranking = Ranking::new(labels, &scores).ok()?;
+        let (low, high, ..) = closed_form(&ranking, "auc")?;
+        Some((auc(&ranking).ok()?, low, high))
     };
     let Some(numbers) = numbers(rows, feature) else {
         // Below one half the folds only show noise.

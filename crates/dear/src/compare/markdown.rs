@@ -116,7 +116,9 @@ impl Changes {
     pub fn sum(&self) -> String {
         let count = |verdict: Verdict| self.rows.iter().filter(|row| row.verdict == verdict).count();
         let paired = match &self.images {
-            Some(images) => format!("images on both sides: {}", images.both),
+            Some(images) => {
+                format!("images on both sides: {}, differences are of those that both scored", images.both)
+            }
             None => "images not compared by content: records.jsonl is not on both sides".to_owned(),
         };
         format!(

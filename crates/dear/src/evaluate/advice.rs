@@ -97,6 +97,7 @@ fn of_system(
     sentences.extend(named(&start, &accused));
     sentences.push(not_tested(scores, system));
     sentences.extend(refused(scores, system));
+    sentences.extend(undecided(scores, system));
     Ok(Advice {
         system: own.name.clone(),
         standing,
@@ -343,6 +344,25 @@ fn refused(scores: &Scores, system: usize) -> Option<String> {
     })
 }
 
+/// Why R.Acc and the share accused may not add up to one: images at logit 0 itself.
+fn undecided(scores: &Scores, system: usize) -> Option<String> {
+    let count = |chain: usize, label: Label| {
+        let of_class =
+            scores.images.iter().zip(&scores.logits[chain][system]).filter(|(image, _)| image.label == label);
+        of_class.filter(|(_, logit)| **logit == 0.0).count()
+    };
+    (0..scores.tabled)
+        .map(|chain| (chain, count(chain, Label::Real), count(chain, Label::Generated)))
+        .find(|(_, real, fake)| real + fake > 0)
+        .map(|(chain, real, fake)| {
+            format!(
+                "A logit of exactly 0 have {real} real and {fake} generated images {}: wrong in R.Acc and F.Acc, but not above \
+                 a threshold of 0.",
+                condition(&scores.chains[chain])
+            )
+        })
+}
+
 /// `15 % (10 to 21 %)`; ends that say nothing about uncertainty are left out, and that is said.
 fn with_ends(share: &Interval) -> String {
     let text = |share: f64| {
@@ -427,6 +447,15 @@ mod tests {
             same.contains("(2 levels) it accuses no more and finds no fewer than on images as"),
             "{same}"
         );
+    }
+
+    #[test]
+    fn images_at_logit_0_are_counted_for_one_detector_alone() {
+        let mut scores = made(3, 3, &[0.0]);
+        scores.logits[0][0] = vec![0.0, -0.0, -1.0, 0.0, 2.0, 3.0];
+        let told = advice(&scores, None, &EvaluateOptions::default()).unwrap().remove(0).sentences.join(" ");
+        assert!(told.contains("exactly 0 have 2 real and 1 generated images as they are"), "{told}");
+        assert!(!judged(3, 3, &[0.0]).sentences.join(" ").contains("exactly 0"));
     }
 
     #[test]

@@ -22,6 +22,11 @@ pub enum Suspicion {
         /// The AUC.
         auc: f64,
     },
+    /// All scores are equal.
+    Constant {
+        /// The score.
+        score: f64,
+    },
     /// All scores lie in [0, 1].
     Probabilities {
         /// Lowest score.
@@ -46,6 +51,12 @@ impl fmt::Display for Suspicion {
                 "the AUC is {auc:.3}, far below 0.5: labels are likely inverted (1 must be generated), or the score \
                  rises for real images"
             ),
+            Self::Constant { score } => {
+                write!(
+                    f,
+                    "all scores are equal ({score:e}): they say nothing about any image, as of a detector that failed"
+                )
+            }
             Self::Probabilities { low, high } => write!(
                 f,
                 "all scores lie in [{low:.4}, {high:.4}], within [0, 1]: they look like probabilities, not logits, and \
@@ -76,7 +87,9 @@ pub fn suspicions(labels: &[u8], scores: &[f64]) -> Result<Vec<Suspicion>, Ranki
         && ranking.real() + ranking.fake() >= FEWEST
     {
         // The sigmoid of 1 is 0.73106; a file may have rounded it.
-        if low >= 0.5 && high <= 0.7311 {
+        if low == high {
+            found.push(Suspicion::Constant { score: low });
+        } else if low >= 0.5 && high <= 0.7311 {
             found.push(Suspicion::DoubleSigmoid { low, high });
         } else if low >= 0.0 && high <= 1.0 {
             found.push(Suspicion::Probabilities { low, high });

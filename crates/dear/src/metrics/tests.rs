@@ -252,6 +252,7 @@ fn scores_that_are_no_logits_and_inverted_labels_are_noticed() {
     assert!(matches!(found(&negated)[..], [Suspicion::Inverted { auc }] if auc < 0.05));
     let inverted: Vec<f64> = probabilities.iter().map(|p| 1.0 - p).collect();
     assert!(matches!(found(&inverted)[..], [Suspicion::Inverted { .. }, Suspicion::Probabilities { .. }]));
+    assert_eq!(found(&[0.0; 40]), [Suspicion::Constant { score: 0.0 }]);
     // Words, on one line.
     for suspicion in
         [&found(&probabilities), &found(&twice), &found(&negated)].map(|found| found[0].to_string())

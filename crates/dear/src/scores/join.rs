@@ -172,7 +172,9 @@ fn warnings(systems: &[String], labels: &[u8], raw: &[Vec<f64>], units: &[Unit])
         let as_logits = logits(scores, unit);
         for found in suspicions(labels, &as_logits).unwrap_or_default() {
             // Logits may look like probabilities; what was declared a probability need not be told.
-            if matches!(found, Suspicion::Inverted { .. }) || !unit.is_probability() {
+            if matches!(found, Suspicion::Inverted { .. } | Suspicion::Constant { .. })
+                || !unit.is_probability()
+            {
                 warnings.push(format!("{name}: {found}."));
             }
         }
