@@ -7,6 +7,7 @@ use super::feature::Kind;
 use super::shortcut::Flag;
 use super::{Audit, Split, Verdict};
 use crate::dataset::Label;
+use crate::evaluate::counted;
 
 /// Why the verdict is what it is: one line.
 pub(super) fn reason(audit: &Audit) -> String {
@@ -89,7 +90,10 @@ fn shortcuts(split: &Split) -> Vec<String> {
             "colours tell the classes apart ({content}): the classes may show different things"
         ));
     }
-    let few = || format!("{} real and {} generated images are too few for a verdict", split.real, split.fake);
+    let few = || {
+        let (real, fake) = (split.real, counted(split.fake, "generated image"));
+        format!("{real} real and {fake} are too few for a verdict")
+    };
     match (&split.not_judged, split.verdict, split.detectable_auc) {
         (Some(reason), ..) => words.push(format!("not judged: {reason}")),
         (_, Verdict::Clean, Some(auc)) => words.push(format!("none of the measured features is a shortcut; one of AUC {auc:.2} or more would have been found four times in five")),
@@ -192,9 +196,4 @@ fn duplicates(crossing: &Crossing, place: &str, meaning: &str) -> Option<String>
 fn first_of(names: &[&str]) -> String {
     let shown = names.iter().take(3).copied().collect::<Vec<_>>().join(", ");
     if names.len() > 3 { format!("{shown} and {} more", names.len() - 3) } else { shown }
-}
-
-/// `1 picture`, `2 pictures`.
-fn counted(count: u64, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
