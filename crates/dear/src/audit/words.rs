@@ -197,3 +197,25 @@ fn first_of(names: &[&str]) -> String {
     let shown = names.iter().take(3).copied().collect::<Vec<_>>().join(", ");
     if names.len() > 3 { format!("{shown} and {} more", names.len() - 3) } else { shown }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_names_are_told_and_the_others_counted() {
+        for (names, expected) in
+            [(&["a", "b", "c"][..], "a, b, c"), (&["a", "b", "c", "d"], "a, b, c and 1 more")]
+        {
+            assert_eq!(first_of(names), expected);
+        }
+        let crossing = |pictures| Crossing { pictures, images: 2, identical_files: 1 };
+        assert_eq!(duplicates(&crossing(0), "here", "why"), None);
+        for (pictures, expected) in [
+            (1, "1 picture occurs here (2 images, 1 picture as identical files): why"),
+            (2, "2 pictures occur here (2 images, 1 picture as identical files): why"),
+        ] {
+            assert_eq!(duplicates(&crossing(pictures), "here", "why").unwrap(), expected);
+        }
+    }
+}
