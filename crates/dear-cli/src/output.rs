@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use dear::error::Error;
+use dear::evaluate::counted;
 use dear::probe::Refused;
 use serde::Serialize;
 
@@ -27,11 +28,6 @@ pub(crate) fn paragraph(text: &str) -> Result<(), Error> {
         open.push_str(word);
     }
     line(open)
-}
-
-/// `1 picture`, `2 pictures`.
-pub(crate) fn counted(count: u64, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// A line of talk on stderr.
@@ -65,7 +61,8 @@ pub(crate) fn refused(list: &[Refused]) {
         warning(format_args!("{}: refused ({}): {}", refused.path, refused.kind, refused.message));
     }
     if list.len() > SHOWN {
-        warning(format_args!("{} more images were refused", list.len() - SHOWN));
+        let (more, was) = (list.len() - SHOWN, if list.len() - SHOWN == 1 { "was" } else { "were" });
+        warning(format_args!("{} {was} refused", counted(more as u64, "more image")));
     }
 }
 

@@ -37,6 +37,7 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::{self, Dataset, Sample};
 use crate::detector::{Detector, DetectorError};
 use crate::error::Error;
+use crate::evaluate::counted;
 use crate::files::sha256_hex;
 use crate::observe::{Event, Observer};
 use crate::probe::Refused;
@@ -443,8 +444,9 @@ fn judge<'a>(
     let scenes_known = dataset.scenes_known;
     if real == 0 || fake == 0 {
         let reason = format!(
-            "{}: {real} real and {fake} generated images could be read ({} refused), expected both classes",
+            "{}: {real} real and {} could be read ({} refused), expected both classes",
             dataset.root.display(),
+            counted(fake, "generated image"),
             refused_real + refused_fake
         );
         let split =

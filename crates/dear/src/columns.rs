@@ -326,6 +326,8 @@ pub(crate) mod tests {
         let single =
             read("x.parquet", &parquet_file(["path", "logit", "label"], &[("a", Some(0.1), 1)])).unwrap();
         assert_eq!(single.cell(0, 1).unwrap().parse::<f64>().unwrap(), f64::from(0.1_f32));
+        let marked = read("x.ndjson", "\u{feff}{\"path\":\"a\"}\n".as_bytes()).unwrap();
+        assert_eq!((&*marked.names, marked.cell(0, 0)), (&["path".to_owned()][..], Some("a")));
     }
 
     #[test]

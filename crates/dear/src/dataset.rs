@@ -639,6 +639,8 @@ mod tests {
         assert_eq!(with(rows, "test/../test"), (true, shared.clone()));
         assert_eq!(with(rows, "test/real/.."), (true, shared.clone()));
         assert_eq!(with(rows, "."), (true, shared));
+        let dotted = "path,scene\n./test/real/a-1.jpg,a\n./test/real/a-2.jpg,a\n";
+        assert_eq!(with(dotted, "test"), with(rows, "test"));
         // Rows of another folder, an empty column, and a file that is no such manifest.
         assert_eq!(
             with("path,scene\ntest2/real/a-1.jpg,a\nreal/a-1.jpg,a\n", "test"),
@@ -649,6 +651,26 @@ mod tests {
             assert_eq!(with(text, "."), (false, alone.clone()));
         }
         assert_eq!(with("something, else\n1\n", "test"), (false, alone));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_that_look_the_same_have_scenes_of_their_own() {
+        use std::os::unix::ffi::OsStrExt;
+        let folder = tree(&["real/a.jpg", "fake/b.jpg"]);
+        for name in [b"real/\xfd.jpg", b"real/\xfe.jpg", b"real/\xff.jpg"] {
+            if fs_err::write(folder.path().join(std::ffi::OsStr::from_bytes(name)), "x").is_err() {
+                eprintln!("this file system has no such names: nothing to see here");
+                return;
+            }
+        }
+        // The exact bytes of real/\xff.jpg; the other two are in no row.
+        let rows = "path,scene,path_base64\nreal/a.jpg,one,\nx,one,cmVhbC//LmpwZw==\n";
+        fs_err::write(folder.path().join("manifest.csv"), rows).unwrap();
+        let samples = open(folder.path(), None).unwrap().samples;
+        let groups: BTreeSet<&str> = samples.iter().map(|sample| sample.group.as_str()).collect();
+        let shared = samples.iter().filter(|sample| sample.group == "one").count();
+        assert_eq!((samples.len(), groups.len(), shared), (5, 4, 2), "{groups:?}");
     }
 
     #[test]

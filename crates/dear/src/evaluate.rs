@@ -170,7 +170,7 @@ pub(crate) fn one_class(data: &Data) -> Option<String> {
 }
 
 /// `1 image`, `2 images`.
-pub(crate) fn counted(n: u64, one: &str) -> String {
+pub fn counted(n: u64, one: &str) -> String {
     format!("{n} {one}{}", if n == 1 { "" } else { "s" })
 }
 

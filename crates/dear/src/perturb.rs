@@ -495,6 +495,25 @@ mod tests {
     }
 
     #[test]
+    fn a_listed_path_that_leads_out_is_copied_into_the_copy() {
+        let temp = tempfile::tempdir().unwrap();
+        let (list, out) = (temp.path().join("list/m.csv"), temp.path().join("out"));
+        fs_err::create_dir_all(temp.path().join("list")).unwrap();
+        let image = dear_image::Image::from_fn(8, 8, |_, _| [9; 3]);
+        fs_err::write(temp.path().join("a.png"), encode_png(&image).unwrap()).unwrap();
+        fs_err::write(&list, "path,label\n../a.png,0\n").unwrap();
+        let chain = Chain::parse("resize(0.5)").unwrap();
+        let done = perturb(&list, &out, &chain, 0, &crate::observe::Silent).unwrap();
+        assert_eq!((done.images[0].path.as_str(), done.images[0].source.as_str()), ("a.png", "../a.png"));
+        assert!(out.join("a.png").is_file());
+        let header = fs_err::read_to_string(out.join(MANIFEST)).unwrap();
+        assert!(
+            header
+                .starts_with("path,source,source_sha256,sha256,chain,seed,drawn,width,height,label,subset\n")
+        );
+    }
+
+    #[test]
     fn names_never_collide() {
         let cases: [(&[&str], &[&str]); 4] = [
             (&["a.jpg", "b.png"], &["a", "b"]),

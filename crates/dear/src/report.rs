@@ -22,7 +22,7 @@ pub use examples::{Example, Logit, Picture};
 pub use markdown::markdown;
 pub use worst::{WorstOptions, examples, worst_errors};
 
-use crate::evaluate::{Evaluation, System};
+use crate::evaluate::{Evaluation, System, counted};
 
 /// What the page tells besides the evaluation.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -109,10 +109,12 @@ fn lead(evaluation: &Evaluation) -> String {
         n => format!("under {n} conditions"),
     };
     let scenes = match data.scenes {
-        Some(scenes) => format!(" of {scenes} scenes, {conditions}; 95 % intervals resample whole scenes"),
+        Some(scenes) => {
+            format!(" of {}, {conditions}; 95 % intervals resample whole scenes", counted(scenes, "scene"))
+        }
         None => format!(", {conditions}; intervals are 95 %"),
     };
-    format!("Judged on {} real and {} generated images{scenes}.", data.real, data.fake)
+    format!("Judged on {} real and {}{scenes}.", data.real, counted(data.fake, "generated image"))
 }
 
 /// A sentence whose lines do not end between a number and its per cent sign.

@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use dear::audit::{self, Audit, AuditOptions, Dependence, Finding, Flag, Kind, Split, Swap, Verdict, audit};
 use dear::dataset::Label;
 use dear::error::Error;
+use dear::evaluate::counted;
 use dear::probe::Refused;
 
 use crate::arguments::{EngineArgs, open_detector};
@@ -115,10 +116,10 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         .map(|what| what.in_words().to_owned())
         .collect();
     if !refused.is_empty() {
-        reasons.push(format!("{} refused", output::counted(refused.len() as u64, "image")));
+        reasons.push(format!("{} refused", counted(refused.len() as u64, "image")));
     }
     if !unjudged.is_empty() {
-        reasons.push(format!("{} not judged", output::counted(unjudged.len() as u64, "split")));
+        reasons.push(format!("{} not judged", counted(unjudged.len() as u64, "split")));
     }
     if reasons.is_empty() {
         return Ok(Outcome::Done);
@@ -176,7 +177,7 @@ fn print(audit: &Audit) -> Result<(), Error> {
             if remedy.too_small > 0 {
                 output::line(format_args!(
                     "  leaves out {} smaller than the crop",
-                    output::counted(remedy.too_small, "image")
+                    counted(remedy.too_small, "image")
                 ))?;
             }
         }
@@ -208,9 +209,9 @@ fn print_split(split: &Split) -> Result<(), Error> {
         return output::line("");
     }
     output::line(format_args!(
-        "{name}{} real and {} generated images{}",
+        "{name}{} real and {}{}",
         split.real,
-        split.fake,
+        counted(split.fake, "generated image"),
         if split.scenes_known { ", scenes known" } else { "" }
     ))?;
     let told = split.findings.iter().filter(|finding| finding.flag != Flag::None);
@@ -239,7 +240,7 @@ fn print_split(split: &Split) -> Result<(), Error> {
     let quiet = split.findings.iter().filter(|finding| finding.flag == Flag::None).count();
     output::line(format_args!(
         "  no evidence in {}; equal in all images: {}",
-        output::counted(quiet as u64, "other feature"),
+        counted(quiet as u64, "other feature"),
         split.constant.len()
     ))?;
     print_dependence(&split.dependence)?;
@@ -274,7 +275,7 @@ fn print_dependence(dependence: &[Dependence]) -> Result<(), Error> {
         ))?;
     }
     let quiet = (dependence.len() - told.len()) as u64;
-    output::line(format_args!("    no evidence in {}", output::counted(quiet, "other test")))
+    output::line(format_args!("    no evidence in {}", counted(quiet, "other test")))
 }
 
 fn print_swap(swap: &Swap) -> Result<(), Error> {
@@ -285,10 +286,10 @@ fn print_swap(swap: &Swap) -> Result<(), Error> {
         _ => format!("{:+.2}", swap.logit_change),
     };
     output::line(format_args!(
-        "    {class} as {}{}: {turned} of {} verdicts turn ({:.1} % [{:.1}, {:.1}]; {} to generated, {} to real{}), logit {change}",
+        "    {class} as {}{}: {turned} of {} turn ({:.1} % [{:.1}, {:.1}]; {} to generated, {} to real{}), logit {change}",
         swap.chain,
         if swap.control { " (its own format again)" } else { "" },
-        swap.images,
+        counted(swap.images, "verdict"),
         100.0 * turned as f64 / swap.images as f64,
         100.0 * swap.low,
         100.0 * swap.high,
@@ -305,14 +306,14 @@ fn print_duplicates(audit: &Audit) -> Result<(), Error> {
         return output::line(format_args!(
             "duplicates: none within {} bits of 64 ({} compared by file only)",
             found.distance,
-            output::counted(found.flat, "flat image")
+            counted(found.flat, "flat image")
         ));
     }
     output::line(format_args!(
         "duplicates: {} across classes, {} across splits, {} in one class and split",
-        output::counted(found.across_classes.pictures, "picture"),
-        output::counted(found.across_splits.pictures, "picture"),
-        output::counted(found.repeated, "repeated image")
+        counted(found.across_classes.pictures, "picture"),
+        counted(found.across_splits.pictures, "picture"),
+        counted(found.repeated, "repeated image")
     ))?;
     for picture in found.pictures.iter().take(LISTED) {
         let place = |place: &audit::Place| {

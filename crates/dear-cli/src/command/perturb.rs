@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use dear::error::Error;
+use dear::evaluate::counted;
 use dear::perturb::{MANIFEST, perturb};
 
 use super::evaluate::parse_chain;
@@ -31,12 +32,12 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let done = perturb(&args.source, &args.out, &chain, args.seed, &Progress::default())?;
     output::refused(&done.refused);
     output::line(format_args!(
-        "{} images through {chain} in {} ({} made before); {} refused; {} other files passed over",
-        done.images.len(),
+        "{} through {chain} in {} ({} made before); {} refused; {} passed over",
+        counted(done.images.len() as u64, "image"),
         args.out.display(),
         done.kept,
         done.refused.len(),
-        done.skipped,
+        counted(done.skipped, "other file"),
     ))?;
     output::note(format_args!("wrote {}", args.out.join(MANIFEST).display()));
     Ok(if done.refused.is_empty() { Outcome::Done } else { Outcome::DoneWithFailedItems })

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use dear::dataset::list_images;
 use dear::error::Error;
+use dear::evaluate::counted;
 use dear::generator::Generator;
 use dear::probe::{InpainterKind, Null, ProbeOptions, Resynthesis, make};
 
@@ -53,13 +54,12 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let changed = made.iter().map(|row| row.changed_share).sum::<f64>() / made.len() as f64;
     let kind = made.first().map_or(InpainterKind::Null, |row| row.inpainter);
     output::line(format_args!(
-        "{} {} probes in {}: mask {:.1} % of the image on average, {:.1} % of the masked pixels changed; {} images refused",
-        made.len(),
-        kind.as_str(),
+        "{} in {}: mask {:.1} % of the image on average, {:.1} % of the masked pixels changed; {} refused",
+        counted(made.len() as u64, &format!("{} probe", kind.as_str())),
         args.out.display(),
         100.0 * share,
         100.0 * changed,
-        refused.len()
+        counted(refused.len() as u64, "image")
     ))?;
     Ok(if refused.is_empty() { Outcome::Done } else { Outcome::DoneWithFailedItems })
 }

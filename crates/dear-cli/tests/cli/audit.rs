@@ -98,6 +98,14 @@ fn a_manifest_is_audited_split_by_split_and_its_command_runs() {
     assert_eq!(ran.talk("warning: empty: not judged: ").len(), 1, "{}", ran.stderr);
     assert!(ran.stderr.ends_with("exit code 1: 1 split not judged\n"), "{}", ran.stderr);
     assert!(ran.stdout.contains("train: 14 real and 14 generated images"), "{}", ran.stdout);
+    // It takes no share of the level from them.
+    let with = json(&dear(args!["audit", &manifest, "--format", "json"]).expect(1).stdout);
+    let mut judged = with["splits"].as_array().unwrap().clone();
+    judged.retain(|split| split["not_judged"].is_null());
+    assert_eq!(serde_json::Value::from(judged), audit["splits"]);
+    fs_err::write(&manifest, text.replace(",later", ",")).unwrap();
+    let ran = dear(args!["audit", &manifest]).expect(0);
+    assert!(ran.stdout.contains("\n  images without a split: "), "{}", ran.stdout);
     // A copy may not be written over what is listed.
     let ran = dear(args!["perturb", &manifest, "--chain", "clean", "--out", &folder]).expect(2);
     assert!(ran.stderr.contains("shares files with the source"), "{}", ran.stderr);
@@ -143,6 +151,8 @@ fn a_split_of_one_class_or_of_broken_images_does_not_stop_the_others() {
     );
     assert!(ran.stderr.ends_with("exit code 1: 1 image refused, 2 splits not judged\n"), "{}", ran.stderr);
     dear(args!["audit", &root, "--split", "train", "--fail-on", "not-resolvable"]).expect(0);
+    let ran = dear(args!["audit", &root, "--fail-on", "not-resolvable"]).expect(1);
+    assert!(ran.stderr.contains("exit code 1: not resolvable (--fail-on), "), "{}", ran.stderr);
     // Where nothing can be judged, that is an error of one line.
     for (folder, expected) in [
         (root.join("test"), "3 real and 0 generated images could be read (1 refused)"),

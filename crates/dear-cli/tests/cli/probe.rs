@@ -129,7 +129,7 @@ fn photographs_that_cannot_be_read_are_refused_and_counted() {
     let out = temp.path().join("out");
     let ran = make(&real, "null", &out, "0").expect(1);
     assert!(
-        ran.stdout.starts_with("2 null probes") && ran.stdout.trim_end().ends_with("; 1 images refused"),
+        ran.stdout.starts_with("2 null probes") && ran.stdout.trim_end().ends_with("; 1 image refused"),
         "{}",
         ran.stdout
     );

@@ -7,6 +7,7 @@ use super::feature::Kind;
 use super::shortcut::Flag;
 use super::{Audit, Split, Verdict};
 use crate::dataset::Label;
+use crate::evaluate::counted;
 
 /// Why the verdict is what it is: one line.
 pub(super) fn reason(audit: &Audit) -> String {
@@ -89,7 +90,10 @@ fn shortcuts(split: &Split) -> Vec<String> {
             "colours tell the classes apart ({content}): the classes may show different things"
         ));
     }
-    let few = || format!("{} real and {} generated images are too few for a verdict", split.real, split.fake);
+    let few = || {
+        let (real, fake) = (split.real, counted(split.fake, "generated image"));
+        format!("{real} real and {fake} are too few for a verdict")
+    };
     match (&split.not_judged, split.verdict, split.detectable_auc) {
         (Some(reason), ..) => words.push(format!("not judged: {reason}")),
         (_, Verdict::Clean, Some(auc)) => words.push(format!("none of the measured features is a shortcut; one of AUC {auc:.2} or more would have been found four times in five")),
@@ -194,7 +198,24 @@ fn first_of(names: &[&str]) -> String {
     if names.len() > 3 { format!("{shown} and {} more", names.len() - 3) } else { shown }
 }
 
-/// `1 picture`, `2 pictures`.
-fn counted(count: u64, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_names_are_told_and_the_others_counted() {
+        for (names, expected) in
+            [(&["a", "b", "c"][..], "a, b, c"), (&["a", "b", "c", "d"], "a, b, c and 1 more")]
+        {
+            assert_eq!(first_of(names), expected);
+        }
+        let crossing = |pictures| Crossing { pictures, images: 2, identical_files: 1 };
+        assert_eq!(duplicates(&crossing(0), "here", "why"), None);
+        for (pictures, expected) in [
+            (1, "1 picture occurs here (2 images, 1 picture as identical files): why"),
+            (2, "2 pictures occur here (2 images, 1 picture as identical files): why"),
+        ] {
+            assert_eq!(duplicates(&crossing(pictures), "here", "why").unwrap(), expected);
+        }
+    }
 }

@@ -252,6 +252,62 @@ fn each_newly_refused_image_is_a_regression() {
     assert_eq!(compare(&before, &after, &lenient).unwrap().outcome, Outcome::Regression);
 }
 
+#[test]
+fn images_match_by_exact_name_and_by_what_is_known_of_them() {
+    let (mut before, mut after) = (side(), side());
+    after.records.as_mut().unwrap()[5] = record(5, Some(-0.4));
+    // The records after alone name scenes.
+    after.evaluation.data.scenes_known = true;
+    for (i, record) in after.records.as_mut().unwrap().iter_mut().enumerate() {
+        record.scene = Some(format!("{}", i / 2));
+    }
+    // Two names that look the same, and a file that could not be read before.
+    for side in [&mut before, &mut after] {
+        let records = side.records.as_mut().unwrap();
+        for (i, exact) in [(0, "/i5wbmc="), (1, "/y5wbmc=")] {
+            records[i].path = "\u{fffd}.png".to_owned();
+            records[i].path_base64 = Some(exact.to_owned());
+        }
+    }
+    let unread = &mut before.records.as_mut().unwrap()[7];
+    *unread = ImageRecord { sha256: String::new(), ..record(7, None) };
+    let changes = compare(&before, &after, &options(&["f_acc"])).unwrap();
+    assert_eq!((changes.images.unwrap().both, &changes.reasons[..]), (8, &[][..]));
+    assert!(changes.rows[0].interval.is_some());
+}
+
+#[test]
+fn newly_refused_is_seen_under_each_chain_and_under_a_new_name() {
+    let mut before = side();
+    before.evaluation.chains.push("paper".to_owned());
+    let tables: Vec<Table> = before.evaluation.tables.clone();
+    before
+        .evaluation
+        .tables
+        .extend(tables.into_iter().map(|table| Table { chain: "paper".to_owned(), ..table }));
+    let records = before.records.as_mut().unwrap();
+    let processed: Vec<ImageRecord> =
+        records.iter().map(|record| ImageRecord { chain: "paper".to_owned(), ..record.clone() }).collect();
+    records.extend(processed);
+    let mut after = before.clone();
+    after.evaluation.systems[0].name = "mini 2".to_owned();
+    after.evaluation.tables.iter_mut().for_each(|table| table.system = "mini 2".to_owned());
+    for record in after.records.as_mut().unwrap() {
+        let logit = record.logits["mini"];
+        record.logits = BTreeMap::from([("mini 2".to_owned(), logit)]);
+    }
+    // One image has no record after under the second chain.
+    after.records.as_mut().unwrap().pop();
+    let said =
+        CompareOptions { systems: vec![("mini".to_owned(), "mini 2".to_owned())], ..options(&["f_acc"]) };
+    let found = compare(&before, &after, &said).unwrap().newly_refused;
+    let told: Vec<(&str, &str, &str)> = found
+        .iter()
+        .map(|image| (image.path.as_str(), image.chain.as_str(), image.system.as_str()))
+        .collect();
+    assert_eq!(told, [("fake/7.png", "paper", "mini")]);
+}
+
 /// What happened to the images of a side.
 type Edit = fn(&mut Side);
 

@@ -192,11 +192,14 @@ mod tests {
         for (text, known) in [
             ("path,label,scene\na.jpg,0,\nb.jpg,1,\n", false),
             ("path,label,scene\na.jpg,0,1\nb.jpg,1,\n", true),
+            ("path,label,group\na.jpg,0,1\nb.jpg,1,\n", true),
             ("path,label,split,scene\na.jpg,0,test,\nb.jpg,1,test,\nd.jpg,1,val,1\n", false),
         ] {
             let (_folder, path) = with_images("m.csv", text.as_bytes());
             assert_eq!(open(&path, None).unwrap().scenes_known, known, "{text}");
         }
+        let (_folder, path) = with_images("m.csv", b"path,label\na.jpg,0\n");
+        assert_eq!(super::super::open_any_class(&path, None).unwrap().count(Label::Real), 1);
     }
 
     #[cfg(unix)]

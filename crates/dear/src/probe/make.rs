@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Inpainter, InpainterKind, MaskOptions, compose, mask};
 use crate::dataset::stem;
 use crate::error::Error;
+use crate::evaluate::counted;
 use crate::files::{sha256_hex, write_atomic};
 use crate::observe::{Event, Observer};
 
@@ -166,7 +167,11 @@ pub fn make(
     observer.event(Event::Finished);
     if made.is_empty() {
         return Err(Error::Probes {
-            message: format!("{}: no probe could be made, {} images refused", out.display(), refused.len()),
+            message: format!(
+                "{}: no probe could be made, {} refused",
+                out.display(),
+                counted(refused.len() as u64, "image")
+            ),
             hint: refused
                 .first()
                 .map_or_else(String::new, |first| format!("the first: {}: {}", first.path, first.message)),

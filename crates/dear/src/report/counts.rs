@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::{main_systems, scrolling};
-use crate::evaluate::{Evaluation, Table};
+use crate::evaluate::{Evaluation, Table, counted};
 
 /// Headings behind condition and system.
 pub(super) const HEADINGS: [&str; 7] = [
@@ -51,9 +51,13 @@ pub(super) fn sentence(evaluation: &Evaluation) -> String {
     };
     let skipped = match data.skipped {
         0 => String::new(),
-        n => format!(" {n} other files in the folder were passed over."),
+        n => {
+            let were = if n == 1 { "was" } else { "were" };
+            format!(" {} in the folder {were} passed over.", counted(n, "other file"))
+        }
     };
-    format!("{} real and {} generated images were listed. {what}{skipped}", data.real, data.fake)
+    let generated = counted(data.fake, "generated image");
+    format!("{} real and {generated} were listed. {what}{skipped}", data.real)
 }
 
 /// One class of one system under one condition.

@@ -335,6 +335,32 @@ mod tests {
     }
 
     #[test]
+    fn a_path_that_is_utf8_needs_no_exact_bytes_and_images_without_a_scene_are_their_own() {
+        let text = "path,logit,label,path_base64\na,1,1,YQ==\n";
+        let (found, _) = files(&[("a.csv", text)], &ScoreOptions::default()).unwrap();
+        assert_eq!(found.images[0].key_base64, None);
+        let text =
+            "path,logit,label,path_base64,scene\n\u{fffd}a,1,1,/2E=,\n\u{fffd}a,-1,0,/mE=,\nplain,2,1,,s\n";
+        let (found, _) = files(&[("a.csv", text)], &ScoreOptions::default()).unwrap();
+        assert_eq!(found.groups().unwrap(), [0, 1, 2]);
+    }
+
+    #[test]
+    fn one_split_is_read_where_that_is_asked_for() {
+        let text = "path,logit,label,split,group\na\\b,1,1,test,g\nc,0,0,test,g\nd,NA,1,val,h\n";
+        let of = |split: &str| {
+            let options = ScoreOptions { split: Some(split.to_owned()), ..ScoreOptions::default() };
+            files(&[("a.csv", text)], &options)
+        };
+        let (found, _) = of("test").unwrap();
+        let keys: Vec<&str> = found.images.iter().map(|image| image.key.as_str()).collect();
+        assert_eq!((keys, found.groups()), (vec!["a/b", "c"], Some(vec![0, 0])));
+        assert_eq!(of("val").unwrap().0.refusals[&(0, 0, 0)].0, "no_score");
+        let error = of("train").unwrap_err().to_string();
+        assert!(error.ends_with("no row has the split \"train\", expected at least one"), "{error}");
+    }
+
+    #[test]
     fn several_systems_are_judged_on_the_images_that_all_list() {
         let a = "path,logit,label,chain\nx,1,1,paper\nx,2,1,clean\ny,0,0,clean\nz,5,1,clean\n";
         let b = "path,logit,label\nx,3,1\ny,-1,0\n";

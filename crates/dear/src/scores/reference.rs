@@ -394,6 +394,11 @@ mod tests {
         assert_eq!(found.scores.logits[0], [[1.0, 1.0], [2.0, 2.0]]);
         let reported: Vec<&str> = found.reported.iter().map(|one| one.system.as_str()).collect();
         assert_eq!(reported, ["x/m", "y/m"]);
+        // What a tree reports is about all of its images: with some left out it says nothing.
+        let other = temp.path().join("other.csv");
+        fs_err::write(&other, "path,logit,label\nreal,1,0\n").unwrap();
+        let found = crate::scores::read(&[both[0].clone(), other], &ScoreOptions::default()).unwrap();
+        assert_eq!((found.scores.images.len(), found.reported.len()), (1, 0));
     }
 
     #[test]
