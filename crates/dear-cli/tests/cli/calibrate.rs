@@ -36,11 +36,15 @@ fn a_calibrated_detector_says_probability_and_verdict_everywhere() {
         "{ran:?}"
     );
     assert!(lines[4].starts_with("uncertain: from logit "), "{ran:?}");
-    let table: Vec<Vec<&str>> = lines[5..].iter().map(|line| line.split_whitespace().collect()).collect();
+    assert!(
+        lines[5].starts_with("finds, clean: ") && lines[5].contains(" of 24 generated images"),
+        "{ran:?}"
+    );
+    let table: Vec<Vec<&str>> = lines[6..].iter().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(table[0], ["condition", "class", "subset", "n", "above", "threshold", "p"]);
     assert_eq!(table[1][..5], ["clean", "real", "kodak", "24", "4.2"], "1 of 24 is accused");
     assert_eq!(table[2][..4], ["clean", "generated", "half", "24"]);
-    assert_eq!(lines.len(), 8);
+    assert_eq!(lines.len(), 9);
     assert_eq!(
         contents(temp.path()).keys().filter(|name| name.starts_with("c.work/features/whole-")).count(),
         2

@@ -346,6 +346,15 @@ mod tests {
     }
 
     #[test]
+    fn what_only_one_file_says_of_an_image_is_known() {
+        let (first, second) =
+            ("path,logit,label\na,1,1\nb,0,0\n", "path,logit,label,scene,subset\na,2,1,s,sd\nb,1,0,s,\n");
+        let (found, _) = files(&[("a.csv", first), ("b.csv", second)], &ScoreOptions::default()).unwrap();
+        assert_eq!(found.groups(), Some(vec![0, 0]));
+        assert_eq!(found.images.iter().map(|image| &*image.subset).collect::<Vec<_>>(), ["sd", "real"]);
+    }
+
+    #[test]
     fn one_split_is_read_where_that_is_asked_for() {
         let text = "path,logit,label,split,group\na\\b,1,1,test,g\nc,0,0,test,g\nd,NA,1,val,h\n";
         let of = |split: &str| {

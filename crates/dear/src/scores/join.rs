@@ -58,7 +58,7 @@ pub(super) fn join(
     let place = |name: &str| chains.iter().position(|chain| chain == name).unwrap_or_default();
 
     // What each file says of an image must agree.
-    let mut known: BTreeMap<Key, (&Entry, Vec<bool>)> = BTreeMap::new();
+    let mut known: BTreeMap<Key, Known> = BTreeMap::new();
     let mut seen: HashMap<(Key, usize, usize), &Entry> = HashMap::new();
     for entry in &entries {
         let (system, chain) = (entry.system, place(&entry.chain));
@@ -68,19 +68,31 @@ pub(super) fn join(
                 "an image is one row for each system and chain; name the columns `system` and `chain` so",
             ));
         }
-        let (first, listed) = known.entry(entry.key()).or_insert_with(|| (entry, vec![false; systems.len()]));
+        let image = known.entry(entry.key()).or_insert_with(|| Known {
+            first: entry,
+            listed: vec![false; systems.len()],
+            subset: None,
+            split: None,
+            scene: None,
+            sha256: None,
+        });
+        let first = image.first;
         if first.label != entry.label {
             return Err(bad(
                 format!("{:?} has two labels ({} and {})", entry.key, first.at, entry.at),
                 "labels must agree between rows and files",
             ));
         }
-        listed[system] = true;
+        image.listed[system] = true;
+        // Not every file needs to name them.
+        image.subset = image.subset.or(entry.subset.as_ref());
+        image.split = image.split.or(entry.split.as_ref());
+        image.scene = image.scene.or(entry.scene.as_ref());
+        image.sha256 = image.sha256.or(entry.sha256.as_ref());
     }
-    let listed_by_all = |listed: &[bool]| listed.iter().all(|listed| *listed);
-    let left_out = known.values().filter(|(_, listed)| !listed_by_all(listed)).count();
-    let shared: Vec<&Entry> =
-        known.values().filter(|(_, listed)| listed_by_all(listed)).map(|(entry, _)| *entry).collect();
+    let listed_by_all = |image: &&Known| image.listed.iter().all(|listed| *listed);
+    let shared: Vec<&Known> = known.values().filter(listed_by_all).collect();
+    let left_out = known.len() - shared.len();
     if shared.is_empty() {
         let example = |system: usize| {
             entries.iter().find(|entry| entry.system == system).map(|entry| format!("{:?}", entry.key))
@@ -91,18 +103,21 @@ pub(super) fn join(
             "paths must be the same text in every file, relative to the same folder",
         ));
     }
-    let scenes_known = shared.iter().any(|entry| entry.scene.is_some());
+    let scenes_known = shared.iter().any(|image| image.scene.is_some());
     let images: Vec<ScoredImage> = shared
         .iter()
-        .map(|entry| ScoredImage {
-            key: entry.key.clone(),
-            key_base64: entry.key_base64.clone(),
-            sha256: entry.sha256.clone().unwrap_or_default(),
-            label: entry.label,
-            subset: entry.subset.clone().unwrap_or_else(|| entry.label.as_str().to_owned()),
-            split: entry.split.clone(),
-            group: entry.scene.as_ref().or(entry.key_base64.as_ref()).unwrap_or(&entry.key).clone(),
-            format: None,
+        .map(|image| {
+            let Entry { key, key_base64, label, .. } = image.first;
+            ScoredImage {
+                key: key.clone(),
+                key_base64: key_base64.clone(),
+                sha256: image.sha256.cloned().unwrap_or_default(),
+                label: *label,
+                subset: image.subset.cloned().unwrap_or_else(|| label.as_str().to_owned()),
+                split: image.split.cloned(),
+                group: image.scene.or(key_base64.as_ref()).unwrap_or(key).clone(),
+                format: None,
+            }
         })
         .collect();
 
@@ -111,7 +126,7 @@ pub(super) fn join(
     for (c, of_chain) in raw.iter_mut().enumerate() {
         for (s, of_system) in of_chain.iter_mut().enumerate() {
             for (i, score) in of_system.iter_mut().enumerate() {
-                match seen.get(&(shared[i].key(), s, c)).map(|entry| &entry.score) {
+                match seen.get(&(shared[i].first.key(), s, c)).map(|entry| &entry.score) {
                     Some(Ok(found)) => *score = *found,
                     Some(Err(refusal)) => {
                         refusals.insert((c, s, i), refusal.clone());
@@ -163,6 +178,17 @@ fn system(name: String) -> System {
         threshold: 0.0,
         threshold_origin: "logit 0".to_owned(),
     }
+}
+
+/// An image, by the first row that names it, and by the first that says the rest.
+struct Known<'a> {
+    first: &'a Entry,
+    /// Whether each system has it.
+    listed: Vec<bool>,
+    subset: Option<&'a String>,
+    split: Option<&'a String>,
+    scene: Option<&'a String>,
+    sha256: Option<&'a String>,
 }
 
 /// What looks wrong about the scores of each system as they were given, under the first chain.
