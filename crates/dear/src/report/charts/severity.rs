@@ -46,7 +46,9 @@ pub(in crate::report) fn severity(curve: &Curve) -> Markup {
                         @for &(x, [value, ..]) in run { circle cx=(format!("{x:.1}")) cy=(format!("{:.1}", Plane::y(value))) r="2.5" {} }
                     }
                     @if let Some(&(x, [value, ..])) = runs.first().and_then(|run| run.first()) {
-                        text.letter x=(format!("{:.1}", x + 4.0)) y=(format!("{:.1}", Plane::y(value) - 5.0)) { (letter) }
+                        // Below the line where there is no room above it.
+                        @let y = Plane::y(value) + if value > 0.95 { 14.0 } else { -5.0 };
+                        text.letter x=(format!("{:.1}", x + 4.0)) y=(format!("{y:.1}")) { (letter) }
                     }
                 }
             }
