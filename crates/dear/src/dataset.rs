@@ -462,7 +462,11 @@ fn scenes_for(root: &Path, base: &Path) -> Result<BTreeMap<PathBuf, String>, Dat
 
 /// Scenes of the images in `folder/below`, relative to that, from `folder/manifest.csv`. Where that is the `own` manifest of
 /// the data, its paths may also be relative to `folder/below` already.
-fn read_scenes(folder: &Path, below: &Path, own: bool) -> Result<BTreeMap<PathBuf, String>, DatasetError> {
+pub(crate) fn read_scenes(
+    folder: &Path,
+    below: &Path,
+    own: bool,
+) -> Result<BTreeMap<PathBuf, String>, DatasetError> {
     let (mut scenes, path) = (BTreeMap::new(), folder.join("manifest.csv"));
     if !path.is_file() {
         return Ok(scenes);

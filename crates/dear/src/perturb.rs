@@ -404,28 +404,8 @@ fn scenes(source: &Path) -> Result<HashMap<PathBuf, String>, Error> {
     }
     let mut scenes = HashMap::new();
     for folder in folders {
-        let path = source.join(&folder).join(MANIFEST);
-        if !path.is_file() {
-            continue;
-        }
-        let bad = |error: csv::Error| Error::Images {
-            message: format!("{}: {error}", path.display()),
-            hint: "a scene manifest is CSV with the columns path and scene".to_owned(),
-        };
-        let mut reader = csv::Reader::from_reader(fs_err::File::open(&path)?);
-        let header = reader.headers().map_err(bad)?.clone();
-        let column = |name: &str| header.iter().position(|field| field == name);
-        let (Some(image), Some(scene)) = (column("path"), column("scene")) else { continue };
-        let exact = column("path_base64");
-        for row in reader.records() {
-            let row = row.map_err(bad)?;
-            if let (Some(image), Some(scene @ [_, ..])) = (row.get(image), row.get(scene).map(str::as_bytes))
-            {
-                let exact = exact.and_then(|column| row.get(column)).filter(|text| !text.is_empty());
-                let image = exact.and_then(exact_path).unwrap_or_else(|| PathBuf::from(image));
-                scenes.insert(folder.join(image), String::from_utf8_lossy(scene).into_owned());
-            }
-        }
+        let found = dataset::read_scenes(&source.join(&folder), Path::new(""), true)?;
+        scenes.extend(found.into_iter().map(|(image, scene)| (folder.join(image), scene)));
     }
     Ok(scenes)
 }

@@ -36,7 +36,7 @@ pub struct Duplicates {
     pub repeated: u64,
     /// Images without a fingerprint (flat); of these only identical files are found.
     pub flat: u64,
-    /// The pictures of both crossings, at most eight.
+    /// The pictures of both crossings, at most 200.
     pub pictures: Vec<Picture>,
 }
 

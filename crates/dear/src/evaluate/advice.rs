@@ -318,14 +318,7 @@ fn not_tested(scores: &Scores, system: usize) -> String {
 
 /// Images without a score, under each condition.
 fn refused(scores: &Scores, system: usize) -> Option<String> {
-    let count = |chain: usize, label: Label| {
-        let of_class =
-            scores.images.iter().zip(&scores.logits[chain][system]).filter(|(image, _)| image.label == label);
-        of_class.filter(|(_, logit)| !logit.is_finite()).count()
-    };
-    let lacking: Vec<String> = (0..scores.tabled)
-        .map(|chain| (chain, count(chain, Label::Real), count(chain, Label::Generated)))
-        .filter(|(_, real, fake)| real + fake > 0)
+    let lacking: Vec<String> = with_some(scores, system, |logit| !logit.is_finite())
         .map(|(chain, real, fake)| {
             format!("{real} real and {fake} generated {}", condition(&scores.chains[chain]))
         })
@@ -346,21 +339,30 @@ fn refused(scores: &Scores, system: usize) -> Option<String> {
 
 /// Why R.Acc and the share accused may not add up to one: images at logit 0 itself.
 fn undecided(scores: &Scores, system: usize) -> Option<String> {
-    let count = |chain: usize, label: Label| {
-        let of_class =
-            scores.images.iter().zip(&scores.logits[chain][system]).filter(|(image, _)| image.label == label);
-        of_class.filter(|(_, logit)| **logit == 0.0).count()
-    };
+    with_some(scores, system, |logit| logit == 0.0).next().map(|(chain, real, fake)| {
+        format!(
+            "A logit of exactly 0 have {real} real and {fake} generated images {}: wrong in R.Acc and F.Acc, but not above \
+             a threshold of 0.",
+            condition(&scores.chains[chain])
+        )
+    })
+}
+
+/// Conditions under which some logits are of this kind, with the number of real and of generated images that have one.
+fn with_some(
+    scores: &Scores,
+    system: usize,
+    kind: impl Fn(f64) -> bool,
+) -> impl Iterator<Item = (usize, usize, usize)> {
     (0..scores.tabled)
-        .map(|chain| (chain, count(chain, Label::Real), count(chain, Label::Generated)))
-        .find(|(_, real, fake)| real + fake > 0)
-        .map(|(chain, real, fake)| {
-            format!(
-                "A logit of exactly 0 have {real} real and {fake} generated images {}: wrong in R.Acc and F.Acc, but not above \
-                 a threshold of 0.",
-                condition(&scores.chains[chain])
-            )
+        .map(move |chain| {
+            let count = |label: Label| {
+                let images = scores.images.iter().zip(&scores.logits[chain][system]);
+                images.filter(|(image, logit)| image.label == label && kind(**logit)).count()
+            };
+            (chain, count(Label::Real), count(Label::Generated))
         })
+        .filter(|(_, real, fake)| real + fake > 0)
 }
 
 /// `15 % (10 to 21 %)`; ends that say nothing about uncertainty are left out, and that is said.
