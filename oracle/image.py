@@ -11,14 +11,25 @@ import pathlib
 import cv2
 import image_files
 import image_inspect
+import image_perturb
 import image_steps
 import numpy
 import PIL
 import scipy
+import torch
 import torchvision
 from PIL import features
 
 FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "crates" / "dear-image" / "tests" / "fixtures"
+
+
+def write(name, versions, answers):
+    """One case a line."""
+    lines = ['{"versions": ' + json.dumps(versions)]
+    for key, cases in answers.items():
+        rows = ",\n ".join(json.dumps(case) for case in cases) if isinstance(cases, list) else json.dumps(cases)
+        lines.append(f'"{key}": ' + (f"[\n {rows}]" if isinstance(cases, list) else rows))
+    (FIXTURES / name).write_text(",\n".join(lines) + "}\n")
 
 
 def main():
@@ -27,17 +38,9 @@ def main():
                 "torchvision": torchvision.__version__, "opencv": cv2.__version__,
                 "libjpeg_turbo": features.version("libjpeg_turbo"), "libwebp": features.version("webp"), "seed": None}
     image_files.write(FIXTURES / "decode", versions)
-    lines = ['{"versions": ' + json.dumps(versions)]
-    for name, cases in image_steps.all_steps().items():
-        rows = ",\n ".join(json.dumps(case) for case in cases) if isinstance(cases, list) else json.dumps(cases)
-        lines.append(f'"{name}": ' + (f"[\n {rows}]" if isinstance(cases, list) else rows))
-    (FIXTURES / "steps.json").write_text(",\n".join(lines) + "}\n")
-    answers = image_inspect.all_answers(FIXTURES / "decode")
-    lines = ['{"versions": ' + json.dumps(versions)]
-    for name, cases in answers.items():
-        rows = ",\n ".join(json.dumps(case) for case in cases)
-        lines.append(f'"{name}": [\n {rows}]')
-    (FIXTURES / "inspect.json").write_text(",\n".join(lines) + "}\n")
+    write("steps.json", versions, image_steps.all_steps())
+    write("perturb.json", {**versions, "torch": torch.__version__}, image_perturb.all_answers())
+    write("inspect.json", versions, image_inspect.all_answers(FIXTURES / "decode"))
     print("files:", len(list((FIXTURES / "decode").iterdir())))
 
 

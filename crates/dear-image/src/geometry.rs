@@ -67,6 +67,15 @@ pub fn flip_mask(mask: &Mask) -> Mask {
     rebuild_mask(mask.width(), mask.height(), flip_bytes::<1>(mask.data(), mask.width()))
 }
 
+/// Mirrors top and bottom.
+pub fn flip_vertical(image: &Image) -> Image {
+    let mut data = Vec::with_capacity(image.data().len());
+    for row in image.data().chunks_exact(3 * image.width() as usize).rev() {
+        data.extend_from_slice(row);
+    }
+    rebuild(image.width(), image.height(), data)
+}
+
 /// Adds a frame.
 pub fn pad(image: &Image, padding: Padding, fill: Fill) -> Image {
     let (data, (width, height)) = pad_bytes::<3>(image.data(), image.size(), padding, fill);

@@ -18,23 +18,32 @@ pub const CODECS: &str = "JPEG libjpeg-turbo (accurate DCT, smooth chroma upsamp
 
 mod augment;
 mod blur;
+mod border;
+mod box_blur;
 mod chain;
 mod decode;
 mod draw;
 mod encode;
 mod enhance;
+mod gamma;
 mod geometry;
 mod image;
+mod impulse;
 mod inspect;
+mod median;
 mod noise;
 mod resize;
 mod simd;
+mod tensor_color;
+mod turn;
 
 pub use augment::{
     AugmentError, AugmentOptions, AugmentPlan, AugmentRole, Cutout, Jitter, PadRule, ResizeTo, ResizedCrop,
     augment,
 };
 pub use blur::{blur_with, gaussian_blur, gaussian_weights};
+pub use border::border;
+pub use box_blur::{LARGEST_BLUR_RADIUS, box_blur, pillow_blur, pillow_blur_plane};
 pub use chain::{Applied, Chain, ChainError, Paper};
 pub use decode::{DecodeError, DecodeErrorKind, DecodeOptions, Decoded, Format, decode, decode_mask};
 pub use draw::Draw;
@@ -43,8 +52,17 @@ pub use enhance::{
     brightness, color, contrast, contrast_around, from_hsv, grayscale, hue, mean_luma, sharpness, smooth,
     to_hsv,
 };
-pub use geometry::{Fill, Padding, crop, crop_mask, flip, flip_mask, pad, pad_mask, rotate, rotate_mask};
+pub use gamma::gamma;
+pub use geometry::{
+    Fill, Padding, crop, crop_mask, flip, flip_mask, flip_vertical, pad, pad_mask, rotate, rotate_mask,
+};
 pub use image::{Image, ImageError, Mask};
+pub use impulse::Impulse;
 pub use inspect::{FileFacts, JpegFacts, JpegQuality, inspect};
+pub use median::{LARGEST_MEDIAN, median};
 pub use noise::{Noise, add_noise};
 pub use resize::{Kernel, resize, resize_box, resize_mask};
+pub use tensor_color::{
+    tensor_brightness, tensor_contrast, tensor_gamma, tensor_grayscale, tensor_hue, tensor_saturation,
+};
+pub use turn::{Sampling, turn, turned_size};
