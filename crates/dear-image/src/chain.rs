@@ -7,28 +7,26 @@
 //! Steps are joined by `|`. Arguments go by place or by `key=value`; a range `a..b` is drawn uniformly for each image
 //! (integers where the argument is one); `p=0.5` makes a step optional; `one_of(a, b)` takes one of its steps.
 //!
-//! | step | arguments |
-//! |---|---|
-//! | `resize` | `factor` (sides truncated), or `side=` (the shorter), or `width=, height=`; `kernel` (bicubic) |
-//! | `crop` | `size`, or `width=, height=`: from the middle; a smaller image is an error |
-//! | `jpeg` | `quality` 1..100; `subsampling` (`4:2:0`) |
-//! | `webp` | `quality` 1..100, lossy |
-//! | `brightness`, `contrast`, `sharpness`, `color` | `factor`, as Pillow's `ImageEnhance` |
-//! | `blur` | `sigma`, SciPy's Gaussian |
-//! | `noise` | `var`, on the 0 to 255 scale |
-//! | `grayscale` | none |
-//! | `paper` | none: the paper's post-processing, which ends in JPEG 4:2:0 |
+//! `weight=2` makes a step of a `one_of` twice as likely; `all_of(a, b)` takes all its steps, so that they can be one
+//! choice. [`Chain::steps`] lists the steps, [`Chain::presets`] the names for whole chains.
 //!
 //! `clean`, or no text, changes nothing.
 
 mod arguments;
+mod colors;
 mod error;
+mod files;
+mod filters;
 mod paper;
 mod parse;
+mod presets;
+mod sizes;
 mod step;
+mod table;
 
 pub use error::ChainError;
 pub use paper::Paper;
+pub use presets::Preset;
 
 use crate::{Draw, Format, Image};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -56,7 +54,38 @@ pub struct Applied {
     pub encoded: Option<Vec<u8>>,
 }
 
+/// What can be said of a step in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepInfo {
+    /// As it is written in a chain.
+    pub name: &'static str,
+    /// Another name that is read too.
+    pub alias: Option<&'static str>,
+    /// Each argument: its name (with `=` where it goes by key only), what it may be, and in brackets what stands for it.
+    pub arguments: String,
+    /// What it does.
+    pub does: &'static str,
+    /// The function that it equals.
+    pub peer: &'static str,
+}
+
 impl Chain {
+    /// All steps, for help texts.
+    pub fn steps() -> impl Iterator<Item = StepInfo> {
+        table::entries().map(|entry| StepInfo {
+            name: entry.name,
+            alias: entry.alias,
+            arguments: entry.usage(),
+            does: entry.does,
+            peer: entry.peer,
+        })
+    }
+
+    /// The names for whole chains.
+    pub fn presets() -> &'static [Preset] {
+        presets::PRESETS
+    }
+
     /// Parses a chain.
     ///
     /// ```

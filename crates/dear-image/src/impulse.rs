@@ -16,7 +16,7 @@ pub struct Impulse {
 impl Impulse {
     /// Sets whole pixels (all channels) to 255 or 0. A pixel's number `u` in `0..1` is drawn in order of columns from the
     /// stream `(key, "impulse", row)`: white where `u < amount * salt`, black where it is not and `u < amount`.
-    pub fn add(self, image: &Image) -> Image {
+    pub fn apply(self, image: &Image) -> Image {
         let mut result = image.clone();
         let white = self.amount * self.salt;
         let stride = 3 * image.width() as usize;
@@ -41,7 +41,7 @@ mod tests {
     fn shares_are_as_asked() {
         let gray = Image::from_fn(400, 250, |_, _| [77; 3]);
         for (amount, salt) in [(0.1, 0.5), (0.03, 0.2), (0.5, 1.0), (0.0, 0.5), (1.0, 0.0)] {
-            let noisy = Impulse { key: 5, amount, salt }.add(&gray);
+            let noisy = Impulse { key: 5, amount, salt }.apply(&gray);
             let count = |value: u8| noisy.data().chunks_exact(3).filter(|p| *p == [value; 3]).count() as f64;
             let n = 100_000.0;
             // Five standard errors of a share of n independent pixels.

@@ -44,7 +44,7 @@ pub use augment::{
 pub use blur::{blur_with, gaussian_blur, gaussian_weights};
 pub use border::border;
 pub use box_blur::{LARGEST_BLUR_RADIUS, box_blur, pillow_blur, pillow_blur_plane};
-pub use chain::{Applied, Chain, ChainError, Paper};
+pub use chain::{Applied, Chain, ChainError, Paper, Preset, StepInfo};
 pub use decode::{DecodeError, DecodeErrorKind, DecodeOptions, Decoded, Format, decode, decode_mask};
 pub use draw::Draw;
 pub use encode::{EncodeError, Subsampling, encode_jpeg, encode_png, encode_png_gray, encode_webp};

@@ -82,7 +82,7 @@ fn salt_and_pepper_fall_where_the_stream_says() {
     for case in cases("impulse") {
         let key = case["key"].as_str().unwrap().parse().unwrap();
         let noise = Impulse { key, amount: number(&case["amount"]), salt: number(&case["salt"]) };
-        seen.check(sha(noise.add(&source(&case)).data()) == case["sha256"], || case.to_string());
+        seen.check(sha(noise.apply(&source(&case)).data()) == case["sha256"], || case.to_string());
     }
     seen.finish(2 * 4);
 }
@@ -122,12 +122,35 @@ fn every_color_goes_torchvisions_way() {
         [r, g, b]
     });
     let expected = json("perturb.json")["every_tensor_color"].clone();
-    let steps: [(&str, fn(&Image) -> Image); 3] = [
-        ("saturation_1.3", |image| tensor_saturation(image, 1.3)),
-        ("grayscale", tensor_grayscale),
-        ("hue_0.0734", |image| tensor_hue(image, 0.0734)),
-    ];
-    for (name, step) in steps {
-        assert_eq!(expected[name], sha(step(&all).data()), "{name}");
+    assert_eq!(expected["saturation_1.3"], sha(tensor_saturation(&all, 1.3).data()));
+    assert_eq!(expected["grayscale"], sha(tensor_grayscale(&all).data()));
+    assert_eq!(expected["hue_0.0734"], sha(tensor_hue(&all, 0.0734).data()));
+}
+
+#[test]
+fn fit_comes_to_the_sizes_and_pixels_of_thumbnail() {
+    let mut seen = Cases::new();
+    for case in cases("fit") {
+        let (by, value) = (case["by"].as_str().unwrap(), number(&case["value"]));
+        let chain = Chain::parse(&format!("fit({by}={value})")).unwrap();
+        let image = chain.apply(&source(&case), 1, b"").unwrap().image;
+        let right = image.size() == pair(&case["size"]) && sha(image.data()) == case["sha256"];
+        seen.check(right, || format!("{:?} {case}", image.size()));
     }
+    seen.finish(7 * 10 * 3);
+}
+
+#[test]
+fn chains_are_the_peers_one_after_another() {
+    let mut seen = Cases::new();
+    for case in cases("chain") {
+        let applied =
+            Chain::parse(case["chain"].as_str().unwrap()).unwrap().apply(&source(&case), 1, b"").unwrap();
+        let right =
+            applied.image.size() == pair(&case["size"]) && sha(applied.image.data()) == case["sha256"];
+        seen.check(right, || format!("{:?} {case}", applied.image.size()));
+        let file = applied.encoded.map_or(Value::Null, |bytes| sha(&bytes).into());
+        seen.check(file == case["file_sha256"], || format!("file: {case}"));
+    }
+    seen.finish(2 * 15);
 }

@@ -319,7 +319,7 @@ impl Jitter {
 impl Cutout {
     /// albumentations 1.3.1: the centre is uniform on the image, both ends included; the top left corner is clipped to
     /// 0 and the side measured from there (the hole shifts), the bottom right corner is cut.
-    fn draw((width, height): (u32, u32), options: &AugmentOptions, draw: &mut Draw) -> Cutout {
+    pub(crate) fn draw((width, height): (u32, u32), options: &AugmentOptions, draw: &mut Draw) -> Cutout {
         let side = options.cutout_side;
         let mut place = |length: u32| {
             let center = draw.below(u64::from(length) + 1) as u32;

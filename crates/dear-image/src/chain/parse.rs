@@ -27,7 +27,33 @@ pub(super) enum Value {
     Call(Call),
 }
 
-/// Deepest nesting of `one_of`.
+impl Argument {
+    /// Its text, unless it is a call.
+    pub(super) fn word(&self) -> Option<&str> {
+        match &self.value {
+            Value::Word(word) => Some(word),
+            Value::Call(_) => None,
+        }
+    }
+
+    /// Itself as a step; a word is one without arguments.
+    pub(super) fn as_call(&self) -> Call {
+        match &self.value {
+            Value::Call(call) => call.clone(),
+            Value::Word(name) => Call { name: name.clone(), position: self.position, arguments: Vec::new() },
+        }
+    }
+
+    /// What an error shows of it.
+    pub(super) fn text(&self) -> String {
+        match &self.value {
+            Value::Word(word) => word.clone(),
+            Value::Call(call) => format!("{}(...)", call.name),
+        }
+    }
+}
+
+/// Deepest nesting of `one_of` and `all_of`.
 const DEEPEST: usize = 8;
 
 /// Reads `call | call | ...`; an empty text is no call at all.
