@@ -1,13 +1,11 @@
 //! Pillow's `ImageEnhance` and torchvision's colour functions on Pillow images, byte for byte.
 
 use crate::Image;
-use crate::image::luma;
-use crate::simd::vectorize;
+use crate::simd::{byte_f32, byte_f64, vectorize};
 
 /// `ImageEnhance.Brightness`: towards or away from black. Factor 1 keeps the image.
 pub fn brightness(image: &Image, factor: f64) -> Image {
-    let table: [u8; 256] = std::array::from_fn(|v| blend(0, v as u8, factor as f32));
-    map(image, |pixel| pixel.map(|v| table[usize::from(v)]))
+    contrast_around(image, 0, factor)
 }
 
 /// `ImageEnhance.Contrast`: towards or away from the image's mean luma, rounded to an integer.
@@ -17,34 +15,45 @@ pub fn contrast(image: &Image, factor: f64) -> Image {
 
 /// [`contrast`] around a mean that is known already.
 pub fn contrast_around(image: &Image, mean: u8, factor: f64) -> Image {
-    let table: [u8; 256] = std::array::from_fn(|v| blend(mean, v as u8, factor as f32));
-    map(image, |pixel| pixel.map(|v| table[usize::from(v)]))
+    let mut result = image.clone();
+    let (data, factor) = (result.data_mut(), factor as f32);
+    vectorize(|| data.iter_mut().for_each(|value| *value = blend(mean, *value, factor)));
+    result
 }
 
 /// `int(mean(L) + 0.5)`, the grey that [`contrast`] turns around.
 pub fn mean_luma(image: &Image) -> u8 {
-    let sum: u64 = image.data().chunks_exact(3).map(|p| u64::from(luma(p[0], p[1], p[2]))).sum();
+    let sum: u64 = image
+        .luma()
+        .chunks(1 << 16)
+        .map(|part| u64::from(part.iter().map(|&v| u32::from(v)).sum::<u32>()))
+        .sum();
     let pixels = u64::from(image.width()) * u64::from(image.height());
     (sum as f64 / pixels as f64 + 0.5) as u8
 }
 
 /// `ImageEnhance.Color`: towards or away from the pixel's own luma (saturation).
 pub fn color(image: &Image, factor: f64) -> Image {
-    let factor = factor as f32;
-    map(image, |pixel| {
-        let gray = luma(pixel[0], pixel[1], pixel[2]);
-        pixel.map(|v| blend(gray, v, factor))
-    })
+    let mut result = grayscale(image);
+    blend_onto(&mut result, image, factor);
+    result
 }
 
 /// `ImageEnhance.Sharpness`: towards or away from the image under [`smooth`].
 pub fn sharpness(image: &Image, factor: f64) -> Image {
-    let factor = factor as f32;
     let mut result = smooth(image);
-    for (out, &value) in result.data_mut().iter_mut().zip(image.data()) {
-        *out = blend(*out, value, factor);
-    }
+    blend_onto(&mut result, image, factor);
     result
+}
+
+/// `Image.blend(result, image, factor)`, in place.
+fn blend_onto(result: &mut Image, image: &Image, factor: f64) {
+    let (data, factor) = (result.data_mut(), factor as f32);
+    vectorize(|| {
+        for (out, &value) in data.iter_mut().zip(image.data()) {
+            *out = blend(*out, value, factor);
+        }
+    });
 }
 
 /// `ImageFilter.SMOOTH`: (sum of the 3 x 3 neighbours + 4 times the centre) / 13, rounded; the border is kept.
@@ -75,85 +84,127 @@ pub fn grayscale(image: &Image) -> Image {
 
 /// torchvision's `adjust_hue` on a Pillow image: the hue byte plus `int(255 * turn)`, modulo 256; `turn` in -0.5..=0.5.
 pub fn hue(image: &Image, turn: f64) -> Image {
-    let shift = (turn * 255.0) as i32 as u8;
-    map(image, |pixel| {
-        let [h, s, v] = to_hsv(pixel);
-        from_hsv([h.wrapping_add(shift), s, v])
-    })
+    let shift = i32::from((turn * 255.0) as i32 as u8);
+    let mut result = image.clone();
+    let data = result.data_mut();
+    vectorize(|| {
+        let mut blocks = data.chunks_exact_mut(3 * BLOCK);
+        for block in &mut blocks {
+            turn_block(block, shift);
+        }
+        let rest = blocks.into_remainder();
+        let mut block = [0; 3 * BLOCK];
+        block[..rest.len()].copy_from_slice(rest);
+        turn_block(&mut block, shift);
+        rest.copy_from_slice(&block[..rest.len()]);
+    });
+    result
+}
+
+/// Pixels whose hue is turned side by side, in as many lanes of registers.
+const BLOCK: usize = 32;
+
+#[inline(always)]
+fn turn_block(block: &mut [u8], shift: i32) {
+    let mut planes = [[0i32; BLOCK]; 3];
+    for (at, pixel) in block.chunks_exact(3).enumerate() {
+        for channel in 0..3 {
+            planes[channel][at] = i32::from(pixel[channel]);
+        }
+    }
+    let [red, green, blue] = &mut planes;
+    for ((r, g), b) in red.iter_mut().zip(green).zip(blue) {
+        let [h, s, v] = hsv_lane([*r, *g, *b]);
+        [*r, *g, *b] = rgb_lane([(h + shift) & 255, s, v]);
+    }
+    for (at, pixel) in block.chunks_exact_mut(3).enumerate() {
+        for channel in 0..3 {
+            pixel[channel] = planes[channel][at] as u8;
+        }
+    }
 }
 
 /// Pillow's `convert("HSV")` of one pixel.
-#[inline(always)]
-pub fn to_hsv([r, g, b]: [u8; 3]) -> [u8; 3] {
-    let (high, low) = (r.max(g).max(b), r.min(g).min(b));
-    if high == low {
-        return [0, 0, high];
-    }
-    let range = f32::from(high - low);
-    let saturation = range / f32::from(high);
-    let share = |v: u8| f32::from(high - v) / range;
-    let (rc, gc, bc) = (share(r), share(g), share(b));
-    // C computes the sums with 2.0 and 4.0 in double and stores them as float.
-    let sector = if r == high {
-        bc - gc
-    } else if g == high {
-        (2.0 + f64::from(rc) - f64::from(bc)) as f32
-    } else {
-        (4.0 + f64::from(gc) - f64::from(rc)) as f32
-    };
-    // C's fmod(_, 1.0); the sector is in -1..=5, so this is at most 1.84 and the difference exact.
-    let turned = f64::from(sector) / 6.0 + 1.0;
-    let hue = (if turned < 1.0 { turned } else { turned - 1.0 }) as f32;
-    let byte = |v: f32| ((f64::from(v) * 255.0) as i32).clamp(0, 255) as u8;
-    [byte(hue), byte(saturation), high]
+pub fn to_hsv(rgb: [u8; 3]) -> [u8; 3] {
+    hsv_lane(rgb.map(i32::from)).map(|v| v as u8)
 }
 
 /// Pillow's conversion of one HSV pixel to RGB.
+pub fn from_hsv(hsv: [u8; 3]) -> [u8; 3] {
+    rgb_lane(hsv.map(i32::from)).map(|v| v as u8)
+}
+
+/// [`to_hsv`] without branches, so that many pixels go side by side. Grey divides 0 by 0 on the way; both answers are
+/// then replaced.
 #[inline(always)]
-pub fn from_hsv([h, s, v]: [u8; 3]) -> [u8; 3] {
-    if s == 0 {
-        return [v; 3];
-    }
+fn hsv_lane([r, g, b]: [i32; 3]) -> [i32; 3] {
+    let (high, low) = (r.max(g).max(b), r.min(g).min(b));
+    let range = (high - low) as f32;
+    let saturation = range / high as f32;
+    let share = |v: i32| (high - v) as f32 / range;
+    let (rc, gc, bc) = (share(r), share(g), share(b));
+    // C computes the sums with 2.0 and 4.0 in double and stores them as float.
+    let by_green = (2.0 + f64::from(rc) - f64::from(bc)) as f32;
+    let by_blue = (4.0 + f64::from(gc) - f64::from(rc)) as f32;
+    let not_red = if g == high { by_green } else { by_blue };
+    let sector = if r == high { bc - gc } else { not_red };
+    // C's fmod(_, 1.0); the sector is in -1..=5, so this is at most 1.84 and the difference exact.
+    let turned = f64::from(sector) / 6.0 + 1.0;
+    let hue = (if turned < 1.0 { turned } else { turned - 1.0 }) as f32;
+    let byte = |v: f32| f64::from(v) * 255.0;
+    let (h, s) = (byte_f64(byte(hue)), byte_f64(byte(saturation)));
+    if high == low { [0, 0, high] } else { [h, s, high] }
+}
+
+/// [`from_hsv`] without branches.
+#[inline(always)]
+fn rgb_lane([h, s, v]: [i32; 3]) -> [i32; 3] {
     let angle = f64::from(h) * 6.0 / 255.0;
-    let sector = angle as i32;
+    let sector = byte_f64(angle);
     let rest = f64::from((angle - f64::from(sector)) as f32);
-    let saturation = f64::from(f32::from(s) / 255.0);
+    let saturation = f64::from(s as f32 / 255.0);
     let value = f64::from(v);
     let p = half_up(value * (1.0 - saturation));
     let q = half_up(value * (1.0 - f64::from((saturation * rest) as f32)));
     let t = half_up(value * (1.0 - saturation * (1.0 - rest)));
-    match sector % 6 {
-        0 => [v, t, p],
-        1 => [q, v, p],
-        2 => [p, v, t],
-        3 => [p, q, v],
-        4 => [t, p, v],
-        _ => [v, p, q],
-    }
+    // Sector 6 (hue byte 255) is sector 0 again.
+    let sector = if sector == 6 { 0 } else { sector };
+    let (falling, rising) = (q, t);
+    let r = pick(sector, [v, falling, p, p, rising, v]);
+    let g = pick(sector, [rising, v, v, falling, p, p]);
+    let b = pick(sector, [p, p, rising, v, v, falling]);
+    if s == 0 { [v, v, v] } else { [r, g, b] }
+}
+
+#[inline(always)]
+fn pick(sector: i32, [a, b, c, d, e, f]: [i32; 6]) -> i32 {
+    let low = if sector == 0 {
+        a
+    } else if sector == 1 {
+        b
+    } else {
+        c
+    };
+    let high = if sector == 3 {
+        d
+    } else if sector == 4 {
+        e
+    } else {
+        f
+    };
+    if sector < 3 { low } else { high }
 }
 
 /// C's `round` of a value that is not negative.
 #[inline(always)]
-fn half_up(value: f64) -> u8 {
-    ((value + 0.5) as i32).clamp(0, 255) as u8
+fn half_up(value: f64) -> i32 {
+    byte_f64(value + 0.5)
 }
 
 /// `Image.blend` of two samples: `a + factor (b - a)` in float, cut to an integer and clipped.
 #[inline(always)]
 fn blend(a: u8, b: u8, factor: f32) -> u8 {
-    (f32::from(a) + factor * (f32::from(b) - f32::from(a))) as u8
-}
-
-fn map(image: &Image, mut pixel: impl FnMut([u8; 3]) -> [u8; 3]) -> Image {
-    let mut result = image.clone();
-    let data = result.data_mut();
-    vectorize(|| {
-        for value in data.chunks_exact_mut(3) {
-            let changed = pixel([value[0], value[1], value[2]]);
-            value.copy_from_slice(&changed);
-        }
-    });
-    result
+    byte_f32(f32::from(a) + factor * (f32::from(b) - f32::from(a))) as u8
 }
 
 #[cfg(test)]

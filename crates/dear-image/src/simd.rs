@@ -21,9 +21,45 @@ fn with_avx2<R>(work: impl FnOnce() -> R) -> R {
     work()
 }
 
+/// `value` cut to an integer and clipped to 0..=255; NaN is 0. Unlike `as`, the compiler makes one instruction of it.
+#[inline(always)]
+pub(crate) fn byte_f32(value: f32) -> i32 {
+    let value = if value > 0.0 { value } else { 0.0 };
+    let value = if value < 255.0 { value } else { 255.0 };
+    // SAFETY: the two lines above leave a number of 0..=255 (comparisons with NaN are false, so NaN became 0).
+    unsafe { value.to_int_unchecked() }
+}
+
+/// [`byte_f32`] of a double.
+#[inline(always)]
+pub(crate) fn byte_f64(value: f64) -> i32 {
+    let value = if value > 0.0 { value } else { 0.0 };
+    let value = if value < 255.0 { value } else { 255.0 };
+    // SAFETY: as above.
+    unsafe { value.to_int_unchecked() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_are_cut_and_clipped() {
+        let cases = [
+            (f64::NAN, 0),
+            (f64::NEG_INFINITY, 0),
+            (-0.5, 0),
+            (0.999, 0),
+            (1.0, 1),
+            (254.99, 254),
+            (255.0, 255),
+            (1e300, 255),
+            (f64::INFINITY, 255),
+        ];
+        for (value, byte) in cases {
+            assert_eq!((byte_f64(value), byte_f32(value as f32)), (byte, byte), "{value}");
+        }
+    }
 
     #[test]
     fn both_versions_agree() {
