@@ -1,6 +1,6 @@
 //! The two pixel containers: an RGB [`Image`] and a one-channel [`Mask`].
 
-use crate::simd::vectorize;
+use crate::simd::vectorized;
 use std::fmt;
 
 /// An RGB image: 8 bits a channel, rows from the top, `R G B` for each pixel (HWC). Both sides are at least 1.
@@ -57,11 +57,7 @@ impl Image {
     /// One grey value a pixel, repeated in the three channels.
     pub(crate) fn from_gray(width: u32, height: u32, gray: &[u8]) -> Image {
         let mut data = vec![0; 3 * gray.len()];
-        vectorize(|| {
-            for (pixel, &value) in data.chunks_exact_mut(3).zip(gray) {
-                pixel.copy_from_slice(&[value; 3]);
-            }
-        });
+        from_gray(gray, &mut data);
         Image { width, height, data }
     }
 
@@ -114,11 +110,7 @@ impl Image {
     /// ```
     pub fn luma(&self) -> Vec<u8> {
         let mut gray = vec![0; self.data.len() / 3];
-        vectorize(|| {
-            for (gray, pixel) in gray.iter_mut().zip(self.data.chunks_exact(3)) {
-                *gray = luma(pixel[0], pixel[1], pixel[2]);
-            }
-        });
+        to_gray(&self.data, &mut gray);
         gray
     }
 }
@@ -189,6 +181,20 @@ impl fmt::Debug for Image {
 impl fmt::Debug for Mask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Mask({} x {}, {} inside)", self.width, self.height, self.count_inside())
+    }
+}
+
+vectorized! {
+    fn to_gray(data: &[u8], gray: &mut [u8]) {
+        for (gray, pixel) in gray.iter_mut().zip(data.chunks_exact(3)) {
+            *gray = luma(pixel[0], pixel[1], pixel[2]);
+        }
+    }
+
+    fn from_gray(gray: &[u8], data: &mut [u8]) {
+        for (pixel, &value) in data.chunks_exact_mut(3).zip(gray) {
+            pixel.copy_from_slice(&[value; 3]);
+        }
     }
 }
 
