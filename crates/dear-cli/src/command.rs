@@ -1,6 +1,7 @@
 //! One file per command: arguments, one library call, its result rendered.
 
 pub(crate) mod audit;
+pub(crate) mod augment;
 pub(crate) mod calibrate;
 pub(crate) mod compare;
 pub(crate) mod demo;

@@ -39,6 +39,8 @@ enum Command {
     Audit(command::audit::Args),
     /// Copy a dataset, each image through one chain: to equalise its classes, or to make it harder
     Perturb(command::perturb::Args),
+    /// Look at the augmented views that a head is trained on: a contact sheet
+    Augment(command::augment::Args),
     /// Harden a detector: dissect, prune and refine in one go
     Harden(command::harden::Args),
     /// Give a detector a probability, a threshold for a share of false alarms, and an uncertain band
@@ -81,6 +83,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Compare(args) => command::compare::run(args),
         Command::Audit(args) => command::audit::run(args),
         Command::Perturb(args) => command::perturb::run(args),
+        Command::Augment(args) => command::augment::run(args),
         Command::Harden(args) => command::harden::run(args),
         Command::Calibrate(args) => command::calibrate::run(args),
         Command::Probe(args) => command::probe::run(args),

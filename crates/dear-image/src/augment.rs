@@ -8,6 +8,7 @@
 mod options;
 mod plan;
 mod window;
+mod words;
 
 pub use options::{AugmentError, AugmentOptions, PadRule, ResizeTo};
 pub use plan::{AugmentPlan, Cutout, Jitter, ResizedCrop};

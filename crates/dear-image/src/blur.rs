@@ -2,7 +2,7 @@
 
 use crate::Image;
 use crate::geometry::mirror;
-use crate::simd::vectorize;
+use crate::simd::{byte_f64, vectorized};
 
 /// `scipy.ndimage.gaussian_filter(channel, sigma, output=channel)` on each channel: columns first, then rows, edge
 /// pixel repeated, radius `int(4 sigma + 0.5)`, double precision, truncated to 8 bits after each pass. A sigma with
@@ -38,74 +38,86 @@ pub fn blur_with(image: &Image, half: &[f64]) -> Image {
         return image.clone();
     }
     let mut columns = vec![0u8; image.data().len()];
-    vectorize(|| columns_pass(image, center, sides, &mut columns));
+    columns_pass(image, center, sides, &mut columns);
     let mut rows = columns;
-    vectorize(|| rows_pass(&mut rows, image.width(), center, sides));
+    rows_pass(&mut rows, image.width(), center, sides);
     Image::new(image.width(), image.height(), rows).expect("a blur keeps the size")
 }
 
-/// Blurs down the columns, from `image` into `out`.
-#[inline(always)]
-fn columns_pass(image: &Image, center: f64, sides: &[f64], out: &mut [u8]) {
-    let stride = 3 * image.width() as usize;
-    let mut sums = vec![0.0f64; stride];
-    for (y, out) in out.chunks_exact_mut(stride).enumerate() {
-        let row = |offset: i64| {
-            let y = mirror(y as i64 + offset, image.height());
-            &image.data()[y * stride..(y + 1) * stride]
-        };
-        start(&mut sums, row(0), center);
-        for (distance, &weight) in sides.iter().enumerate().rev() {
-            let distance = distance as i64 + 1;
-            add_pair(&mut sums, row(-distance), row(distance), weight);
+vectorized! {
+    /// Blurs down the columns, from `image` into `out`.
+    fn columns_pass(image: &Image, center: f64, sides: &[f64], out: &mut [u8]) {
+        let stride = 3 * image.width() as usize;
+        let mut pairs = Vec::with_capacity(sides.len());
+        for (y, out) in out.chunks_exact_mut(stride).enumerate() {
+            let row = |offset: i64| {
+                let y = mirror(y as i64 + offset, image.height());
+                &image.data()[y * stride..(y + 1) * stride]
+            };
+            pairs.clear();
+            pairs.extend((1..=sides.len() as i64).map(|distance| (row(-distance), row(distance))));
+            weigh(row(0), &pairs, center, sides, out);
         }
-        truncate(out, &sums);
     }
-}
 
-/// Blurs along the rows, in place.
-#[inline(always)]
-fn rows_pass(rows: &mut [u8], width: u32, center: f64, sides: &[f64]) {
-    let (stride, radius) = (3 * width as usize, sides.len());
-    let mut sums = vec![0.0f64; stride];
-    let mut padded = vec![0u8; stride + 6 * radius];
-    for row in rows.chunks_exact_mut(stride) {
-        padded[3 * radius..3 * radius + stride].copy_from_slice(row);
-        for offset in 0..radius {
-            let before = 3 * mirror(offset as i64 - radius as i64, width);
-            padded[3 * offset..3 * offset + 3].copy_from_slice(&row[before..before + 3]);
-            let (after, to) =
-                (3 * mirror(i64::from(width) + offset as i64, width), 3 * (radius + offset) + stride);
-            padded[to..to + 3].copy_from_slice(&row[after..after + 3]);
+    /// Blurs along the rows, in place.
+    fn rows_pass(rows: &mut [u8], width: u32, center: f64, sides: &[f64]) {
+        let (stride, radius) = (3 * width as usize, sides.len());
+        let mut padded = vec![0u8; stride + 6 * radius];
+        for row in rows.chunks_exact_mut(stride) {
+            padded[3 * radius..3 * radius + stride].copy_from_slice(row);
+            for offset in 0..radius {
+                let before = 3 * mirror(offset as i64 - radius as i64, width);
+                padded[3 * offset..3 * offset + 3].copy_from_slice(&row[before..before + 3]);
+                let (after, to) =
+                    (3 * mirror(i64::from(width) + offset as i64, width), 3 * (radius + offset) + stride);
+                padded[to..to + 3].copy_from_slice(&row[after..after + 3]);
+            }
+            let shifted = |offset: usize| &padded[3 * offset..3 * offset + stride];
+            let pairs: Vec<(&[u8], &[u8])> =
+                (1..=radius).map(|distance| (shifted(radius - distance), shifted(radius + distance))).collect();
+            weigh(shifted(radius), &pairs, center, sides, row);
         }
-        let shifted = |offset: usize| &padded[3 * offset..3 * offset + stride];
-        start(&mut sums, shifted(radius), center);
-        for (distance, &weight) in sides.iter().enumerate().rev() {
-            let distance = distance + 1;
-            add_pair(&mut sums, shifted(radius - distance), shifted(radius + distance), weight);
+    }
+}
+
+/// Samples that are summed side by side, in registers.
+const BLOCK: usize = 32;
+
+/// One line of output: the line at the centre, then the pairs of lines from the outermost to the innermost.
+#[inline(always)]
+fn weigh(middle: &[u8], pairs: &[(&[u8], &[u8])], center: f64, sides: &[f64], out: &mut [u8]) {
+    let mut at = 0;
+    while at + BLOCK <= out.len() {
+        weigh_block::<BLOCK>(at, middle, pairs, center, sides, out);
+        at += BLOCK;
+    }
+    for at in at..out.len() {
+        weigh_block::<1>(at, middle, pairs, center, sides, out);
+    }
+}
+
+#[inline(always)]
+fn weigh_block<const N: usize>(
+    at: usize,
+    middle: &[u8],
+    pairs: &[(&[u8], &[u8])],
+    center: f64,
+    sides: &[f64],
+    out: &mut [u8],
+) {
+    let mut sums = [0.0f64; N];
+    for (sum, &value) in sums.iter_mut().zip(&middle[at..at + N]) {
+        *sum = f64::from(value) * center;
+    }
+    for ((before, after), &weight) in pairs.iter().zip(sides).rev() {
+        let (before, after) = (&before[at..at + N], &after[at..at + N]);
+        for (index, sum) in sums.iter_mut().enumerate() {
+            *sum += f64::from(i32::from(before[index]) + i32::from(after[index])) * weight;
         }
-        truncate(row, &sums);
     }
-}
-
-#[inline(always)]
-fn start(sums: &mut [f64], line: &[u8], weight: f64) {
-    for (sum, &value) in sums.iter_mut().zip(line) {
-        *sum = f64::from(value) * weight;
-    }
-}
-
-#[inline(always)]
-fn add_pair(sums: &mut [f64], before: &[u8], after: &[u8], weight: f64) {
-    for ((sum, &before), &after) in sums.iter_mut().zip(before).zip(after) {
-        *sum += f64::from(u16::from(before) + u16::from(after)) * weight;
-    }
-}
-
-#[inline(always)]
-fn truncate(out: &mut [u8], sums: &[f64]) {
-    for (out, &sum) in out.iter_mut().zip(sums) {
-        *out = sum as u8;
+    for (out, &sum) in out[at..at + N].iter_mut().zip(&sums) {
+        *out = byte_f64(sum) as u8;
     }
 }
 

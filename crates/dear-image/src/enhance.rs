@@ -1,13 +1,11 @@
 //! Pillow's `ImageEnhance` and torchvision's colour functions on Pillow images, byte for byte.
 
 use crate::Image;
-use crate::image::luma;
-use crate::simd::vectorize;
+use crate::simd::{byte_f32, vectorized};
 
 /// `ImageEnhance.Brightness`: towards or away from black. Factor 1 keeps the image.
 pub fn brightness(image: &Image, factor: f64) -> Image {
-    let table: [u8; 256] = std::array::from_fn(|v| blend(0, v as u8, factor as f32));
-    map(image, |pixel| pixel.map(|v| table[usize::from(v)]))
+    contrast_around(image, 0, factor)
 }
 
 /// `ImageEnhance.Contrast`: towards or away from the image's mean luma, rounded to an integer.
@@ -17,34 +15,50 @@ pub fn contrast(image: &Image, factor: f64) -> Image {
 
 /// [`contrast`] around a mean that is known already.
 pub fn contrast_around(image: &Image, mean: u8, factor: f64) -> Image {
-    let table: [u8; 256] = std::array::from_fn(|v| blend(mean, v as u8, factor as f32));
-    map(image, |pixel| pixel.map(|v| table[usize::from(v)]))
+    let mut result = image.clone();
+    blend_from(mean, result.data_mut(), factor as f32);
+    result
 }
 
 /// `int(mean(L) + 0.5)`, the grey that [`contrast`] turns around.
 pub fn mean_luma(image: &Image) -> u8 {
-    let sum: u64 = image.data().chunks_exact(3).map(|p| u64::from(luma(p[0], p[1], p[2]))).sum();
+    let sum: u64 = image
+        .luma()
+        .chunks(1 << 16)
+        .map(|part| u64::from(part.iter().map(|&v| u32::from(v)).sum::<u32>()))
+        .sum();
     let pixels = u64::from(image.width()) * u64::from(image.height());
     (sum as f64 / pixels as f64 + 0.5) as u8
 }
 
 /// `ImageEnhance.Color`: towards or away from the pixel's own luma (saturation).
 pub fn color(image: &Image, factor: f64) -> Image {
-    let factor = factor as f32;
-    map(image, |pixel| {
-        let gray = luma(pixel[0], pixel[1], pixel[2]);
-        pixel.map(|v| blend(gray, v, factor))
-    })
+    let mut result = grayscale(image);
+    blend_onto(result.data_mut(), image.data(), factor as f32);
+    result
 }
 
 /// `ImageEnhance.Sharpness`: towards or away from the image under [`smooth`].
 pub fn sharpness(image: &Image, factor: f64) -> Image {
-    let factor = factor as f32;
     let mut result = smooth(image);
-    for (out, &value) in result.data_mut().iter_mut().zip(image.data()) {
-        *out = blend(*out, value, factor);
-    }
+    blend_onto(result.data_mut(), image.data(), factor as f32);
     result
+}
+
+vectorized! {
+    /// `Image.blend` of one value and each sample, in place.
+    fn blend_from(value: u8, data: &mut [u8], factor: f32) {
+        for sample in data {
+            *sample = blend(value, *sample, factor);
+        }
+    }
+
+    /// `Image.blend` of `data` and `other`, in place.
+    fn blend_onto(data: &mut [u8], other: &[u8], factor: f32) {
+        for (sample, &other) in data.iter_mut().zip(other) {
+            *sample = blend(*sample, other, factor);
+        }
+    }
 }
 
 /// `ImageFilter.SMOOTH`: (sum of the 3 x 3 neighbours + 4 times the centre) / 13, rounded; the border is kept.
@@ -75,85 +89,123 @@ pub fn grayscale(image: &Image) -> Image {
 
 /// torchvision's `adjust_hue` on a Pillow image: the hue byte plus `int(255 * turn)`, modulo 256; `turn` in -0.5..=0.5.
 pub fn hue(image: &Image, turn: f64) -> Image {
-    let shift = (turn * 255.0) as i32 as u8;
-    map(image, |pixel| {
-        let [h, s, v] = to_hsv(pixel);
-        from_hsv([h.wrapping_add(shift), s, v])
-    })
+    let mut result = image.clone();
+    turn_all(result.data_mut(), i32::from((turn * 255.0) as i32 as u8));
+    result
+}
+
+vectorized! {
+    /// Adds `shift` to the hue byte of every pixel.
+    fn turn_all(data: &mut [u8], shift: i32) {
+        let mut blocks = data.chunks_exact_mut(3 * BLOCK);
+        for block in &mut blocks {
+            turn_block(block, shift);
+        }
+        let rest = blocks.into_remainder();
+        let mut block = [0; 3 * BLOCK];
+        block[..rest.len()].copy_from_slice(rest);
+        turn_block(&mut block, shift);
+        rest.copy_from_slice(&block[..rest.len()]);
+    }
+}
+
+/// Pixels whose hue is turned side by side, in as many lanes of registers.
+const BLOCK: usize = 32;
+
+#[inline(always)]
+fn turn_block(block: &mut [u8], shift: i32) {
+    let mut planes = [[0i32; BLOCK]; 3];
+    for (at, pixel) in block.chunks_exact(3).enumerate() {
+        for channel in 0..3 {
+            planes[channel][at] = i32::from(pixel[channel]);
+        }
+    }
+    let [red, green, blue] = &mut planes;
+    for ((r, g), b) in red.iter_mut().zip(green).zip(blue) {
+        let [h, s, v] = hsv_lane([*r, *g, *b]);
+        [*r, *g, *b] = rgb_lane([(h + shift) & 255, s, v]);
+    }
+    for (at, pixel) in block.chunks_exact_mut(3).enumerate() {
+        for channel in 0..3 {
+            pixel[channel] = planes[channel][at] as u8;
+        }
+    }
 }
 
 /// Pillow's `convert("HSV")` of one pixel.
-#[inline(always)]
-pub fn to_hsv([r, g, b]: [u8; 3]) -> [u8; 3] {
-    let (high, low) = (r.max(g).max(b), r.min(g).min(b));
-    if high == low {
-        return [0, 0, high];
-    }
-    let range = f32::from(high - low);
-    let saturation = range / f32::from(high);
-    let share = |v: u8| f32::from(high - v) / range;
-    let (rc, gc, bc) = (share(r), share(g), share(b));
-    // C computes the sums with 2.0 and 4.0 in double and stores them as float.
-    let sector = if r == high {
-        bc - gc
-    } else if g == high {
-        (2.0 + f64::from(rc) - f64::from(bc)) as f32
-    } else {
-        (4.0 + f64::from(gc) - f64::from(rc)) as f32
-    };
-    // C's fmod(_, 1.0); the sector is in -1..=5, so this is at most 1.84 and the difference exact.
-    let turned = f64::from(sector) / 6.0 + 1.0;
-    let hue = (if turned < 1.0 { turned } else { turned - 1.0 }) as f32;
-    let byte = |v: f32| ((f64::from(v) * 255.0) as i32).clamp(0, 255) as u8;
-    [byte(hue), byte(saturation), high]
+pub fn to_hsv(rgb: [u8; 3]) -> [u8; 3] {
+    hsv_lane(rgb.map(i32::from)).map(|v| v as u8)
 }
 
 /// Pillow's conversion of one HSV pixel to RGB.
-#[inline(always)]
-pub fn from_hsv([h, s, v]: [u8; 3]) -> [u8; 3] {
-    if s == 0 {
-        return [v; 3];
-    }
-    let angle = f64::from(h) * 6.0 / 255.0;
-    let sector = angle as i32;
-    let rest = f64::from((angle - f64::from(sector)) as f32);
-    let saturation = f64::from(f32::from(s) / 255.0);
-    let value = f64::from(v);
-    let p = half_up(value * (1.0 - saturation));
-    let q = half_up(value * (1.0 - f64::from((saturation * rest) as f32)));
-    let t = half_up(value * (1.0 - saturation * (1.0 - rest)));
-    match sector % 6 {
-        0 => [v, t, p],
-        1 => [q, v, p],
-        2 => [p, v, t],
-        3 => [p, q, v],
-        4 => [t, p, v],
-        _ => [v, p, q],
-    }
+pub fn from_hsv(hsv: [u8; 3]) -> [u8; 3] {
+    rgb_lane(hsv.map(i32::from)).map(|v| v as u8)
 }
 
-/// C's `round` of a value that is not negative.
+/// [`to_hsv`] without branches, so that many pixels go side by side, and in single precision where Pillow computes in
+/// double: tested to give the same byte for all 2^24 colours. Grey divides 0 by 0 on the way; the answer is replaced.
 #[inline(always)]
-fn half_up(value: f64) -> u8 {
-    ((value + 0.5) as i32).clamp(0, 255) as u8
+fn hsv_lane([r, g, b]: [i32; 3]) -> [i32; 3] {
+    let (high, low) = (r.max(g).max(b), r.min(g).min(b));
+    let middle = r + g + b - high - low;
+    let range = (high - low) as f32;
+    let distance = (high - middle) as f32 / range;
+    // Sixths of the circle, counted from the channel that is largest; `next` is the channel before it.
+    let (start, next) = if g == high { (2.0, r) } else { (4.0, g) };
+    let (start, next) = if r == high { (0.0, b) } else { (start, next) };
+    let sector: f32 = if next == low { (start + 1.0) - distance } else { (start - 1.0) + distance };
+    let share = sector / 6.0;
+    let hue = if share < 0.0 { 1.0 + share } else { share };
+    // hue * 255 cut to an integer; the product may have been rounded up to one, and the exact difference tells.
+    let turned = byte_f32(hue * 255.0);
+    let h = if (hue * 256.0 - turned as f32) - hue < 0.0 { turned - 1 } else { turned };
+    let s = byte_f32(range / high as f32 * 255.0);
+    if high == low { [0, 0, high] } else { [h, s, high] }
+}
+
+/// [`from_hsv`] likewise: the same bytes for all 2^24 triples.
+#[inline(always)]
+fn rgb_lane([h, s, v]: [i32; 3]) -> [i32; 3] {
+    // The hue byte counts 255 steps of 2/85 of a sixth; 1542 / 65536 is 2/85 closely enough for 0..=255.
+    let sector = (h * 1542) >> 16;
+    let rest = (2 * h - 85 * sector) as f32 / 85.0;
+    let saturation = s as f32 / 255.0;
+    let value = v as f32;
+    let p = byte_f32(value * (1.0 - saturation) + 0.5);
+    // One channel falls in odd sixths and rises in even ones.
+    let slope = if sector & 1 == 1 { rest } else { 1.0 - rest };
+    let m = byte_f32(value * (1.0 - saturation * slope) + 0.5);
+    // Sector 6 (hue byte 255) is sector 0 again.
+    let sector = if sector == 6 { 0 } else { sector };
+    let r = pick(sector, [v, m, p, p, m, v]);
+    let g = pick(sector, [m, v, v, m, p, p]);
+    let b = pick(sector, [p, p, m, v, v, m]);
+    if s == 0 { [v, v, v] } else { [r, g, b] }
+}
+
+#[inline(always)]
+fn pick(sector: i32, [a, b, c, d, e, f]: [i32; 6]) -> i32 {
+    let low = if sector == 0 {
+        a
+    } else if sector == 1 {
+        b
+    } else {
+        c
+    };
+    let high = if sector == 3 {
+        d
+    } else if sector == 4 {
+        e
+    } else {
+        f
+    };
+    if sector < 3 { low } else { high }
 }
 
 /// `Image.blend` of two samples: `a + factor (b - a)` in float, cut to an integer and clipped.
 #[inline(always)]
 fn blend(a: u8, b: u8, factor: f32) -> u8 {
-    (f32::from(a) + factor * (f32::from(b) - f32::from(a))) as u8
-}
-
-fn map(image: &Image, mut pixel: impl FnMut([u8; 3]) -> [u8; 3]) -> Image {
-    let mut result = image.clone();
-    let data = result.data_mut();
-    vectorize(|| {
-        for value in data.chunks_exact_mut(3) {
-            let changed = pixel([value[0], value[1], value[2]]);
-            value.copy_from_slice(&changed);
-        }
-    });
-    result
+    byte_f32(f32::from(a) + factor * (f32::from(b) - f32::from(a))) as u8
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The two pixel containers: an RGB [`Image`] and a one-channel [`Mask`].
 
+use crate::simd::vectorized;
 use std::fmt;
 
 /// An RGB image: 8 bits a channel, rows from the top, `R G B` for each pixel (HWC). Both sides are at least 1.
@@ -55,10 +56,8 @@ impl Image {
 
     /// One grey value a pixel, repeated in the three channels.
     pub(crate) fn from_gray(width: u32, height: u32, gray: &[u8]) -> Image {
-        let mut data = Vec::with_capacity(3 * gray.len());
-        for &value in gray {
-            data.extend_from_slice(&[value; 3]);
-        }
+        let mut data = vec![0; 3 * gray.len()];
+        from_gray(gray, &mut data);
         Image { width, height, data }
     }
 
@@ -110,7 +109,9 @@ impl Image {
     /// # Ok::<(), dear_image::ImageError>(())
     /// ```
     pub fn luma(&self) -> Vec<u8> {
-        self.data.chunks_exact(3).map(|p| luma(p[0], p[1], p[2])).collect()
+        let mut gray = vec![0; self.data.len() / 3];
+        to_gray(&self.data, &mut gray);
+        gray
     }
 }
 
@@ -183,7 +184,22 @@ impl fmt::Debug for Mask {
     }
 }
 
+vectorized! {
+    fn to_gray(data: &[u8], gray: &mut [u8]) {
+        for (gray, pixel) in gray.iter_mut().zip(data.chunks_exact(3)) {
+            *gray = luma(pixel[0], pixel[1], pixel[2]);
+        }
+    }
+
+    fn from_gray(gray: &[u8], data: &mut [u8]) {
+        for (pixel, &value) in data.chunks_exact_mut(3).zip(gray) {
+            pixel.copy_from_slice(&[value; 3]);
+        }
+    }
+}
+
 /// Pillow's Rec. 601 luma in 16-bit fixed point.
+#[inline(always)]
 pub(crate) fn luma(r: u8, g: u8, b: u8) -> u8 {
     ((19595 * u32::from(r) + 38470 * u32::from(g) + 7471 * u32::from(b) + 0x8000) >> 16) as u8
 }

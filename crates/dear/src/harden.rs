@@ -472,7 +472,9 @@ fn gather_probes(
         kept
     };
     let pairs = match &inputs.probes {
-        Some((images, masks)) => keep(probe::list(images, masks.as_deref(), InpainterKind::Resynthesis)?),
+        Some((images, masks)) => {
+            keep(probe::list(images, masks.as_deref(), Some(InpainterKind::Resynthesis))?)
+        }
         None => {
             let generator = Generator::embedded_x4(&inputs.engine)?;
             let folder = inputs.work.join("probes");
@@ -483,7 +485,7 @@ fn gather_probes(
         }
     };
     let null = match &inputs.null_probes {
-        Some(folder) => Some(keep(probe::list(folder, None, InpainterKind::Null)?)),
+        Some(folder) => Some(keep(probe::list(folder, None, Some(InpainterKind::Null))?)),
         None if recipe.rad.subtract_null => {
             let folder = inputs.work.join("null-probes");
             let (made, _) = probe::make(&photographs, &Null { factor: 4 }, &recipe.probe, &folder, observer)?;

@@ -33,6 +33,7 @@ pub mod inference;
 pub mod metrics;
 pub mod observe;
 pub mod perturb;
+pub mod preview;
 pub mod probe;
 pub mod rad;
 pub mod recipe;

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use dear_image::{
-    AugmentOptions, AugmentRole, Chain, DecodeOptions, Draw, FileFacts, Image, Mask, augment, decode,
+    AugmentOptions, AugmentPlan, AugmentRole, Chain, DecodeOptions, Draw, FileFacts, Image, Mask, decode,
     decode_mask, inspect,
 };
 use rayon::prelude::*;
@@ -15,6 +15,7 @@ use crate::detector::{Detector, DetectorError};
 use crate::error::Error;
 use crate::files::sha256_hex;
 use crate::observe::{Event, Observer};
+use crate::probe::Refused;
 use crate::rad::{region_moments, resize_mask};
 use crate::store::{Row, Store};
 
@@ -53,10 +54,7 @@ pub fn augmented(
     options: &ViewOptions,
     observer: &dyn Observer,
 ) -> Result<Vec<Row>, Error> {
-    let name = match role {
-        AugmentRole::Main => "main",
-        AugmentRole::Probe => "probe",
-    };
+    let name = role_name(role);
     observer.event(Event::Started { step: options.step, total: sources.len() as u64 });
     let mut rows = Vec::new();
     for shard in sources.chunks(SHARD) {
@@ -96,6 +94,59 @@ pub struct ViewOptions<'a> {
     pub augment: &'a AugmentOptions,
     /// What the observer is told.
     pub step: &'a str,
+}
+
+impl ViewOptions<'_> {
+    /// What is drawn for one view of an image of `size` whose file has this hash.
+    fn plan(&self, size: (u32, u32), sha256: &str, role: AugmentRole, view: u32) -> AugmentPlan {
+        let key = [sha256.as_bytes(), role_name(role).as_bytes(), &view.to_le_bytes()];
+        AugmentPlan::draw(size, self.augment, role, &mut Draw::keyed(self.seed, &key))
+    }
+}
+
+fn role_name(role: AugmentRole) -> &'static str {
+    match role {
+        AugmentRole::Main => "main",
+        AugmentRole::Probe => "probe",
+    }
+}
+
+/// An image and the views that [`augmented`] makes of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shown {
+    /// [`Source::key`].
+    pub key: String,
+    /// The image, and the mask of a probe.
+    pub image: (Image, Option<Mask>),
+    /// Each view with its mask, and what was drawn for it.
+    pub views: Vec<(Image, Option<Mask>, AugmentPlan)>,
+}
+
+/// The very views that [`augmented`] sends through a backbone, to be looked at. What cannot be read is left out and named.
+pub fn shown(sources: &[Source], role: AugmentRole, options: &ViewOptions) -> (Vec<Shown>, Vec<Refused>) {
+    let one =
+        |source: &Source| {
+            let content = Content::read(source);
+            let (image, mask) = content
+                .decode(source.mask.as_deref())
+                .map_err(|(kind, message)| Refused { path: source.key.clone(), kind, message })?;
+            let view = |view| {
+                let plan = options.plan(image.size(), &content.sha256, role, view);
+                let (image, mask) = plan.apply(&image, mask.as_ref());
+                (image, mask, plan)
+            };
+            let views = (0..options.views).map(view).collect();
+            Ok(Shown { key: source.key.clone(), views, image: (image, mask) })
+        };
+    let all: Vec<Result<Shown, Refused>> = sources.par_iter().map(one).collect();
+    let (mut shown, mut refused) = (Vec::new(), Vec::new());
+    for result in all {
+        match result {
+            Ok(one) => shown.push(one),
+            Err(one) => refused.push(one),
+        }
+    }
+    (shown, refused)
 }
 
 /// Rows of whole images, at native resolution, under each chain: `rows[chain][image]`.
@@ -279,10 +330,7 @@ fn augmented_shard(
             let (image, mask) = content.decode(source.mask.as_deref())?;
             Ok((0..options.views)
                 .map(|view| {
-                    let role_name: &[u8] = if role == AugmentRole::Main { b"main" } else { b"probe" };
-                    let key = [content.sha256.as_bytes(), role_name, &view.to_le_bytes()];
-                    let mut draw = Draw::keyed(options.seed, &key);
-                    augment(&image, mask.as_ref(), options.augment, role, &mut draw)
+                    options.plan(image.size(), &content.sha256, role, view).apply(&image, mask.as_ref())
                 })
                 .collect())
         })

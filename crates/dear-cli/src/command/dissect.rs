@@ -52,9 +52,12 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         return Ok(Outcome::Done);
     }
     output::check_writable(&args.out)?;
-    let pairs = list(&args.probes, args.masks.as_deref(), InpainterKind::Resynthesis)?;
-    let null_pairs =
-        args.null_probes.as_deref().map(|folder| list(folder, None, InpainterKind::Null)).transpose()?;
+    let pairs = list(&args.probes, args.masks.as_deref(), Some(InpainterKind::Resynthesis))?;
+    let null_pairs = args
+        .null_probes
+        .as_deref()
+        .map(|folder| list(folder, None, Some(InpainterKind::Null)))
+        .transpose()?;
     let detector = args.detector.open()?;
     let store = Store::new(&args.work.unwrap_or_else(|| work_folder(&args.out)).join("features"));
     let progress = Progress::default();

@@ -77,7 +77,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let mut probes_held_out = 0;
     let probes = match &args.probes {
         Some(folder) => {
-            let mut pairs = list(folder, args.masks.as_deref(), InpainterKind::Resynthesis)?;
+            let mut pairs = list(folder, args.masks.as_deref(), Some(InpainterKind::Resynthesis))?;
             let listed = pairs.len();
             pairs.retain(|pair| !split.held_out.contains(&pair.stem));
             probes_held_out = (listed - pairs.len()) as u64;

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "the helpers are tests too")]
 
 mod audit;
+mod augment;
 mod calibrate;
 mod compare;
 mod errors;

@@ -115,3 +115,29 @@ fn options_are_checked() {
     let options = AugmentOptions { flip: 2.0, ..AugmentOptions::default() };
     augment(&picture(5, 5), None, &options, AugmentRole::Main, &mut Draw::keyed(1, &[]));
 }
+
+#[test]
+fn a_plan_says_what_it_takes() {
+    let plan = AugmentPlan {
+        resized_crop: Some(ResizedCrop { left: 3, top: 4, width: 50, height: 60, to: (256, 256) }),
+        jitter: vec![Jitter::Hue(-0.0734), Jitter::Contrast(0.7)],
+        grayscale: true,
+        cutout: Some(Cutout { left: 1, top: 2, width: 48, height: 40, value: 128 }),
+        noise: Some(crate::Noise { variance: 23.04, key: 1 }),
+        blur: Some(1.304),
+        jpeg: Some((55, crate::Subsampling::S420)),
+        quarters: 3,
+        flip: true,
+        padding: Padding { left: 1, top: 0, right: 2, bottom: 0 },
+        crop_at: (7, 9),
+        crop: 96,
+    };
+    assert_eq!(
+        plan.to_string(),
+        "resized_crop(50 x 60 at 3, 4 to 256 x 256) | hue(-0.073) | contrast(0.70) | grayscale | cutout(48 x 40 at 1, 2) \
+         | noise(23.0) | blur(1.30) | jpeg(55, 4:2:0) | rotate(270) | flip | pad(1, 0, 2, 0) | crop(96 x 96 at 7, 9)"
+    );
+    let draw = &mut Draw::keyed(1, &[]);
+    let plain = AugmentPlan::draw((96, 96), &AugmentOptions::crop_only(), AugmentRole::Main, draw);
+    assert_eq!(plain.to_string(), "crop(96 x 96 at 0, 0)");
+}

@@ -23,17 +23,23 @@ pub struct ProbePair {
 /// reverse) and two probes of one stem are errors: a probe set with holes measures something else.
 ///
 /// Where `dear probe` left its manifest (`probes.jsonl`), only the probes that it names count, and they must be of the
-/// `expected` kind: null probes trained on as generated would teach that resampling is generation.
+/// `expected` kind, if one is: null probes trained on as generated would teach that resampling is generation.
 ///
 /// # Errors
 /// [`Error::Dataset`] for the folders, [`Error::Probes`] for the pairs.
-pub fn list(images: &Path, masks: Option<&Path>, expected: InpainterKind) -> Result<Vec<ProbePair>, Error> {
+pub fn list(
+    images: &Path,
+    masks: Option<&Path>,
+    expected: Option<InpainterKind>,
+) -> Result<Vec<ProbePair>, Error> {
     let mask_folder = masks.unwrap_or(images);
     let mut found_images = with_suffix(images, "_inpaint")?;
     let mut found_masks = with_suffix(mask_folder, "_mask")?;
     let bad = |message: String, hint: &str| Error::Probes { message, hint: hint.to_owned() };
     if let Some(manifest) = manifest(images) {
-        if let Some(row) = manifest.values().find(|row| row.inpainter != expected) {
+        if let Some(expected) = expected
+            && let Some(row) = manifest.values().find(|row| row.inpainter != expected)
+        {
             return Err(bad(
                 format!(
                     "{}: holds {} probes, expected {} probes",
@@ -118,30 +124,39 @@ mod tests {
         {
             touch(name);
         }
-        let one = list(&folder.path().join("one"), None, InpainterKind::Resynthesis).unwrap();
+        let one = list(&folder.path().join("one"), None, Some(InpainterKind::Resynthesis)).unwrap();
         assert_eq!(one.iter().map(|pair| pair.stem.as_str()).collect::<Vec<_>>(), ["a", "b"]);
         for name in ["img/a_inpaint.png", "msk/a_mask.png"] {
             touch(name);
         }
-        let two =
-            list(&folder.path().join("img"), Some(&folder.path().join("msk")), InpainterKind::Resynthesis)
-                .unwrap();
+        let two = list(
+            &folder.path().join("img"),
+            Some(&folder.path().join("msk")),
+            Some(InpainterKind::Resynthesis),
+        )
+        .unwrap();
         assert_eq!(two.len(), 1);
         touch("img/hole_inpaint.png");
-        let error =
-            list(&folder.path().join("img"), Some(&folder.path().join("msk")), InpainterKind::Resynthesis)
-                .unwrap_err();
+        let error = list(
+            &folder.path().join("img"),
+            Some(&folder.path().join("msk")),
+            Some(InpainterKind::Resynthesis),
+        )
+        .unwrap_err();
         assert!(error.to_string().contains("hole_mask.png"), "{error}");
         touch("msk/hole_mask.png");
         touch("msk/orphan_mask.png");
-        let error =
-            list(&folder.path().join("img"), Some(&folder.path().join("msk")), InpainterKind::Resynthesis)
-                .unwrap_err();
+        let error = list(
+            &folder.path().join("img"),
+            Some(&folder.path().join("msk")),
+            Some(InpainterKind::Resynthesis),
+        )
+        .unwrap_err();
         assert!(error.to_string().contains("orphan"), "{error}");
         touch("dup/x/a_inpaint.png");
         touch("dup/y/a_inpaint.png");
         assert!(
-            list(&folder.path().join("dup"), None, InpainterKind::Resynthesis)
+            list(&folder.path().join("dup"), None, Some(InpainterKind::Resynthesis))
                 .unwrap_err()
                 .to_string()
                 .contains("both probe")

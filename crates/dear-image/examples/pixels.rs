@@ -1,0 +1,100 @@
+//! Our side of `bench/pixels.py`: does one job with every file of a folder, and prints how long it took.
+//!
+//! ```text
+//! pixels FOLDER THREADS OUT decode | view | paper | chain TEXT | resize KERNEL WIDTH HEIGHT
+//! ```
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use dear_image::{
+    AugmentOptions, AugmentRole, Chain, DecodeOptions, Draw, Image, Kernel, augment, decode, resize,
+};
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+/// ImageNet's mean and deviation, with which the reference normalises.
+const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
+const DEVIATION: [f32; 3] = [0.229, 0.224, 0.225];
+
+fn main() -> Result<(), Failure> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let [folder, threads, out, job @ ..] = &arguments[..] else {
+        return Err("usage: pixels FOLDER THREADS OUT JOB".into());
+    };
+    let (threads, out) = (threads.parse()?, Path::new(out));
+    let mut files = Vec::new();
+    for entry in fs_err::read_dir(folder)? {
+        files.push(entry?.path());
+    }
+    let mut begin = Instant::now();
+    match *job {
+        ["decode"] => share(&files, threads, |file| open(file).map(drop))?,
+        ["view"] => share(&files, threads, |file| view(file).map(drop))?,
+        ["paper"] => share(&files, threads, |file| paper(file, out))?,
+        ["chain", text] => {
+            let chain = Chain::parse(text)?;
+            share(&files, threads, |file| Ok(drop(chain.apply(&open(file)?, 1, b"")?)))?;
+        }
+        ["resize", kernel, width, height] => {
+            let kernel = Kernel::ALL.into_iter().find(|k| k.as_str() == kernel).ok_or("no such kernel")?;
+            let (width, height) = (width.parse()?, height.parse()?);
+            let images = files.iter().map(|file| open(file)).collect::<Result<Vec<_>, _>>()?;
+            begin = Instant::now();
+            share(&images, threads, |image| Ok(drop(resize(image, width, height, kernel))))?;
+        }
+        _ => return Err(format!("no job {job:?}").into()),
+    }
+    println!("{{\"seconds\": {}, \"items\": {}}}", begin.elapsed().as_secs_f64(), files.len());
+    Ok(())
+}
+
+/// Does `work` with every item, on `threads` threads.
+fn share<T: Sync>(
+    items: &[T],
+    threads: usize,
+    work: impl Fn(&T) -> Result<(), Failure> + Sync,
+) -> Result<(), Failure> {
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+            work(item)?;
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().map_err(|_| "a thread panicked")?)
+    })
+}
+
+fn open(file: &PathBuf) -> Result<Image, Failure> {
+    Ok(decode(&fs_err::read(file)?, &DecodeOptions::default())?.image)
+}
+
+/// File to normalised tensor `[3, 96, 96]`, through the paper's augmentation.
+fn view(file: &PathBuf) -> Result<Vec<f32>, Failure> {
+    let image = open(file)?;
+    let mut draw = Draw::keyed(1, &[file.as_os_str().as_encoded_bytes()]);
+    let (crop, _) = augment(&image, None, &AugmentOptions::default(), AugmentRole::Main, &mut draw);
+    let plane = crop.data().len() / 3;
+    let mut tensor = vec![0.0; 3 * plane];
+    for (channel, out) in tensor.chunks_exact_mut(plane).enumerate() {
+        let (scale, shift) = (1.0 / (255.0 * DEVIATION[channel]), MEAN[channel] / DEVIATION[channel]);
+        for (out, pixel) in out.iter_mut().zip(crop.data().chunks_exact(3)) {
+            *out = f32::from(pixel[channel]) * scale - shift;
+        }
+    }
+    Ok(tensor)
+}
+
+/// File to file, through the paper's post-processing.
+fn paper(file: &PathBuf, out: &Path) -> Result<(), Failure> {
+    let applied = Chain::parse("paper")?.apply(&open(file)?, 1, file.as_os_str().as_encoded_bytes())?;
+    let name = file.file_name().ok_or("a file without a name")?;
+    fs_err::write(out.join(name), applied.encoded.ok_or("paper writes a file")?)?;
+    Ok(())
+}
