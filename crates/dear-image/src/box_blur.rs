@@ -5,7 +5,7 @@
 //! each pass. Cost per pixel does not depend on the radius.
 
 use crate::Image;
-use crate::simd::vectorize;
+use crate::simd::vectorized;
 
 /// Largest radius of [`box_blur`] and [`pillow_blur`], in pixels. Up to here all sums stay below 2^32.
 pub const LARGEST_BLUR_RADIUS: f64 = 1_000_000.0;
@@ -86,18 +86,40 @@ fn blurred<const C: usize>(data: &[u8], width: u32, line: Line, passes: usize) -
     }
     let mut next = vec![0; data.len()];
     for _ in 0..passes {
-        vectorize(|| {
-            for (row, out) in now.chunks_exact(stride).zip(next.chunks_exact_mut(stride)) {
-                along_row::<C>(row, out, line);
-            }
-        });
+        along_rows(&now, &mut next, stride, C, line);
         std::mem::swap(&mut now, &mut next);
     }
     for _ in 0..passes {
-        vectorize(|| down_columns(&now, &mut next, stride, line));
+        down_columns(&now, &mut next, stride, line);
         std::mem::swap(&mut now, &mut next);
     }
     now
+}
+
+vectorized! {
+    fn along_rows(data: &[u8], out: &mut [u8], stride: usize, channels: usize, line: Line) {
+        for (row, out) in data.chunks_exact(stride).zip(out.chunks_exact_mut(stride)) {
+            if channels == 3 { along_row::<3>(row, out, line) } else { along_row::<1>(row, out, line) }
+        }
+    }
+
+    fn down_columns(data: &[u8], out: &mut [u8], stride: usize, line: Line) {
+        let length = data.len() / stride;
+        let row = |y: usize| &data[stride * y.min(length - 1)..][..stride];
+        let mut sums: Vec<u32> =
+            (0..stride).map(|x| first_sum(line.radius, length, |y| u32::from(data[stride * y + x]))).collect();
+        let reach = line.radius + 1;
+        for (y, out) in out.chunks_exact_mut(stride).enumerate() {
+            let (before, after) = (row(y.saturating_sub(reach)), row(y + reach));
+            let leaving = row(y.saturating_sub(line.radius));
+            for ((((out, sum), &before), &after), &leaving) in
+                out.iter_mut().zip(&mut sums).zip(before).zip(after).zip(leaving)
+            {
+                *out = rounded(*sum, u32::from(before) + u32::from(after), line);
+                *sum = *sum + u32::from(after) - u32::from(leaving);
+            }
+        }
+    }
 }
 
 /// `inner` times the sum of the box plus `rim` times the two pixels beyond, rounded. At most 255.5 * 2^24, below 2^32.
@@ -128,25 +150,6 @@ fn along_row<const C: usize>(row: &[u8], out: &mut [u8], line: Line) {
 fn first_sum(radius: usize, length: usize, at: impl Fn(usize) -> u32) -> u32 {
     let seen = radius.min(length - 1);
     (radius + 1) as u32 * at(0) + (1..=seen).map(&at).sum::<u32>() + (radius - seen) as u32 * at(length - 1)
-}
-
-#[inline(always)]
-fn down_columns(data: &[u8], out: &mut [u8], stride: usize, line: Line) {
-    let length = data.len() / stride;
-    let row = |y: usize| &data[stride * y.min(length - 1)..][..stride];
-    let mut sums: Vec<u32> =
-        (0..stride).map(|x| first_sum(line.radius, length, |y| u32::from(data[stride * y + x]))).collect();
-    let reach = line.radius + 1;
-    for (y, out) in out.chunks_exact_mut(stride).enumerate() {
-        let (before, after) = (row(y.saturating_sub(reach)), row(y + reach));
-        let leaving = row(y.saturating_sub(line.radius));
-        for ((((out, sum), &before), &after), &leaving) in
-            out.iter_mut().zip(&mut sums).zip(before).zip(after).zip(leaving)
-        {
-            *out = rounded(*sum, u32::from(before) + u32::from(after), line);
-            *sum = *sum + u32::from(after) - u32::from(leaving);
-        }
-    }
 }
 
 #[cfg(test)]

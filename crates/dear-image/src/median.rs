@@ -1,7 +1,7 @@
 //! Pillow's `MedianFilter`, byte for byte.
 
 use crate::Image;
-use crate::simd::vectorize;
+use crate::simd::vectorized;
 
 /// Largest side of [`median`]'s square: beyond it, a photograph takes minutes.
 pub const LARGEST_MEDIAN: u32 = 63;
@@ -19,8 +19,8 @@ pub fn median(image: &Image, size: u32) -> Image {
     let mut result = image.clone();
     match size {
         1 => {}
-        3 => vectorize(|| of_nine(image, &mut result)),
-        _ => vectorize(|| by_counting(image, size as usize / 2, &mut result)),
+        3 => of_nine(image, &mut result),
+        _ => by_counting(image, size as usize / 2, &mut result),
     }
     result
 }
@@ -33,35 +33,36 @@ fn rows(image: &Image, y: usize, radius: usize) -> impl Iterator<Item = &[u8]> {
         .map(move |i| &image.data()[stride * (y + i).saturating_sub(radius).min(last)..][..stride])
 }
 
-/// Sorts each column of three, then takes the median of (highest low, median middle, lowest high).
-#[inline(always)]
-fn of_nine(image: &Image, result: &mut Image) {
-    let stride = 3 * image.width() as usize;
-    // One pixel more on either side, so that the inner loop has no borders.
-    let mut sorted = [(); 3].map(|()| vec![0u8; stride + 6]);
-    for (y, out) in result.data_mut().chunks_exact_mut(stride).enumerate() {
-        let [low, middle, high] = &mut sorted;
-        let mut three = rows(image, y, 1);
-        let (Some(above), Some(here), Some(below)) = (three.next(), three.next(), three.next()) else {
-            return;
-        };
-        for x in 0..stride {
-            let (a, b, c) = (above[x], here[x], below[x]);
-            let (least, most) = (a.min(b), a.max(b));
-            low[x + 3] = least.min(c);
-            high[x + 3] = most.max(c);
-            middle[x + 3] = least.max(most.min(c));
-        }
-        for line in [&mut *low, &mut *middle, &mut *high] {
-            line.copy_within(3..6, 0);
-            line.copy_within(stride..stride + 3, stride + 3);
-        }
-        let (low, middle, high) = (&low[..stride + 6], &middle[..stride + 6], &high[..stride + 6]);
-        for (x, out) in out.iter_mut().enumerate() {
-            let lows = low[x].max(low[x + 3]).max(low[x + 6]);
-            let highs = high[x].min(high[x + 3]).min(high[x + 6]);
-            let middles = middle_of(middle[x], middle[x + 3], middle[x + 6]);
-            *out = middle_of(lows, middles, highs);
+vectorized! {
+    /// Sorts each column of three, then takes the median of (highest low, median middle, lowest high).
+    fn of_nine(image: &Image, result: &mut Image) {
+        let stride = 3 * image.width() as usize;
+        // One pixel more on either side, so that the inner loop has no borders.
+        let mut sorted = [(); 3].map(|()| vec![0u8; stride + 6]);
+        for (y, out) in result.data_mut().chunks_exact_mut(stride).enumerate() {
+            let [low, middle, high] = &mut sorted;
+            let mut three = rows(image, y, 1);
+            let (Some(above), Some(here), Some(below)) = (three.next(), three.next(), three.next()) else {
+                return;
+            };
+            for x in 0..stride {
+                let (a, b, c) = (above[x], here[x], below[x]);
+                let (least, most) = (a.min(b), a.max(b));
+                low[x + 3] = least.min(c);
+                high[x + 3] = most.max(c);
+                middle[x + 3] = least.max(most.min(c));
+            }
+            for line in [&mut *low, &mut *middle, &mut *high] {
+                line.copy_within(3..6, 0);
+                line.copy_within(stride..stride + 3, stride + 3);
+            }
+            let (low, middle, high) = (&low[..stride + 6], &middle[..stride + 6], &high[..stride + 6]);
+            for (x, out) in out.iter_mut().enumerate() {
+                let lows = low[x].max(low[x + 3]).max(low[x + 6]);
+                let highs = high[x].min(high[x + 3]).min(high[x + 6]);
+                let middles = middle_of(middle[x], middle[x + 3], middle[x + 6]);
+                *out = middle_of(lows, middles, highs);
+            }
         }
     }
 }
@@ -72,7 +73,6 @@ fn middle_of(a: u8, b: u8, c: u8) -> u8 {
 }
 
 /// Huang's way: counts of the 256 values move along the row with the square, and the median with them.
-#[inline(always)]
 fn by_counting(image: &Image, radius: usize, result: &mut Image) {
     let width = image.width() as usize;
     let half = (2 * radius + 1) * (2 * radius + 1) / 2;

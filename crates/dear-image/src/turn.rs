@@ -2,7 +2,7 @@
 
 use crate::Image;
 use crate::geometry::rotate;
-use crate::simd::vectorize;
+use crate::simd::vectorized;
 
 /// How [`turn`] reads between pixels. Unlike [`Kernel`](crate::Kernel) in a resize, these do not widen: Pillow's
 /// transforms look at 1, 2 x 2 or 4 x 4 pixels.
@@ -96,28 +96,28 @@ impl Affine {
 
     fn apply(&self, image: &Image, (width, height): (u32, u32), sampling: Sampling) -> Image {
         let mut result = Image::from_fn(width, height, |_, _| [0; 3]);
-        let rows = result.data_mut().chunks_exact_mut(3 * width as usize);
+        let stride = 3 * width as usize;
         match sampling {
             Sampling::Nearest if self.fits_fixed_point(width, height) => {
                 // The middle of the first pixel is half a step from the corner.
                 let line = |[a, b, c]: [f64; 3]| [fixed(a), fixed(b), fixed(c + a * 0.5 + b * 0.5)];
                 let ([a, b, c], [d, e, f]) = (line(self.x), line(self.y));
-                for (y, row) in (0i64..).zip(rows) {
+                for (y, row) in (0i64..).zip(result.data_mut().chunks_exact_mut(stride)) {
                     for (x, out) in (0i64..).zip(row.chunks_exact_mut(3)) {
                         copy(image, (c + b * y + a * x) >> 16, (f + e * y + d * x) >> 16, out);
                     }
                 }
             }
             Sampling::Nearest => {
-                for (y, row) in rows.enumerate() {
+                for (y, row) in result.data_mut().chunks_exact_mut(stride).enumerate() {
                     for (x, out) in row.chunks_exact_mut(3).enumerate() {
                         let (x, y) = self.at(x as f64 + 0.5, y as f64 + 0.5);
                         copy(image, x.floor() as i64, y.floor() as i64, out);
                     }
                 }
             }
-            Sampling::Bilinear => vectorize(|| self.between(image, rows, bilinear)),
-            Sampling::Bicubic => vectorize(|| self.between(image, rows, bicubic)),
+            Sampling::Bilinear => all_bilinear(*self, image, &mut result),
+            Sampling::Bicubic => all_bicubic(*self, image, &mut result),
         }
         result
     }
@@ -132,14 +132,10 @@ impl Affine {
     }
 
     #[inline(always)]
-    fn between<'a>(
-        &self,
-        image: &Image,
-        rows: impl Iterator<Item = &'a mut [u8]>,
-        read: impl Fn(&Image, f64, f64) -> [u8; 3],
-    ) {
+    fn between(self, image: &Image, result: &mut Image, read: impl Fn(&Image, f64, f64) -> [u8; 3]) {
         let (w, h) = (f64::from(image.width()), f64::from(image.height()));
-        for (y, row) in rows.enumerate() {
+        let stride = 3 * result.width() as usize;
+        for (y, row) in result.data_mut().chunks_exact_mut(stride).enumerate() {
             for (x, out) in row.chunks_exact_mut(3).enumerate() {
                 let (x, y) = self.at(x as f64 + 0.5, y as f64 + 0.5);
                 if x >= 0.0 && x < w && y >= 0.0 && y < h {
@@ -147,6 +143,16 @@ impl Affine {
                 }
             }
         }
+    }
+}
+
+vectorized! {
+    fn all_bilinear(affine: Affine, image: &Image, result: &mut Image) {
+        affine.between(image, result, bilinear);
+    }
+
+    fn all_bicubic(affine: Affine, image: &Image, result: &mut Image) {
+        affine.between(image, result, bicubic);
     }
 }
 
