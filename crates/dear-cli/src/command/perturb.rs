@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use dear::error::Error;
 use dear::evaluate::counted;
 use dear::perturb::{MANIFEST, perturb};
+use dear_image::Chain;
 
 use super::evaluate::parse_chain;
 use crate::progress::Progress;
@@ -13,32 +14,55 @@ use crate::{Outcome, output};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Folder of images (a dataset, one split, or any other; its folders are kept), or a manifest whose images are copied
-    #[arg(value_name = "DIR")]
-    source: PathBuf,
+    #[arg(value_name = "DIR", required_unless_present = "list")]
+    source: Option<PathBuf>,
     /// What happens to each image, e.g. `crop(256) | jpeg(75, 4:2:0)`; `clean` stores it as an RGB PNG
-    #[arg(long, value_name = "CHAIN")]
-    chain: String,
+    #[arg(long, value_name = "CHAIN", required_unless_present = "list")]
+    chain: Option<String>,
     /// Folder for the copy and its manifest.csv
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "list")]
+    out: Option<PathBuf>,
     /// Seed of what the chain draws
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
+    /// Show all steps of chains with their arguments, and the presets with the sources of their numbers; do nothing else
+    #[arg(long, exclusive = true)]
+    list: bool,
 }
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
-    let chain = parse_chain(&args.chain)?;
-    output::check_no_file(&args.out)?;
-    let done = perturb(&args.source, &args.out, &chain, args.seed, &Progress::default())?;
+    let (false, Some(source), Some(chain), Some(out)) = (args.list, args.source, args.chain, args.out) else {
+        return list();
+    };
+    let chain = parse_chain(&chain)?;
+    output::check_no_file(&out)?;
+    let done = perturb(&source, &out, &chain, args.seed, &Progress::default())?;
     output::refused(&done.refused);
     output::line(format_args!(
         "{} through {chain} in {} ({} made before); {} refused; {} passed over",
         counted(done.images.len() as u64, "image"),
-        args.out.display(),
+        out.display(),
         done.kept,
         done.refused.len(),
         counted(done.skipped, "other file"),
     ))?;
-    output::note(format_args!("wrote {}", args.out.join(MANIFEST).display()));
+    output::note(format_args!("wrote {}", out.join(MANIFEST).display()));
     Ok(if done.refused.is_empty() { Outcome::Done } else { Outcome::DoneWithFailedItems })
+}
+
+/// Steps and presets on stdout: a line with the name and arguments, then what it does, then what it equals or where it is from.
+fn list() -> Result<Outcome, Error> {
+    for step in Chain::steps() {
+        let alias = step.alias.map(|alias| format!(", or {alias}")).unwrap_or_default();
+        output::line(format_args!("{}{alias}({})", step.name, step.arguments))?;
+        output::line(format_args!("    {}", step.does))?;
+        if !step.peer.is_empty() {
+            output::line(format_args!("    equal to {}", step.peer))?;
+        }
+    }
+    for preset in Chain::presets() {
+        output::line(format_args!("{} = {}", preset.name, preset.chain))?;
+        output::line(format_args!("    {}", preset.source))?;
+    }
+    Ok(Outcome::Done)
 }

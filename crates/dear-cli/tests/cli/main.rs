@@ -6,6 +6,7 @@
 mod audit;
 mod augment;
 mod calibrate;
+mod chains;
 mod compare;
 mod errors;
 mod evaluate;
