@@ -12,6 +12,9 @@ use crate::progress::Progress;
 use crate::{Outcome, output};
 
 #[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "dear perturb [OPTIONS] --chain <CHAIN> --out <DIR> <DIR>\n       dear perturb --list"
+)]
 pub(crate) struct Args {
     /// Folder of images (a dataset, one split, or any other; its folders are kept), or a manifest whose images are copied
     #[arg(value_name = "DIR", required_unless_present = "list")]

@@ -403,6 +403,30 @@ fn steps_of_a_choice_are_taken_by_weight() {
 }
 
 #[test]
+fn odd_ranges_are_drawn_odd_with_both_ends() {
+    let image = Image::from_fn(4, 4, |x, y| [x as u8, y as u8, 0]);
+    let chain = Chain::parse("median(3..7)").unwrap();
+    let drawn = |key: u8| chain.apply(&image, 1, &[key]).unwrap().drawn[0].clone();
+    let seen: std::collections::BTreeSet<String> = (0..100).map(drawn).collect();
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["median(3)", "median(5)", "median(7)"]);
+}
+
+#[test]
+fn cutout_fills_the_holes_that_it_names() {
+    let image = Image::from_fn(40, 30, |_, _| [200, 100, 50]);
+    let applied = Chain::parse("cutout(8, value=7)").unwrap().apply(&image, 1, b"a").unwrap();
+    let numbers: Vec<u32> =
+        applied.drawn[0].split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok()).collect();
+    let [width, height, left, top, value] = numbers[..] else { panic!("{:?}", applied.drawn) };
+    assert!(width <= 8 && height <= 8 && value == 7);
+    let expected = Image::from_fn(40, 30, |x, y| {
+        let inside = (left..left + width).contains(&x) && (top..top + height).contains(&y);
+        if inside { [7; 3] } else { [200, 100, 50] }
+    });
+    assert_eq!(applied.image, expected);
+}
+
+#[test]
 fn all_of_is_its_steps_in_one_stream_and_presets_are_named_by_what_they_do() {
     let applied =
         Chain::parse("all_of(flip(horizontal), jpeg(70))").unwrap().apply(&picture(), 1, b"a").unwrap();
