@@ -47,4 +47,4 @@ pub use geometry::{Fill, Padding, crop, crop_mask, flip, flip_mask, pad, pad_mas
 pub use image::{Image, ImageError, Mask};
 pub use inspect::{FileFacts, JpegFacts, JpegQuality, inspect};
 pub use noise::{Noise, add_noise};
-pub use resize::{Kernel, resize, resize_box, resize_mask};
+pub use resize::{Kernel, Resize, resize, resize_box, resize_mask};

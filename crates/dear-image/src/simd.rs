@@ -1,14 +1,29 @@
 //! The same code for wider registers: inner loops are compiled once for every x86-64 processor and once for AVX2.
 //!
-//! There is no hand-written vector code; all arithmetic is in integers, or in floats without fused operations, so both
-//! versions give the same bytes.
+//! All arithmetic is in integers, or in floats without fused operations, so both versions give the same bytes. The only
+//! hand-written vector code is `resize/avx2.rs`.
+
+/// Proof that the processor has AVX2.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Avx2(());
+
+impl Avx2 {
+    /// Asks the processor.
+    pub(crate) fn detect() -> Option<Avx2> {
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") {
+            return Some(Avx2(()));
+        }
+        None
+    }
+}
 
 /// Runs `work` compiled for AVX2 where the processor has it. `work` and what it calls must be inlined for that
 /// (`#[inline(always)]`), else it is merely run.
 #[inline(always)]
 pub(crate) fn vectorize<R>(work: impl FnOnce() -> R) -> R {
     #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
+    if Avx2::detect().is_some() {
         // SAFETY: the processor has AVX2, as the line above asked.
         return unsafe { with_avx2(work) };
     }
