@@ -1,8 +1,8 @@
-"""Writes the fixtures of dear-image: what Pillow, torchvision, SciPy and NumPy answer.
+"""Writes the fixtures of dear-image: what Pillow, PyTorch, torchvision, SciPy and NumPy answer.
 
     pip install -r oracle/requirements.txt && python oracle/image.py && git diff --stat
 
-Everything is computed from integer formulas; there is no random number in it. A second run changes no byte.
+Everything is computed from integer formulas; what looks random comes from a generator that the tests repeat. A second run changes no byte.
 """
 
 import json
@@ -10,11 +10,14 @@ import pathlib
 
 import cv2
 import image_files
+import image_encode
 import image_inspect
+import image_resize
 import image_steps
 import numpy
 import PIL
 import scipy
+import torch
 import torchvision
 from PIL import features
 
@@ -27,18 +30,20 @@ def main():
                 "torchvision": torchvision.__version__, "opencv": cv2.__version__,
                 "libjpeg_turbo": features.version("libjpeg_turbo"), "libwebp": features.version("webp"), "seed": None}
     image_files.write(FIXTURES / "decode", versions)
-    lines = ['{"versions": ' + json.dumps(versions)]
-    for name, cases in image_steps.all_steps().items():
-        rows = ",\n ".join(json.dumps(case) for case in cases) if isinstance(cases, list) else json.dumps(cases)
-        lines.append(f'"{name}": ' + (f"[\n {rows}]" if isinstance(cases, list) else rows))
-    (FIXTURES / "steps.json").write_text(",\n".join(lines) + "}\n")
-    answers = image_inspect.all_answers(FIXTURES / "decode")
-    lines = ['{"versions": ' + json.dumps(versions)]
-    for name, cases in answers.items():
-        rows = ",\n ".join(json.dumps(case) for case in cases)
-        lines.append(f'"{name}": [\n {rows}]')
-    (FIXTURES / "inspect.json").write_text(",\n".join(lines) + "}\n")
+    write("steps", versions, image_steps.all_steps())
+    write("resize", versions | {"torch": torch.__version__.partition("+")[0]}, image_resize.all_answers())
+    write("encode", versions, image_encode.all_answers())
+    write("inspect", versions, image_inspect.all_answers(FIXTURES / "decode"))
     print("files:", len(list((FIXTURES / "decode").iterdir())))
+
+
+def write(name, versions, answers):
+    """One case a line."""
+    lines = ['{"versions": ' + json.dumps(versions)]
+    for key, cases in answers.items():
+        rows = ",\n ".join(json.dumps(case) for case in cases) if isinstance(cases, list) else json.dumps(cases)
+        lines.append(f'"{key}": ' + (f"[\n {rows}]" if isinstance(cases, list) else rows))
+    (FIXTURES / f"{name}.json").write_text(",\n".join(lines) + "}\n")
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ mod enhance;
 mod geometry;
 mod image;
 mod inspect;
+mod interpolate;
 mod noise;
 mod resize;
 mod simd;
@@ -46,5 +47,6 @@ pub use enhance::{
 pub use geometry::{Fill, Padding, crop, crop_mask, flip, flip_mask, pad, pad_mask, rotate, rotate_mask};
 pub use image::{Image, ImageError, Mask};
 pub use inspect::{FileFacts, JpegFacts, JpegQuality, inspect};
+pub use interpolate::{Corners, InterpolateError, Target, interpolate};
 pub use noise::{Noise, add_noise};
 pub use resize::{Kernel, Resize, resize, resize_box, resize_mask};
