@@ -39,7 +39,10 @@ pub use blur::{blur_with, gaussian_blur, gaussian_weights};
 pub use chain::{Applied, Chain, ChainError, Paper};
 pub use decode::{DecodeError, DecodeErrorKind, DecodeOptions, Decoded, Format, decode, decode_mask};
 pub use draw::Draw;
-pub use encode::{EncodeError, Subsampling, encode_jpeg, encode_png, encode_png_gray, encode_webp};
+pub use encode::{
+    EncodeError, JpegOptions, Subsampling, WebpOptions, encode_jpeg, encode_jpeg_gray, encode_jpeg_with,
+    encode_png, encode_png_gray, encode_webp, encode_webp_with,
+};
 pub use enhance::{
     brightness, color, contrast, contrast_around, from_hsv, grayscale, hue, mean_luma, sharpness, smooth,
     to_hsv,
