@@ -37,7 +37,9 @@ fn jpeg_files_are_pillows_with_every_option() {
         };
         let pixels = decode(&bytes, &DecodeOptions::default()).unwrap().image;
         seen.check(sha(pixels.data())[..16] == case["sha256"], || format!("pixels: {case}"));
-        seen.check(sha(&bytes)[..16] == case["file_sha256"], || format!("file of {} bytes: {case}", bytes.len()));
+        seen.check(sha(&bytes)[..16] == case["file_sha256"], || {
+            format!("file of {} bytes: {case}", bytes.len())
+        });
     }
     seen.finish(2 * 5 * 4 * 5 * 4);
 }
@@ -55,7 +57,9 @@ fn webp_files_are_pillows_with_every_option() {
         let bytes = encode_webp_with(&image, &options).unwrap();
         let pixels = decode(&bytes, &DecodeOptions::default()).unwrap().image;
         seen.check(sha(pixels.data())[..16] == case["sha256"], || format!("pixels: {case}"));
-        seen.check(sha(&bytes)[..16] == case["file_sha256"], || format!("file of {} bytes: {case}", bytes.len()));
+        seen.check(sha(&bytes)[..16] == case["file_sha256"], || {
+            format!("file of {} bytes: {case}", bytes.len())
+        });
         let kept = if options.lossless { pixels == image } else { &bytes[12..16] == b"VP8 " };
         seen.check(kept, || format!("kind: {case}"));
     }
