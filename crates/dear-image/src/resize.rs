@@ -19,6 +19,8 @@ use crate::image::{ImageError, check};
 use crate::simd::Avx2;
 use crate::{Image, Mask};
 use nearest::nearest;
+use passes::Pass;
+use std::borrow::Cow;
 use taps::Taps;
 
 /// What to make of pixels: `resize(size, resample=kernel, box=region)` of Pillow.
@@ -46,14 +48,14 @@ pub struct Resize {
 impl Resize {
     /// An RGB image.
     pub fn image(&self, image: &Image) -> Image {
-        let data = self.apply::<3>(image.data(), image.size(), Avx2::detect());
+        let data = self.apply::<3>(image.data(), image.size(), None, Avx2::detect());
         Image::new(self.size.0, self.size.1, data).expect("a resize fills its pixels")
     }
 
     /// One channel: `pixels` are `[height][width]`, `from` is their `(width, height)`. Pillow's mode `L`.
     pub fn gray(&self, pixels: &[u8], from: (u32, u32)) -> Result<Vec<u8>, ImageError> {
         check(from.0, from.1, 1, pixels.len())?;
-        Ok(self.apply::<1>(pixels, from, Avx2::detect()))
+        Ok(self.apply::<1>(pixels, from, None, Avx2::detect()))
     }
 
     /// Colour and alpha: `pixels` are `[height][width][4]`, not premultiplied, `from` is their `(width, height)`.
@@ -63,11 +65,9 @@ impl Resize {
     pub fn rgba(&self, pixels: &[u8], from: (u32, u32)) -> Result<Vec<u8>, ImageError> {
         check(from.0, from.1, 4, pixels.len())?;
         if self.kernel == Kernel::Nearest || self.keeps(from) {
-            return Ok(self.apply::<4>(pixels, from, Avx2::detect()));
+            return Ok(self.apply::<4>(pixels, from, None, Avx2::detect()));
         }
-        let mut premultiplied = pixels.to_vec();
-        alpha::premultiply(&mut premultiplied);
-        let mut pixels = self.apply::<4>(&premultiplied, from, Avx2::detect());
+        let mut pixels = self.apply::<4>(pixels, from, Some(alpha::premultiply), Avx2::detect());
         alpha::unpremultiply(&mut pixels);
         Ok(pixels)
     }
@@ -78,7 +78,14 @@ impl Resize {
         self.size == from && self.region.unwrap_or(whole) == whole
     }
 
-    fn apply<const C: usize>(&self, pixels: &[u8], from: (u32, u32), level: Option<Avx2>) -> Vec<u8> {
+    /// `prepare` is applied to (a copy of) the rows that are read, but for nearest and where nothing changes.
+    fn apply<const C: usize>(
+        &self,
+        pixels: &[u8],
+        from: (u32, u32),
+        prepare: Option<fn(&mut [u8])>,
+        level: Option<Avx2>,
+    ) -> Vec<u8> {
         let (width, height) = self.size;
         let region = clamp(self.region.unwrap_or(whole(from)), from, self.size);
         if self.keeps(from) {
@@ -88,27 +95,28 @@ impl Resize {
             return nearest::<C>(pixels, from, region, self.size);
         }
         let [left, top, right, bottom] = region;
+        let pass = |length, span, out| Pass::new(Taps::new(length, span, out, self.kernel), level);
         let columns = (width != from.0 || left != 0.0 || right != width as f32)
-            .then(|| Taps::new(from.0, (left, right), width, self.kernel));
+            .then(|| pass(from.0, (left, right), width));
         let rows = (height != from.1 || top != 0.0 || bottom != height as f32)
-            .then(|| Taps::new(from.1, (top, bottom), height, self.kernel));
-        let (from_stride, stride) = (C * from.0 as usize, C * width as usize);
-        match (columns, rows) {
-            (Some(columns), None) => passes::horizontal::<C>(pixels, from.0 as usize, &columns, level),
-            (None, Some(rows)) => passes::vertical(pixels, stride, &rows, 0, level),
-            (Some(columns), Some(rows)) if is_tall(from) && height < from.1 => {
-                let low = passes::vertical(pixels, from_stride, &rows, 0, level);
-                passes::horizontal::<C>(&low, from.0 as usize, &columns, level)
-            }
-            (Some(columns), Some(rows)) => {
-                let (first, last) = rows.span();
-                let read = &pixels[first * from_stride..last * from_stride];
-                let narrow = passes::horizontal::<C>(read, from.0 as usize, &columns, level);
-                passes::vertical(&narrow, stride, &rows, first, level)
-            }
-            // A region that single precision cannot tell from the whole.
-            (None, None) => pixels.to_vec(),
+            .then(|| pass(from.1, (top, bottom), height));
+        let from_width = from.0 as usize;
+        if let (Some(columns), Some(rows)) = (&columns, &rows)
+            && !(is_tall(from) && height < from.1)
+        {
+            return passes::both::<C>(pixels, from_width, columns, rows, prepare);
         }
+        let mut pixels = Cow::Borrowed(pixels);
+        if let Some(prepare) = prepare {
+            prepare(pixels.to_mut());
+        }
+        if let Some(rows) = rows {
+            pixels = Cow::Owned(rows.whole_vertical(&pixels, C * from_width));
+        }
+        if let Some(columns) = columns {
+            pixels = Cow::Owned(columns.whole_horizontal::<C>(&pixels, from_width));
+        }
+        pixels.into_owned()
     }
 }
 
@@ -135,7 +143,7 @@ pub fn resize_box(image: &Image, region: [f64; 4], width: u32, height: u32, kern
 /// If a side is 0.
 pub fn resize_mask(mask: &Mask, width: u32, height: u32) -> Mask {
     let to = Resize { size: (width, height), kernel: Kernel::Nearest, region: None };
-    let data = to.apply::<1>(mask.data(), mask.size(), None);
+    let data = to.apply::<1>(mask.data(), mask.size(), None, None);
     Mask::new(width, height, data).expect("a resize fills its pixels")
 }
 
@@ -209,9 +217,12 @@ mod tests {
                         let to = Resize { size, kernel, region };
                         let plane = &bytes[..(from.0 * from.1) as usize];
                         let rgb = &bytes[..3 * plane.len()];
-                        let same = to.apply::<1>(plane, from, Some(avx2)) == to.apply::<1>(plane, from, None)
-                            && to.apply::<3>(rgb, from, Some(avx2)) == to.apply::<3>(rgb, from, None)
-                            && to.apply::<4>(&bytes, from, Some(avx2)) == to.apply::<4>(&bytes, from, None);
+                        let same = to.apply::<1>(plane, from, None, Some(avx2))
+                            == to.apply::<1>(plane, from, None, None)
+                            && to.apply::<3>(rgb, from, None, Some(avx2))
+                                == to.apply::<3>(rgb, from, None, None)
+                            && to.apply::<4>(&bytes, from, None, Some(avx2))
+                                == to.apply::<4>(&bytes, from, None, None);
                         assert!(same, "{from:?} {to:?}");
                         seen += 1;
                     }

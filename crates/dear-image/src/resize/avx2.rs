@@ -7,9 +7,7 @@
 use super::taps::{HALF, PRECISION, Taps};
 use crate::simd::Avx2;
 use std::arch::x86_64::*;
-
-/// Columns that the vertical pass makes at once: it needs rows of at least so many bytes.
-pub(super) const COLUMNS: usize = 32;
+use std::ops::Range;
 
 /// Low bits of a split weight.
 const LOW_BITS: i32 = 15;
@@ -17,17 +15,25 @@ const LOW_BITS: i32 = 15;
 /// Four taps: the low halves of taps 0 and 1, of taps 2 and 3, then their high halves. A pair fills 32 bits.
 type Quad = [i32; 4];
 
-/// Weights of all outputs, `stride` quads each, filled up with zeros.
-struct Quads {
+/// Where the inputs of each output start, how many they are, and their weights: `stride` quads each, filled up with
+/// zeros.
+pub(super) struct Quads {
+    starts: Vec<(usize, usize)>,
     quads: Vec<Quad>,
     stride: usize,
+    _level: Avx2,
 }
 
 impl Quads {
-    fn new(taps: &Taps) -> Quads {
+    /// The vertical pass makes so many columns at once: it needs rows of at least so many bytes.
+    pub(super) const COLUMNS: usize = 32;
+
+    pub(super) fn new(taps: &Taps, level: Avx2) -> Quads {
         let stride = taps.width().div_ceil(4);
         let mut quads = vec![[0; 4]; stride * taps.len()];
-        for ((_, weights), quads) in taps.iter().zip(quads.chunks_exact_mut(stride)) {
+        let mut starts = Vec::with_capacity(taps.len());
+        for ((start, weights), quads) in taps.iter(0..taps.len()).zip(quads.chunks_exact_mut(stride)) {
+            starts.push((start, weights.len()));
             for (quad, weights) in quads.iter_mut().zip(weights.chunks(4)) {
                 let at = |index: usize| weights.get(index).copied().unwrap_or(0);
                 let pair = |a: i32, b: i32| (a & 0xffff) | (b << 16);
@@ -41,39 +47,56 @@ impl Quads {
                 ];
             }
         }
-        Quads { quads, stride }
+        Quads { starts, quads, stride, _level: level }
     }
 
-    fn iter<'a>(&'a self, taps: &'a Taps) -> impl Iterator<Item = (usize, usize, &'a [Quad])> {
-        let quads = self.quads.chunks_exact(self.stride);
-        taps.iter().zip(quads).map(|((start, weights), quads)| (start, weights.len(), quads))
-    }
-}
-
-/// See `passes::horizontal`; `C` is 1, 3 or 4.
-pub(super) fn horizontal<const C: usize>(
-    _level: Avx2,
-    pixels: &[u8],
-    width: usize,
-    taps: &Taps,
-    out: &mut [u8],
-) {
-    let quads = Quads::new(taps);
-    if C == 1 {
-        // Four rows of one channel are one row of four.
-        let (stride, out_stride) = (16 * width, 16 * taps.len());
-        let mut lanes = vec![0; stride];
-        let mut results = vec![0; out_stride];
-        for (rows, out) in pixels.chunks(stride).zip(out.chunks_mut(out_stride)) {
-            interleave(rows, width, &mut lanes);
+    /// See `Pass::horizontal`; `C` is 1, 3 or 4.
+    pub(super) fn horizontal<const C: usize>(
+        &self,
+        pixels: &[u8],
+        width: usize,
+        rows: usize,
+        out: &mut [u8],
+    ) {
+        if C == 1 {
+            // Four rows of one channel are one row of four.
+            let (stride, out_stride) = (16 * width, 16 * self.starts.len());
+            let mut lanes = vec![0; stride];
+            let mut results = vec![0; out_stride];
+            for (rows, out) in pixels[..rows * width].chunks(stride).zip(out.chunks_mut(out_stride)) {
+                interleave(rows, width, &mut lanes);
+                // SAFETY: `_level` is proof of AVX2.
+                unsafe { horizontal_rows::<4>(self, &lanes, width, 4, &mut results) };
+                deinterleave(&results, self.starts.len(), out);
+            }
+        } else {
             // SAFETY: `_level` is proof of AVX2.
-            unsafe { horizontal_rows::<4>(&lanes, width, taps, &quads, &mut results) };
-            deinterleave(&results, taps.len(), out);
+            unsafe { horizontal_rows::<C>(self, pixels, width, rows, out) }
         }
-        return;
     }
-    // SAFETY: `_level` is proof of AVX2.
-    unsafe { horizontal_rows::<C>(pixels, width, taps, &quads, out) }
+
+    /// See `Pass::vertical`; `stride` is at least [`Quads::COLUMNS`].
+    pub(super) fn vertical(
+        &self,
+        outputs: Range<usize>,
+        pixels: &[u8],
+        stride: usize,
+        first: usize,
+        out: &mut [u8],
+    ) {
+        // SAFETY: `_level` is proof of AVX2.
+        unsafe { vertical_rows(self, outputs, pixels, stride, first, out) }
+    }
+
+    /// Start, number and weights of `outputs`, in order.
+    fn iter(&self, outputs: Range<usize>) -> impl Iterator<Item = (usize, usize, &[Quad])> {
+        let quads = self.quads[outputs.start * self.stride..].chunks_exact(self.stride);
+        self.starts[outputs].iter().zip(quads).map(|(&(start, count), quads)| (start, count, quads))
+    }
+
+    fn all(&self) -> impl Iterator<Item = (usize, usize, &[Quad])> {
+        self.iter(0..self.starts.len())
+    }
 }
 
 /// Sixteen rows (or fewer) of `width` bytes to four rows of `width` pixels of four bytes.
@@ -97,40 +120,41 @@ fn deinterleave(lanes: &[u8], width: usize, rows: &mut [u8]) {
 }
 
 #[target_feature(enable = "avx2")]
-fn horizontal_rows<const C: usize>(pixels: &[u8], width: usize, taps: &Taps, quads: &Quads, out: &mut [u8]) {
-    let (stride, out_stride) = (C * width, C * taps.len());
+fn horizontal_rows<const C: usize>(quads: &Quads, pixels: &[u8], width: usize, rows: usize, out: &mut [u8]) {
+    let (stride, out_stride) = (C * width, C * quads.starts.len());
     // Whole registers are read: up to here from the start of a row. Where that would leave `pixels`, rows are copied.
-    let reach = quads.iter(taps).map(|(start, count, _)| C * (start + count.next_multiple_of(4)) + 4).max();
+    let reach = quads.all().map(|(start, count, _)| C * (start + count.next_multiple_of(4)) + 4).max();
     let reach = reach.unwrap_or(0).max(stride);
-    let direct = if pixels.len() < reach { 0 } else { (pixels.len() - reach) / stride + 1 };
+    let direct = if pixels.len() < reach { 0 } else { ((pixels.len() - reach) / stride + 1).min(rows) };
     let (head, tail) = out.split_at_mut(direct * out_stride);
-    horizontal_blocks::<C>(pixels, stride, reach, taps, quads, head);
-    let mut copy = pixels[direct * stride..].to_vec();
-    copy.resize(copy.len() + reach, 0);
-    horizontal_blocks::<C>(&copy, stride, reach, taps, quads, tail);
+    horizontal_blocks::<C>(quads, pixels, stride, reach, head);
+    if direct < rows {
+        let mut copy = pixels[direct * stride..rows * stride].to_vec();
+        copy.resize(copy.len() + reach, 0);
+        horizontal_blocks::<C>(quads, &copy, stride, reach, tail);
+    }
 }
 
 /// Rows by fours, then one by one; from the start of each, `reach` bytes can be read.
 #[target_feature(enable = "avx2")]
 fn horizontal_blocks<const C: usize>(
+    quads: &Quads,
     pixels: &[u8],
     stride: usize,
     reach: usize,
-    taps: &Taps,
-    quads: &Quads,
     out: &mut [u8],
 ) {
-    let out_stride = C * taps.len();
+    let out_stride = C * quads.starts.len();
     let row = |index: usize| &pixels[index * stride..][..reach];
     let mut done = 0;
     let mut blocks = out.chunks_exact_mut(4 * out_stride);
     for out in &mut blocks {
-        let rows = std::array::from_fn(|index| row(done + index));
-        horizontal_block::<C, 4>(rows, taps, quads, out);
+        let rows = [row(done), row(done + 1), row(done + 2), row(done + 3)];
+        horizontal_block::<C, 4>(quads, rows, out);
         done += 4;
     }
     for out in blocks.into_remainder().chunks_exact_mut(out_stride) {
-        horizontal_block::<C, 1>([row(done)], taps, quads, out);
+        horizontal_block::<C, 1>(quads, [row(done)], out);
         done += 1;
     }
 }
@@ -138,12 +162,7 @@ fn horizontal_blocks<const C: usize>(
 /// `R` rows at once, which share the weights. A register holds four taps: the pairs 0, 1 and 2, 3, four channels each.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn horizontal_block<const C: usize, const R: usize>(
-    rows: [&[u8]; R],
-    taps: &Taps,
-    quads: &Quads,
-    out: &mut [u8],
-) {
+fn horizontal_block<const C: usize, const R: usize>(quads: &Quads, rows: [&[u8]; R], out: &mut [u8]) {
     let spread = if C == 3 {
         _mm256_setr_epi8(
             0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1, //
@@ -157,8 +176,8 @@ fn horizontal_block<const C: usize, const R: usize>(
     };
     let (low_at, high_at) =
         (_mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1), _mm256_setr_epi32(2, 2, 2, 2, 3, 3, 3, 3));
-    let out_stride = C * taps.len();
-    for (index, (start, count, quads)) in quads.iter(taps).enumerate() {
+    let out_stride = C * quads.starts.len();
+    for (index, (start, count, quads)) in quads.all().enumerate() {
         let mut low_sums = [_mm256_setzero_si256(); R];
         let mut high_sums = [_mm256_setzero_si256(); R];
         for (group, quad) in quads[..count.div_ceil(4)].iter().enumerate() {
@@ -183,27 +202,20 @@ fn horizontal_block<const C: usize, const R: usize>(
     }
 }
 
-/// See `passes::vertical`; `stride` is at least [`COLUMNS`].
-pub(super) fn vertical(
-    _level: Avx2,
+#[target_feature(enable = "avx2")]
+fn vertical_rows(
+    quads: &Quads,
+    outputs: Range<usize>,
     pixels: &[u8],
     stride: usize,
-    taps: &Taps,
     first: usize,
     out: &mut [u8],
 ) {
-    let quads = Quads::new(taps);
-    // SAFETY: `_level` is proof of AVX2.
-    unsafe { vertical_rows(pixels, stride, taps, first, &quads, out) }
-}
-
-#[target_feature(enable = "avx2")]
-fn vertical_rows(pixels: &[u8], stride: usize, taps: &Taps, first: usize, quads: &Quads, out: &mut [u8]) {
-    for ((start, count, quads), out) in quads.iter(taps).zip(out.chunks_exact_mut(stride)) {
+    for ((start, count, quads), out) in quads.iter(outputs).zip(out.chunks_exact_mut(stride)) {
         let rows = &pixels[(start - first) * stride..][..count * stride];
-        for tile in 0..stride.div_ceil(COLUMNS) {
+        for tile in 0..stride.div_ceil(Quads::COLUMNS) {
             // The last one overlaps its neighbour.
-            let column = (tile * COLUMNS).min(stride - COLUMNS);
+            let column = (tile * Quads::COLUMNS).min(stride - Quads::COLUMNS);
             store_32(&mut out[column..], vertical_tile(&rows[column..], stride, count, quads));
         }
     }

@@ -1,6 +1,7 @@
 //! Which input samples an output sample is made of, and with which fixed-point weights.
 
 use super::Kernel;
+use std::ops::Range;
 
 /// Fraction bits of a weight: 8-bit samples, and a sum that stays within 32 bits.
 pub(super) const PRECISION: u32 = 32 - 8 - 2;
@@ -65,17 +66,18 @@ impl Taps {
         self.width
     }
 
-    /// First and one past the last input sample that any output reads.
-    pub(super) fn span(&self) -> (usize, usize) {
-        let first = self.starts.first().copied().unwrap_or(0);
-        let last = self.starts.last().copied().unwrap_or(0) + self.counts.last().copied().unwrap_or(0);
-        (first, last)
+    /// First and one past the last input sample that any of `outputs` reads.
+    pub(super) fn span(&self, outputs: Range<usize>) -> (usize, usize) {
+        let last = outputs.end - 1;
+        (self.starts[outputs.start], self.starts[last] + self.counts[last])
     }
 
-    /// Start and weights of every output, in order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &[i32])> {
-        let weights = self.weights.chunks_exact(self.width);
-        self.starts.iter().zip(&self.counts).zip(weights).map(|((&start, &count), w)| (start, &w[..count]))
+    /// Start and weights of `outputs`, in order.
+    pub(super) fn iter(&self, outputs: Range<usize>) -> impl Iterator<Item = (usize, &[i32])> {
+        outputs.map(|index| {
+            let weights = &self.weights[index * self.width..][..self.counts[index]];
+            (self.starts[index], weights)
+        })
     }
 }
 
