@@ -9,7 +9,8 @@
 //!                                              +--> augment (+ Mask) -> the crop a head is trained on
 //! ```
 //!
-//! Conventions: RGB, 8 bits, `[height][width][3]`; sizes are `(width, height)`; a mask is inside above 127. Random
+//! Conventions: RGB, 8 bits, `[height][width][3]`; sizes are `(width, height)`; a mask is inside above 127. Beside
+//! images, [`Resize`] takes gray and RGBA bytes, [`encode_jpeg_gray`] gray ones, and [`interpolate`] float planes. Random
 //! numbers come from a key ([`Draw::keyed`]), never from a shared stream. Nothing here panics on what a file holds;
 //! functions that need a positive size or one number a sample say so under *Panics*.
 

@@ -41,7 +41,7 @@ pub struct Resize {
     /// How samples are weighted.
     pub kernel: Kernel,
     /// The part to take: left, top, right, bottom, in pixels, fractions allowed; `None` is all. It is clamped to the
-    /// image. Samples outside it are not used by the kernels that average, as in Pillow.
+    /// image. A kernel that reaches over its edge reads the pixels there, as in Pillow.
     pub region: Option<[f64; 4]>,
 }
 
