@@ -94,6 +94,18 @@ def resize_answers():
     return {"seed": SEED, "cases": CASES, "sha256": answers}
 
 
+def found_answers():
+    """Cases of longer runs (140,000 of them) that were wrong once: Hamming's constants."""
+    cases = []
+    for source, size, mode, seed, kind in [((191, 314), (107, 288), "RGB", 2341844420, 0), ((31, 1248), (220, 133), "RGB", 57946967, 0),
+                                           ((914, 65), (1137, 52), "L", 1548549896, 0), ((1002, 28), (1066, 4), "RGBA", 1313338186, 1)]:
+        pixels = texture(source[0] * source[1] * MODES[mode], seed, kind)
+        image = Image.frombytes(mode, source, pixels.tobytes())
+        cases.append({"source": source, "size": size, "kernel": "hamming", "mode": mode, "seed": seed, "kind": kind,
+                      "sha256": sha(image.resize(size, KERNELS["hamming"]))[:16]})
+    return cases
+
+
 def alpha_answers():
     """Every colour under every alpha, to premultiplied and back: 65,536 pixels."""
     grid = np.mgrid[0:256, 0:256].astype(np.uint8)
@@ -127,4 +139,4 @@ def interpolate_answers():
 
 
 def all_answers():
-    return {"random": resize_answers(), "alpha": alpha_answers(), "interpolate": interpolate_answers()}
+    return {"random": resize_answers(), "found": found_answers(), "alpha": alpha_answers(), "interpolate": interpolate_answers()}

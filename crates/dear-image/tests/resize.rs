@@ -83,11 +83,7 @@ fn random_resizes_are_pillows() {
         let (seed, kind) = (draw.below(1 << 32) as u32, draw.below(3));
         let pixels = texture((from.0 * from.1) as usize * [1, 3, 4][mode], seed, kind);
         let resize = Resize { size: to, kernel, region };
-        let resized = match mode {
-            0 => resize.gray(&pixels, from).unwrap(),
-            1 => resize.image(&Image::new(from.0, from.1, pixels).unwrap()).into_data(),
-            _ => resize.rgba(&pixels, from).unwrap(),
-        };
+        let resized = resized(&resize, mode, pixels, from);
         kinds[mode] += 1;
         seen.check(sha(&resized)[..16] == *answer, || {
             format!("{from:?} {resize:?} mode {mode} seed {seed} kind {kind}")
@@ -95,6 +91,30 @@ fn random_resizes_are_pillows() {
     }
     seen.finish(2400);
     assert_eq!(kinds, [758, 785, 857]);
+}
+
+/// By the number of the mode: L, RGB, RGBA.
+fn resized(resize: &Resize, mode: usize, pixels: Vec<u8>, from: (u32, u32)) -> Vec<u8> {
+    match mode {
+        0 => resize.gray(&pixels, from).unwrap(),
+        1 => resize.image(&Image::new(from.0, from.1, pixels).unwrap()).into_data(),
+        _ => resize.rgba(&pixels, from).unwrap(),
+    }
+}
+
+#[test]
+fn cases_that_longer_runs_found_are_pillows() {
+    let mut seen = Cases::new();
+    for case in json("resize.json")["found"].as_array().unwrap() {
+        let (from, size) = (pair(&case["source"]), pair(&case["size"]));
+        let mode = ["L", "RGB", "RGBA"].iter().position(|mode| case["mode"] == *mode).unwrap();
+        let count = (from.0 * from.1) as usize * [1, 3, 4][mode];
+        let pixels = texture(count, number(&case["seed"]) as u32, number(&case["kind"]) as u64);
+        let kernel = serde_json::from_value(case["kernel"].clone()).unwrap();
+        let result = resized(&Resize { size, kernel, region: None }, mode, pixels, from);
+        seen.check(sha(&result)[..16] == case["sha256"], || case.to_string());
+    }
+    seen.finish(4);
 }
 
 /// Every colour under every alpha, through a region that keeps the pixels but not the short way: columns 0 to 256 of
