@@ -30,6 +30,7 @@ pub use presets::Preset;
 
 use crate::{Draw, Format, Image};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use step::{State, Step};
@@ -115,13 +116,13 @@ impl Chain {
     /// Applies all steps in order. What is drawn depends on `seed`, `content_key` (a content hash) and the step's
     /// place in the chain, so neither the order of images nor other steps change it.
     pub fn apply(&self, image: &Image, seed: u64, content_key: &[u8]) -> Result<Applied, ChainError> {
-        let mut state = State { image: image.clone(), drawn: Vec::new(), encoded: None };
+        let mut state = State { image: Cow::Borrowed(image), drawn: Vec::new(), encoded: None };
         for (index, step) in self.steps.iter().enumerate() {
             let mut draw = Draw::keyed(seed, &[b"chain", content_key, &(index as u64).to_le_bytes()]);
             step.apply(&mut state, &mut draw)?;
         }
         let (format, encoded) = state.encoded.unzip();
-        Ok(Applied { image: state.image, drawn: state.drawn, format, encoded })
+        Ok(Applied { image: state.image.into_owned(), drawn: state.drawn, format, encoded })
     }
 }
 

@@ -6,6 +6,7 @@ use super::parse::{self, Call};
 use super::presets::PRESETS;
 use super::table::{Act, Entry, Given, Sets, entries};
 use crate::{Draw, Format, Image};
+use std::borrow::Cow;
 use std::fmt;
 
 /// A step, and how often it is taken.
@@ -22,8 +23,9 @@ pub(super) struct Step {
 }
 
 /// An image on its way through a chain.
-pub(super) struct State {
-    pub(super) image: Image,
+pub(super) struct State<'a> {
+    /// The caller's until a step has changed it: a copy of a large photograph would double what a thread holds.
+    pub(super) image: Cow<'a, Image>,
     pub(super) drawn: Vec<String>,
     /// The file that the pixels came out of, if the last step was one.
     pub(super) encoded: Option<(Format, Vec<u8>)>,
@@ -87,7 +89,7 @@ impl Step {
                     height: state.image.height(),
                     detail,
                 })?;
-                state.image = made.image;
+                state.image = Cow::Owned(made.image);
                 state.encoded = made.file;
                 state.drawn.push(made.said);
                 Ok(())
