@@ -369,7 +369,8 @@ impl Content {
         let bytes = self.bytes.as_ref().map_err(unreadable)?;
         let image = decode(bytes, &DecodeOptions::default()).map_err(named)?.image;
         let (Some(path), Some(bytes)) = (mask, &self.mask) else { return Ok((image, None)) };
-        let mask = decode_mask(bytes.as_ref().map_err(unreadable)?).map_err(|error| {
+        let mask = bytes.as_ref().map_err(unreadable)?;
+        let mask = decode_mask(mask, &DecodeOptions::default()).map_err(|error| {
             let (kind, message) = named(error);
             (kind, format!("{}: {message}", path.display()))
         })?;

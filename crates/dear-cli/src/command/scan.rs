@@ -39,7 +39,11 @@ enum Format {
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let (files, skipped) = gather(&args.paths)?;
     let detector = args.detector.open()?;
-    let options = DecodeOptions { max_pixels: args.max_pixels, allow_truncated: args.allow_truncated };
+    let options = DecodeOptions {
+        max_pixels: args.max_pixels,
+        allow_truncated: args.allow_truncated,
+        ..DecodeOptions::default()
+    };
     let mut writer = Writer::new(args.format)?;
     let (mut scored, mut refused, mut truncated) = (0u64, 0u64, 0u64);
     let mut verdicts = [0u64; 3];
