@@ -7,6 +7,7 @@ use dear::evaluate::counted;
 use dear::perturb::{MANIFEST, perturb};
 
 use super::evaluate::parse_chain;
+use crate::arguments::DecodeArgs;
 use crate::progress::Progress;
 use crate::{Outcome, output};
 
@@ -24,12 +25,15 @@ pub(crate) struct Args {
     /// Seed of what the chain draws
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
+    #[command(flatten)]
+    decode: DecodeArgs,
 }
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let chain = parse_chain(&args.chain)?;
     output::check_no_file(&args.out)?;
-    let done = perturb(&args.source, &args.out, &chain, args.seed, &Progress::default())?;
+    let options = args.decode.options();
+    let done = perturb(&args.source, &args.out, &chain, args.seed, &options, &Progress::default())?;
     output::refused(&done.refused);
     output::line(format_args!(
         "{} through {chain} in {} ({} made before); {} refused; {} passed over",

@@ -6,6 +6,7 @@
 mod audit;
 mod calibrate;
 mod compare;
+mod decode;
 mod errors;
 mod evaluate;
 mod explain;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Limits and choices of [`super::decode`]. The default is the training pipeline: Pillow's `open(f).convert("RGB")`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DecodeOptions {
     /// Largest width times height; 200,000,000 by default (Pillow refuses above 178,956,970).
