@@ -9,6 +9,7 @@ import struct
 import zlib
 
 import cv2
+import image_rare
 import numpy as np
 from image_picture import picture, sha
 from PIL import Image, PngImagePlugin
@@ -225,14 +226,22 @@ def write(folder, versions):
     folder.mkdir(parents=True, exist_ok=True)
     cases = []
 
-    def add(name, data, expected):
+    def add(name, data, expected, options=None):
         (folder / name).write_bytes(data)
         height, width = expected.shape[:2]
-        cases.append({"file": name, "width": width, "height": height, "sha256": sha(expected)})
+        case = {"file": name, "width": width, "height": height, "sha256": sha(expected)}
+        cases.append({**case, "options": options} if options else case)
 
     for source in (jpegs, pngs, webps, gifs, others):
         for name, data in source():
             add(name, data, np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
     for name, data, expected in sixteen_bit_gray():
         add(name, data, expected)
+    for name, data, options, pixels in image_rare.cases():
+        add(name, data, pixels(Image.open(io.BytesIO(data))), options)
+    for name, options, pixels in image_rare.AGAIN:
+        data = (folder / name).read_bytes()
+        # TIFF is turned on load; as stored it is the picture that the file was made of.
+        expected = np.asarray(picture(9, 5)) if pixels is None else pixels(Image.open(io.BytesIO(data)))
+        add(name, data, expected, options)
     (folder.parent / "decode.json").write_text(json.dumps({"versions": versions, "cases": cases}, indent=1) + "\n")

@@ -7,6 +7,7 @@ use dear::detector::Detector;
 use dear::engine::{EngineChoice, EngineOptions};
 use dear::error::Error;
 use dear::recipe::Recipe;
+use dear_image::{Alpha, DecodeOptions, Gray16, Icc, Orientation};
 
 use crate::output;
 
@@ -41,6 +42,91 @@ impl EngineArgs {
             },
             threads: self.threads.map(usize::from),
             library: self.onnxruntime.clone(),
+        }
+    }
+}
+
+/// How image files become pixels; without any of these as in the training pipeline.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Decoding")]
+pub(crate) struct DecodeArgs {
+    /// Refuse images of more pixels
+    #[arg(long, value_name = "N", default_value_t = DecodeOptions::default().max_pixels)]
+    max_pixels: u64,
+    /// Refuse files of more bytes
+    #[arg(long, value_name = "BYTES", default_value_t = DecodeOptions::default().max_bytes)]
+    max_bytes: u64,
+    /// Refuse images whose decoding takes more memory, each
+    #[arg(long, value_name = "BYTES", default_value_t = DecodeOptions::default().max_memory)]
+    max_memory: u64,
+    /// Take what truncated images still hold, with a warning
+    #[arg(long)]
+    allow_truncated: bool,
+    /// EXIF orientation: `pillow` turns TIFF only, as detectors were trained
+    #[arg(long, value_enum, default_value = "pillow")]
+    orientation: OrientationName,
+    /// 16-bit grey: scaled to 8 bits, or cut off at 255 as Pillow does
+    #[arg(long, value_enum, default_value = "scale")]
+    gray16: Gray16Name,
+    /// Alpha: dropped as in training, or the picture laid on a colour
+    #[arg(long, value_enum, default_value = "drop")]
+    alpha: AlphaName,
+    /// Colour profiles: ignored as in training, or converted to sRGB
+    #[arg(long, value_enum, default_value = "ignore")]
+    icc: IccName,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum OrientationName {
+    Pillow,
+    Apply,
+    Ignore,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Gray16Name {
+    Scale,
+    Pillow,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum AlphaName {
+    Drop,
+    White,
+    Black,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum IccName {
+    Ignore,
+    Srgb,
+}
+
+impl DecodeArgs {
+    pub(crate) fn options(&self) -> DecodeOptions {
+        DecodeOptions {
+            max_pixels: self.max_pixels,
+            max_bytes: self.max_bytes,
+            max_memory: self.max_memory,
+            allow_truncated: self.allow_truncated,
+            orientation: match self.orientation {
+                OrientationName::Pillow => Orientation::Pillow,
+                OrientationName::Apply => Orientation::Apply,
+                OrientationName::Ignore => Orientation::Ignore,
+            },
+            gray16: match self.gray16 {
+                Gray16Name::Scale => Gray16::Scale,
+                Gray16Name::Pillow => Gray16::Pillow,
+            },
+            alpha: match self.alpha {
+                AlphaName::Drop => Alpha::Drop,
+                AlphaName::White => Alpha::White,
+                AlphaName::Black => Alpha::Black,
+            },
+            icc: match self.icc {
+                IccName::Ignore => Icc::Ignore,
+                IccName::Srgb => Icc::Srgb,
+            },
         }
     }
 }

@@ -7,18 +7,35 @@
 //! Where Pillow itself is odd, the choice is ours and is written into [`Decoded::warnings`]: 16-bit grey is scaled
 //! (Pillow shows white), a wrong PNG checksum is tolerated (as in Pillow, but said), a file that ends early is refused
 //! unless [`DecodeOptions::allow_truncated`] is set. As in the training pipeline, alpha is dropped and not composited,
-//! and EXIF orientation is ignored except in TIFF, which Pillow turns on load.
+//! profiles are ignored, and EXIF orientation too except in TIFF, which Pillow turns on load; each of these is an
+//! option, and [`Decoded::treatment`] says what a file had and what was done.
+//!
+//! The status of a file: scored if there are no warnings; scored with warning for a wrong PNG checksum, for bytes
+//! behind the picture's end that are neither padding nor a phone's trailer, for more frames or pages, for 16-bit grey,
+//! for what libjpeg warns of; refused with a [`DecodeErrorKind`] otherwise.
 
+mod bmp;
 mod error;
 mod gif;
+mod icon;
+mod ifd;
 mod jpeg;
 mod libjpeg;
-mod plain;
+mod limits;
+mod options;
+mod picture;
 mod png;
+mod pnm;
+mod profile;
 mod sniff;
+mod tail;
+mod tga;
+mod tiff;
 mod webp;
+mod wide;
 
 pub use error::{DecodeError, DecodeErrorKind};
+pub use options::{Alpha, DecodeOptions, Gray16, Icc, Orientation};
 
 use crate::{Image, Mask};
 use serde::{Deserialize, Serialize};
@@ -41,22 +58,14 @@ pub enum Format {
     Bmp,
     /// The first page of a TIFF.
     Tiff,
-    /// PBM, PGM, PPM.
+    /// PBM, PGM, PPM, PFM.
     Pnm,
     /// The largest picture of a Windows icon.
     Ico,
-    /// Truevision TGA: named, never decoded, because it has no signature.
+    /// The largest picture of a Windows cursor.
+    Cur,
+    /// Truevision TGA, which has no signature: found when nothing else fits.
     Tga,
-}
-
-/// Limits and leniency of [`decode`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct DecodeOptions {
-    /// Largest width times height; 200,000,000 by default (Pillow refuses above 178,956,970).
-    pub max_pixels: u64,
-    /// Take what a file that ends early still holds, with a warning and [`Decoded::truncated`]; off by default.
-    pub allow_truncated: bool,
 }
 
 /// What [`decode`] found.
@@ -70,12 +79,49 @@ pub struct Decoded {
     pub warnings: Vec<String>,
     /// Whether the file ended early, so that a part of the pixels is filled in.
     pub truncated: bool,
+    /// What was done with orientation, alpha and profile.
+    pub treatment: Treatment,
 }
 
-impl Default for DecodeOptions {
-    fn default() -> Self {
-        DecodeOptions { max_pixels: 200_000_000, allow_truncated: false }
-    }
+/// What a file had besides its stored colours, and what was done with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Treatment {
+    /// EXIF orientation in the file, 1 to 8; 1 if it has none (or an impossible one).
+    pub orientation: u8,
+    /// Whether the picture was turned by it.
+    pub oriented: bool,
+    /// Alpha, or a transparent colour.
+    pub alpha: AlphaUse,
+    /// An embedded colour profile.
+    pub profile: ProfileUse,
+}
+
+/// What was done with alpha.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AlphaUse {
+    /// The file has none.
+    None,
+    /// It was dropped; hidden colours show.
+    Dropped,
+    /// The picture was laid on white.
+    White,
+    /// The picture was laid on black.
+    Black,
+}
+
+/// What was done with a colour profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProfileUse {
+    /// The file has none.
+    None,
+    /// Nothing.
+    Ignored,
+    /// Colours were converted to sRGB.
+    Converted,
+    /// It was asked for and cannot be used; a warning says why, and colours are as stored.
+    Unusable,
 }
 
 impl Format {
@@ -90,6 +136,7 @@ impl Format {
             Format::Tiff => "tiff",
             Format::Pnm => "pnm",
             Format::Ico => "ico",
+            Format::Cur => "cur",
             Format::Tga => "tga",
         }
     }
@@ -110,6 +157,9 @@ impl std::fmt::Display for Format {
 /// assert_eq!(error.to_string(), "not an image (HTML)");
 /// ```
 pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, DecodeError> {
+    if bytes.len() as u64 > options.max_bytes {
+        return Err(DecodeError::TooLong { bytes: bytes.len() as u64, max_bytes: options.max_bytes });
+    }
     let format = match sniff::sniff(bytes) {
         Sniffed::Known(format) => format,
         Sniffed::Empty => return Err(DecodeError::Empty),
@@ -122,8 +172,11 @@ pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, DecodeEr
         Format::Png => png::decode(bytes, options),
         Format::WebP => webp::decode(bytes, options),
         Format::Gif => gif::decode(bytes, options),
-        Format::Bmp | Format::Tiff | Format::Pnm | Format::Ico => plain::decode(bytes, format, options),
-        Format::Tga => Err(DecodeError::Unsupported { found: "TGA".to_owned() }),
+        Format::Bmp => bmp::decode(bytes, options),
+        Format::Tiff => tiff::decode(bytes, options),
+        Format::Pnm => pnm::decode(bytes, options),
+        Format::Ico | Format::Cur => icon::decode(bytes, format, options),
+        Format::Tga => tga::decode(bytes, options),
     }));
     decoded.unwrap_or_else(|_| {
         Err(DecodeError::Corrupt {
@@ -142,61 +195,11 @@ pub(crate) fn known_format(bytes: &[u8]) -> Option<Format> {
 }
 
 /// Decodes any image as a region: inside where its luma (Pillow's `convert("L")`) is above 127.
-pub fn decode_mask(bytes: &[u8]) -> Result<Mask, DecodeError> {
-    let image = decode(bytes, &DecodeOptions::default())?.image;
+pub fn decode_mask(bytes: &[u8], options: &DecodeOptions) -> Result<Mask, DecodeError> {
+    let image = decode(bytes, options)?.image;
     let luma = image.luma();
     let width = image.width() as usize;
     Ok(Mask::from_fn(image.width(), image.height(), |x, y| luma[y as usize * width + x as usize] > 127))
-}
-
-/// Compares a header's size with the limit: the first thing that every decoder does.
-fn check_size(format: Format, width: u64, height: u64, options: &DecodeOptions) -> Result<(), DecodeError> {
-    if width == 0 || height == 0 {
-        let detail = format!("its header claims {width} x {height} pixels");
-        return Err(DecodeError::Corrupt { format, detail });
-    }
-    if width.saturating_mul(height) > options.max_pixels {
-        return Err(DecodeError::TooLarge { format, width, height, max_pixels: options.max_pixels });
-    }
-    Ok(())
-}
-
-/// `bytes` zeros, or an error where this machine would not give them (a plain `vec!` would end the process).
-fn zeros(format: Format, bytes: u64) -> Result<Vec<u8>, DecodeError> {
-    let refused = || DecodeError::OutOfMemory { format, bytes };
-    let length = usize::try_from(bytes).map_err(|_| refused())?;
-    let mut buffer = Vec::new();
-    buffer.try_reserve_exact(length).map_err(|_| refused())?;
-    buffer.resize(length, 0);
-    Ok(buffer)
-}
-
-/// The end of every decoder: the truncation rule, in one place.
-fn finish(
-    format: Format,
-    image: Image,
-    mut warnings: Vec<String>,
-    early_end: Option<String>,
-    options: &DecodeOptions,
-) -> Result<Decoded, DecodeError> {
-    let truncated = early_end.is_some();
-    if let Some(detail) = early_end {
-        if !options.allow_truncated {
-            return Err(DecodeError::Truncated { format, detail });
-        }
-        warnings.push(format!("{format} file is truncated: {detail}; the missing part is filled in"));
-    }
-    Ok(Decoded { image, format, warnings, truncated })
-}
-
-/// The warning for 16-bit grey, where Pillow's own answer is of no use.
-fn sixteen_bit_gray(warnings: &mut Vec<String>) {
-    warnings.push("16-bit grey scaled to 8 bits; Pillow-based pipelines clip it and see white".to_owned());
-}
-
-/// The warning for a file of several pictures.
-fn first_of(frames: impl std::fmt::Display, what: &str) -> String {
-    format!("first of {frames} {what}")
 }
 
 #[cfg(test)]
@@ -204,26 +207,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limit_is_a_pair() {
-        let options = DecodeOptions { max_pixels: 12, ..DecodeOptions::default() };
-        assert!(check_size(Format::Png, 4, 3, &options).is_ok());
-        let error = check_size(Format::Png, 13, 1, &options).unwrap_err();
-        assert_eq!(error.kind(), DecodeErrorKind::TooLarge);
-        assert!(check_size(Format::Png, u64::MAX, u64::MAX, &options).is_err());
-        assert!(check_size(Format::Png, 0, 1, &options).is_err());
+    fn names_are_those_of_serde() {
+        let all = [
+            Format::Jpeg,
+            Format::Png,
+            Format::WebP,
+            Format::Gif,
+            Format::Bmp,
+            Format::Tiff,
+            Format::Pnm,
+            Format::Ico,
+            Format::Cur,
+            Format::Tga,
+        ];
+        for format in all {
+            assert_eq!(serde_json::to_string(&format).unwrap(), format!("\"{format}\""));
+        }
     }
 
     #[test]
-    fn impossible_allocation_is_an_error() {
-        let error = zeros(Format::Png, 1 << 60).unwrap_err();
+    fn a_file_longer_than_the_limit_is_refused() {
+        let options = DecodeOptions { max_bytes: 3, ..DecodeOptions::default() };
+        let error = decode(b"P1 1", &options).unwrap_err();
+        assert_eq!(error.to_string(), "file of 4 bytes exceeds the limit of 3 bytes");
         assert_eq!(error.kind(), DecodeErrorKind::TooLarge);
-    }
-
-    #[test]
-    fn options_refuse_unknown_keys() {
-        let options: DecodeOptions = serde_json::from_str(r#"{"max_pixels": 5}"#).unwrap();
-        assert_eq!(options, DecodeOptions { max_pixels: 5, allow_truncated: false });
-        assert!(serde_json::from_str::<DecodeOptions>(r#"{"max_pixel": 5}"#).is_err());
-        assert_eq!(serde_json::to_string(&Format::WebP).unwrap(), "\"webp\"");
+        assert_eq!(decode(b"abc", &options).unwrap_err().kind(), DecodeErrorKind::NotAnImage);
     }
 }

@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(decoded.image, image);
         assert!(decoded.warnings.is_empty() && !decoded.truncated);
         let gray: Vec<u8> = (0..=255).collect();
-        let mask = decode_mask(&encode_png_gray(32, 8, &gray).unwrap()).unwrap();
+        let mask = decode_mask(&encode_png_gray(32, 8, &gray).unwrap(), &DecodeOptions::default()).unwrap();
         assert_eq!(mask.count_inside(), 128);
     }
 

@@ -88,17 +88,38 @@ pub fn pad_mask(mask: &Mask, padding: Padding, fill: Fill) -> Mask {
     rebuild_mask(width, height, data)
 }
 
-/// Applies an EXIF orientation (1 to 8): what to do with stored rows so that they are upright.
-pub(crate) fn orient(image: &Image, orientation: u8) -> Image {
+/// Applies an EXIF orientation (1 to 8): what to do with stored rows so that they are upright. Only a quarter turn
+/// takes a second image's memory.
+pub(crate) fn orient(image: Image, orientation: u8) -> Image {
+    let mut image = match orientation {
+        5 | 6 => rotate(&image, 3),
+        7 | 8 => rotate(&image, 1),
+        _ => image,
+    };
+    let width = image.width() as usize;
+    let pixels = image.data().len() / 3;
     match orientation {
-        2 => flip(image),
-        3 => rotate(image, 2),
-        4 => flip(&rotate(image, 2)),
-        5 => flip(&rotate(image, 3)),
-        6 => rotate(image, 3),
-        7 => flip(&rotate(image, 1)),
-        8 => rotate(image, 1),
-        _ => image.clone(),
+        2 | 5 | 7 => reverse(image.data_mut(), width),
+        3 => reverse(image.data_mut(), pixels),
+        4 => {
+            reverse(image.data_mut(), pixels);
+            reverse(image.data_mut(), width);
+        }
+        _ => {}
+    }
+    image
+}
+
+/// Reverses the order of the pixels within each run of them.
+fn reverse(data: &mut [u8], run: usize) {
+    for run in data.chunks_exact_mut(3 * run) {
+        let pixels = run.len() / 3;
+        for left in 0..pixels / 2 {
+            let right = pixels - 1 - left;
+            for channel in 0..3 {
+                run.swap(3 * left + channel, 3 * right + channel);
+            }
+        }
     }
 }
 

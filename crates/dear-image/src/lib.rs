@@ -15,7 +15,7 @@
 //! functions that need a positive size or one number a sample say so under *Panics*.
 
 /// The codecs that are compiled in, for records and `dear doctor`.
-pub const CODECS: &str = "JPEG libjpeg-turbo (accurate DCT, smooth chroma upsampling, as Pillow); WebP libwebp; PNG, GIF, BMP, TIFF, PNM, ICO in Rust";
+pub const CODECS: &str = "JPEG libjpeg-turbo (accurate DCT, smooth chroma upsampling, as Pillow); WebP libwebp; PNG, GIF, BMP, TIFF, PNM, ICO, CUR, TGA in Rust; profiles Little CMS";
 
 mod augment;
 mod blur;
@@ -47,7 +47,10 @@ pub use blur::{blur_with, gaussian_blur, gaussian_weights};
 pub use border::border;
 pub use box_blur::{LARGEST_BLUR_RADIUS, box_blur, pillow_blur, pillow_blur_plane};
 pub use chain::{Applied, Chain, ChainError, Paper, Preset, StepInfo};
-pub use decode::{DecodeError, DecodeErrorKind, DecodeOptions, Decoded, Format, decode, decode_mask};
+pub use decode::{
+    Alpha, AlphaUse, DecodeError, DecodeErrorKind, DecodeOptions, Decoded, Format, Gray16, Icc, Orientation,
+    ProfileUse, Treatment, decode, decode_mask,
+};
 pub use draw::Draw;
 pub use encode::{
     EncodeError, JpegOptions, Subsampling, WebpOptions, encode_jpeg, encode_jpeg_gray, encode_jpeg_with,

@@ -6,30 +6,43 @@
 mod support;
 
 use dear_image::{DecodeOptions, Format, decode};
+use serde_json::Value;
+use std::collections::BTreeSet;
 use support::{Cases, fixtures, json, number, sha};
 
 #[test]
-fn every_file_has_pillows_pixels() {
+fn every_file_has_pillows_pixels_under_its_options() {
     let fixture = json("decode.json");
     let mut cases = Cases::new();
+    let mut names = BTreeSet::from(["tiny.webp".to_owned()]);
+    let mut with_options = 0;
     for case in fixture["cases"].as_array().unwrap() {
         let name = case["file"].as_str().unwrap();
         let bytes = fs_err::read(fixtures().join("decode").join(name)).unwrap();
-        match decode(&bytes, &DecodeOptions::default()) {
+        let options: DecodeOptions = match &case["options"] {
+            Value::Null => DecodeOptions::default(),
+            options => serde_json::from_value(options.clone()).unwrap(),
+        };
+        names.insert(name.to_owned());
+        with_options += usize::from(options != DecodeOptions::default());
+        match decode(&bytes, &options) {
             Ok(decoded) => {
                 let size = (number(&case["width"]) as u32, number(&case["height"]) as u32);
                 let same = decoded.image.size() == size && sha(decoded.image.data()) == case["sha256"];
                 cases.check(same && !decoded.truncated, || {
-                    format!("{name}: {:?}, expected {size:?}; {:?}", decoded.image, decoded.warnings)
+                    let options = &case["options"];
+                    let (image, warnings) = (&decoded.image, &decoded.warnings);
+                    format!("{name} {options}: {image:?}, expected {size:?}; {warnings:?}")
                 });
             }
-            Err(error) => cases.check(false, || format!("{name}: {error}")),
+            Err(error) => cases.check(false, || format!("{name} {}: {error}", case["options"])),
         }
     }
-    // One more file lies in the folder: tiny.webp, which a unit test reads.
+    // tiny.webp is a unit test's.
     let files = fs_err::read_dir(fixtures().join("decode")).unwrap().count();
-    cases.finish(files - 1);
-    assert_eq!(files, 105);
+    assert_eq!(names.len(), files, "every file of the folder is a case");
+    cases.finish(fixture["cases"].as_array().unwrap().len());
+    assert_eq!((files, with_options), (205, 101));
 }
 
 #[test]
@@ -37,7 +50,7 @@ fn formats_come_from_the_bytes_and_oddities_are_told() {
     let mut expected: Vec<(&str, Format, &str)> = vec![
         ("420.jpg", Format::Jpeg, ""),
         ("mpo.jpg", Format::Jpeg, ""),
-        ("trailing.jpg", Format::Jpeg, ""),
+        ("trailing.jpg", Format::Jpeg, "127 bytes follow the end of the picture (plain text)"),
         ("exif6.jpg", Format::Jpeg, ""),
         ("header_garbage.jpg", Format::Jpeg, "libjpeg: Corrupt JPEG data: 3 extraneous bytes before marker"),
         ("rgb.png", Format::Png, ""),
@@ -60,6 +73,13 @@ fn formats_come_from_the_bytes_and_oddities_are_told() {
         ("rgb.bmp", Format::Bmp, ""),
         ("rgba.ico", Format::Ico, ""),
         ("ascii.pnm", Format::Pnm, ""),
+        ("rgb.cur", Format::Cur, ""),
+        ("rgb.tga", Format::Tga, ""),
+        ("from_right.tga", Format::Tga, ""),
+        ("pages.tif", Format::Tiff, "first of 2 pages"),
+        ("preview.tif", Format::Tiff, "the first page is a reduced preview"),
+        ("profile.jpg", Format::Jpeg, ""),
+        ("rgba_hidden.png", Format::Png, ""),
     ];
     for (name, format, said) in expected.drain(..) {
         let bytes = fs_err::read(fixtures().join("decode").join(name)).unwrap();
@@ -68,20 +88,5 @@ fn formats_come_from_the_bytes_and_oddities_are_told() {
         let warnings = decoded.warnings.join("; ");
         assert_eq!(warnings.is_empty(), said.is_empty(), "{name}: {warnings}");
         assert!(warnings.starts_with(said), "{name}: {warnings}");
-    }
-}
-
-#[test]
-fn other_maxima_of_pgm_are_scaled_within_one() {
-    // 0..=100 to 0..=255: Pillow rounds halves to even, `image` up, so 30 and 70 of these values differ by one.
-    let bytes = fs_err::read(fixtures().join("decode/gray.pnm")).unwrap();
-    let gray = decode(&bytes, &DecodeOptions::default()).unwrap().image;
-    let values: Vec<u32> = gray.data().chunks_exact(3).map(|p| u32::from(p[0]) % 101).collect();
-    let text: Vec<String> = values.iter().map(u32::to_string).collect();
-    let bytes = format!("P2\n# a comment\n47 29\n100\n{}\n", text.join(" "));
-    let scaled = decode(bytes.as_bytes(), &DecodeOptions::default()).unwrap().image;
-    for (value, pixel) in values.iter().zip(scaled.data().chunks_exact(3)) {
-        let expected = (f64::from(*value) / 100.0 * 255.0).round_ties_even() as u8;
-        assert!(pixel[0].abs_diff(expected) <= u8::from(value % 20 == 10), "{value}: {pixel:?}");
     }
 }

@@ -38,7 +38,7 @@ use crate::dataset::{self, Dataset, Sample};
 use crate::detector::{Detector, DetectorError};
 use crate::error::Error;
 use crate::evaluate::counted;
-use crate::files::sha256_hex;
+use crate::files::{read_image, sha256_hex};
 use crate::observe::{Event, Observer};
 use crate::probe::Refused;
 use crate::scan::exact_bytes;
@@ -65,6 +65,9 @@ pub struct AuditOptions {
     pub resolve_auc: f64,
     /// Images of each class for the counterfactual test (default 200).
     pub counterfactual_images: u32,
+    /// How image files become pixels.
+    #[serde(default)]
+    pub decode: DecodeOptions,
 }
 
 impl Default for AuditOptions {
@@ -77,6 +80,7 @@ impl Default for AuditOptions {
             least_low: 0.55,
             resolve_auc: 0.75,
             counterfactual_images: 200,
+            decode: DecodeOptions::default(),
         }
     }
 }
@@ -257,7 +261,7 @@ pub fn audit(
         let step = name
             .as_ref()
             .map_or_else(|| "looking at images".to_owned(), |name| format!("looking at images of {name}"));
-        let seen = look(dataset, &step, detector, observer)?;
+        let seen = look(dataset, &step, detector, &options.decode, observer)?;
         let (mut split, usable) = judge(name, dataset, seen, families, options, &mut refused);
         if let Some(detector) = detector.filter(|_| split.not_judged.is_none()) {
             let scored: Vec<dependence::Scored> = usable.iter().filter_map(Usable::scored).collect();
@@ -354,6 +358,7 @@ fn look(
     dataset: &Dataset,
     step: &str,
     detector: Option<&Detector>,
+    options: &DecodeOptions,
     observer: &dyn Observer,
 ) -> Result<Vec<Result<Seen, Refused>>, Error> {
     observer.event(Event::Started { step, total: dataset.samples.len() as u64 });
@@ -365,7 +370,7 @@ fn look(
         let looked: Vec<Result<(Seen, Option<Image>), Refused>> = batch
             .par_iter()
             .map(|sample| {
-                let (bytes, image) = read(sample)?;
+                let (bytes, image) = read(sample, options)?;
                 let facts = Facts::of(&bytes, &image);
                 let seen = Seen {
                     values: facts.values(),
@@ -397,12 +402,12 @@ fn look(
 }
 
 /// The bytes and pixels of a file; a refused one is named as in all records.
-fn read(sample: &Sample) -> Result<(Vec<u8>, Image), Refused> {
+fn read(sample: &Sample, options: &DecodeOptions) -> Result<(Vec<u8>, Image), Refused> {
     let refuse =
         |kind: &str, message: String| Refused { path: sample.key.clone(), kind: kind.to_owned(), message };
-    let bytes = fs_err::read(&sample.path).map_err(|error| refuse("unreadable", error.to_string()))?;
-    let decoded = decode(&bytes, &DecodeOptions::default())
-        .map_err(|error| refuse(error.kind().as_str(), error.to_string()))?;
+    let bytes = read_image(&sample.path, options).map_err(|error| refuse(error.kind, error.message))?;
+    let decoded =
+        decode(&bytes, options).map_err(|error| refuse(error.kind().as_str(), error.to_string()))?;
     Ok((bytes, decoded.image))
 }
 

@@ -52,7 +52,7 @@ pub fn evaluate(
     let Some(first) = detectors.first() else {
         return Err(Error::Options("no detector given, expected at least one".to_owned()));
     };
-    let scores = scoring::score(detectors, dataset, conditions, store, options.seed, observer)?;
+    let scores = scoring::score(detectors, dataset, conditions, store, options, observer)?;
     let data = Data {
         root: dataset.root.display().to_string(),
         skipped: dataset.skipped,

@@ -3,7 +3,34 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use dear_image::{DecodeError, DecodeOptions};
 use sha2::{Digest, Sha256};
+
+/// Why an image file gave no bytes.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Unread {
+    /// `unreadable`, or `too_large` for a file above [`DecodeOptions::max_bytes`].
+    pub kind: &'static str,
+    /// One line.
+    pub message: String,
+    /// What to do about it, if anything.
+    pub hint: Option<String>,
+}
+
+/// All bytes of an image file, whose length is compared with the limit before it is read.
+///
+/// # Errors
+/// [`Unread`].
+pub fn read_image(path: &Path, options: &DecodeOptions) -> Result<Vec<u8>, Unread> {
+    let unreadable = |error: io::Error| Unread { kind: "unreadable", message: error.to_string(), hint: None };
+    let bytes = fs_err::metadata(path).map_err(unreadable)?.len();
+    if bytes > options.max_bytes {
+        let error = DecodeError::TooLong { bytes, max_bytes: options.max_bytes };
+        return Err(Unread { kind: error.kind().as_str(), message: error.to_string(), hint: error.hint() });
+    }
+    fs_err::read(path).map_err(unreadable)
+}
 
 /// SHA-256 of `bytes`, lower-case hexadecimal.
 pub fn sha256_hex(bytes: &[u8]) -> String {
@@ -55,6 +82,22 @@ mod tests {
         fs_err::write(folder.path().join("file"), b"").unwrap();
         let error = write_atomic(&folder.path().join("file/x"), b"").unwrap_err();
         assert!(error.to_string().contains("file"), "{error}");
+    }
+
+    #[test]
+    fn a_file_above_the_limit_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        fs_err::write(&path, b"12345").unwrap();
+        let with = |max_bytes| read_image(&path, &DecodeOptions { max_bytes, ..DecodeOptions::default() });
+        assert_eq!(with(5).unwrap(), b"12345");
+        let error = with(4).unwrap_err();
+        assert_eq!(
+            (error.kind, error.to_string().as_str()),
+            ("too_large", "file of 5 bytes exceeds the limit of 4 bytes")
+        );
+        let missing = read_image(&folder.path().join("b.png"), &DecodeOptions::default()).unwrap_err();
+        assert_eq!(missing.kind, "unreadable");
     }
 
     #[test]

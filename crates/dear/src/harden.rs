@@ -251,6 +251,7 @@ pub fn read_logits(
         data: "the validation set, which also chose the head",
         chains: &[clean],
         seed: recipe.seed,
+        decode: recipe.decode,
     };
     // What is refused here was refused, and counted, where its views were made, but for images too small to be scored whole.
     let (sample, _) = calibrate::score(detector, head, &images, store, observer)?;
@@ -418,7 +419,7 @@ pub fn main_views(
     step: &str,
     observer: &dyn Observer,
 ) -> Result<Vec<Row>, Error> {
-    let options = ViewOptions { seed: recipe.seed, views: recipe.views, augment: &recipe.augment, step };
+    let options = view_options(recipe, step);
     views::augmented(detector, store, sources, AugmentRole::Main, &options, observer)
 }
 
@@ -444,11 +445,16 @@ pub fn probe_views(
             mask: Some(pair.mask.clone()),
         })
         .collect();
-    let options = ViewOptions { seed: recipe.seed, views: recipe.views, augment: &recipe.augment, step };
+    let options = view_options(recipe, step);
     views::augmented(detector, store, &sources, AugmentRole::Probe, &options, observer)
 }
 
 type Gathered = (Vec<ProbePair>, Option<Vec<ProbePair>>, u64);
+
+fn view_options<'a>(recipe: &'a Recipe, step: &'a str) -> ViewOptions<'a> {
+    let Recipe { seed, views, augment, decode, .. } = recipe;
+    ViewOptions { seed: *seed, views: *views, augment, decode: *decode, step }
+}
 
 /// Find the given probes, or make them from the training photographs; null probes likewise.
 fn gather_probes(
@@ -479,8 +485,14 @@ fn gather_probes(
             let generator = Generator::embedded_x4(&inputs.engine)?;
             let folder = inputs.work.join("probes");
             // What is refused here is refused again, and counted, where its training views are made.
-            let (made, _) =
-                probe::make(&photographs, &Resynthesis(&generator), &recipe.probe, &folder, observer)?;
+            let (made, _) = probe::make(
+                &photographs,
+                &Resynthesis(&generator),
+                &recipe.probe,
+                &recipe.decode,
+                &folder,
+                observer,
+            )?;
             only_made(&folder, &made)
         }
     };
@@ -488,7 +500,14 @@ fn gather_probes(
         Some(folder) => Some(keep(probe::list(folder, None, Some(InpainterKind::Null))?)),
         None if recipe.rad.subtract_null => {
             let folder = inputs.work.join("null-probes");
-            let (made, _) = probe::make(&photographs, &Null { factor: 4 }, &recipe.probe, &folder, observer)?;
+            let (made, _) = probe::make(
+                &photographs,
+                &Null { factor: 4 },
+                &recipe.probe,
+                &recipe.decode,
+                &folder,
+                observer,
+            )?;
             Some(only_made(&folder, &made))
         }
         None => None,

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::{self, path_text};
 use crate::error::Error;
-use crate::files::{sha256_hex, write_atomic};
+use crate::files::{read_image, sha256_hex, write_atomic};
 use crate::observe::{Event, Observer};
 use crate::probe::Refused;
 use crate::scan::{exact_bytes, exact_path};
@@ -52,6 +52,9 @@ pub struct PerturbedImage {
     /// Split that the source's manifest gives.
     #[serde(default)]
     pub split: String,
+    /// How the source was decoded, as JSON; the column is absent where that was the default.
+    #[serde(default)]
+    pub decode: String,
     /// Exact bytes of `path` in base64 where it is not UTF-8; the column is absent where all are.
     #[serde(default)]
     pub path_base64: String,
@@ -105,11 +108,12 @@ pub fn perturb(
     out: &Path,
     chain: &Chain,
     seed: u64,
+    options: &DecodeOptions,
     observer: &dyn Observer,
 ) -> Result<Perturbed, Error> {
     let (items, skipped) = if source.is_file() { listed(source, out)? } else { found(source, out)? };
     fs_err::create_dir_all(out)?;
-    let earlier = earlier(out, chain, seed)?;
+    let earlier = earlier(out, chain, seed, options)?;
     let names = names(items.iter().map(|item| item.name.as_path()));
     let mut done = Perturbed { skipped, ..Perturbed::default() };
     write_manifest(out, &done.images)?;
@@ -120,7 +124,8 @@ pub fn perturb(
             write_manifest(out, &done.images)?;
             return Err(Error::Interrupted);
         }
-        let one = |(item, name): (&Item, &PathBuf)| Job { item, name, out, chain, seed }.run(&earlier);
+        let one =
+            |(item, name): (&Item, &PathBuf)| Job { item, name, out, chain, seed, options }.run(&earlier);
         let made: Vec<_> = items.par_iter().zip(names).map(one).collect::<Result<_, Error>>()?;
         for (result, kept) in made {
             done.kept += u64::from(kept);
@@ -208,6 +213,7 @@ struct Job<'a> {
     out: &'a Path,
     chain: &'a Chain,
     seed: u64,
+    options: &'a DecodeOptions,
 }
 
 impl Job<'_> {
@@ -220,9 +226,9 @@ impl Job<'_> {
         let refuse = |kind: &str, message: String| {
             Ok((Err(Refused { path: key.clone(), kind: kind.to_owned(), message }), false))
         };
-        let bytes = match fs_err::read(path) {
+        let bytes = match read_image(path, self.options) {
             Ok(bytes) => bytes,
-            Err(error) => return refuse("unreadable", error.to_string()),
+            Err(error) => return refuse(error.kind, error.message),
         };
         let source_sha256 = sha256_hex(&bytes);
         let told = |row: PerturbedImage| PerturbedImage {
@@ -240,7 +246,7 @@ impl Job<'_> {
         {
             return Ok((Ok(told(row.clone())), true));
         }
-        let image = match decode(&bytes, &DecodeOptions::default()) {
+        let image = match decode(&bytes, self.options) {
             Ok(decoded) => decoded.image,
             Err(error) => return refuse(error.kind().as_str(), error.to_string()),
         };
@@ -270,6 +276,7 @@ impl Job<'_> {
             drawn: applied.drawn.join(" | "),
             width: applied.image.width(),
             height: applied.image.height(),
+            decode: as_json(self.options),
             path_base64: exact_bytes(Path::new(&name)).unwrap_or_default(),
             source_base64: exact_bytes(&self.item.relative).unwrap_or_default(),
             ..PerturbedImage::default()
@@ -305,7 +312,12 @@ fn resolved(out: &Path) -> Result<PathBuf, Error> {
 }
 
 /// Rows of an earlier run with the same chain and seed.
-fn earlier(out: &Path, chain: &Chain, seed: u64) -> Result<HashMap<PathBuf, PerturbedImage>, Error> {
+fn earlier(
+    out: &Path,
+    chain: &Chain,
+    seed: u64,
+    options: &DecodeOptions,
+) -> Result<HashMap<PathBuf, PerturbedImage>, Error> {
     let other = |what: String| {
         Err(Error::Images {
             message: format!("{}: {what}", out.display()),
@@ -331,13 +343,24 @@ fn earlier(out: &Path, chain: &Chain, seed: u64) -> Result<HashMap<PathBuf, Pert
         if row.chain != chain.to_string() || row.seed != seed {
             return other(format!("made with chain {:?} and seed {}", row.chain, row.seed));
         }
+        if row.decode != as_json(options) {
+            return other("made with other options of decoding".to_owned());
+        }
         rows.insert(row.exact_source(), row);
     }
     Ok(rows)
 }
 
+/// The options in a row: empty for the default.
+fn as_json(options: &DecodeOptions) -> String {
+    match options == &DecodeOptions::default() {
+        true => String::new(),
+        false => serde_json::json!(options).to_string(),
+    }
+}
+
 /// Columns of the manifest, in the order of [`PerturbedImage`].
-const COLUMNS: [&str; 15] = [
+const COLUMNS: [&str; 16] = [
     "path",
     "source",
     "source_sha256",
@@ -351,6 +374,7 @@ const COLUMNS: [&str; 15] = [
     "label",
     "subset",
     "split",
+    "decode",
     "path_base64",
     "source_base64",
 ];
@@ -387,6 +411,7 @@ impl PerturbedImage {
             self.label.clone(),
             self.subset.clone(),
             self.split.clone(),
+            self.decode.clone(),
             self.path_base64.clone(),
             self.source_base64.clone(),
         ]
@@ -463,7 +488,8 @@ mod tests {
         fs_err::write(source.join(MANIFEST), "path,scene,path_base64\nx,one,/i5wbmc=\nx,two,/y5wbmc=\n")
             .unwrap();
         let chain = Chain::parse("clean").unwrap();
-        let run = || perturb(&source, &out, &chain, 0, &crate::observe::Silent).unwrap();
+        let run =
+            || perturb(&source, &out, &chain, 0, &DecodeOptions::default(), &crate::observe::Silent).unwrap();
         let first = run();
         let told: Vec<(&str, &str)> =
             first.images.iter().map(|row| (row.source_base64.as_str(), row.scene.as_str())).collect();
@@ -483,7 +509,8 @@ mod tests {
         fs_err::write(temp.path().join("a.png"), encode_png(&image).unwrap()).unwrap();
         fs_err::write(&list, "path,label\n../a.png,0\n").unwrap();
         let chain = Chain::parse("resize(0.5)").unwrap();
-        let done = perturb(&list, &out, &chain, 0, &crate::observe::Silent).unwrap();
+        let done =
+            perturb(&list, &out, &chain, 0, &DecodeOptions::default(), &crate::observe::Silent).unwrap();
         assert_eq!((done.images[0].path.as_str(), done.images[0].source.as_str()), ("a.png", "../a.png"));
         assert!(out.join("a.png").is_file());
         let header = fs_err::read_to_string(out.join(MANIFEST)).unwrap();

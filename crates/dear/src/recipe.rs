@@ -1,6 +1,6 @@
 //! The sum of all options of hardening, in one TOML file. A run writes the resolved recipe next to its result.
 
-use dear_image::AugmentOptions;
+use dear_image::{AugmentOptions, DecodeOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::calibrate::CalibrateOptions;
@@ -20,6 +20,8 @@ pub struct Recipe {
     pub views: u32,
     /// Share of the images held out for validation where no validation set is given. Default 0.2.
     pub holdout: f64,
+    /// How image files become pixels.
+    pub decode: DecodeOptions,
     /// Diagnostic probes (method section 1).
     pub probe: ProbeOptions,
     /// Dissect (method section 2).
@@ -40,6 +42,7 @@ impl Default for Recipe {
             seed: 0,
             views: 4,
             holdout: 0.2,
+            decode: DecodeOptions::default(),
             probe: ProbeOptions::default(),
             rad: RadOptions::default(),
             gate: GateOptions::default(),
@@ -122,6 +125,8 @@ mod tests {
         let cases = [
             ("sed = 1", "sed"),
             ("[gate]\nprune_topp = 0.1", "prune_topp"),
+            ("[decode]\norientation = \"exif\"", "exif"),
+            ("[decode]\nmax_pixel = 1", "max_pixel"),
             ("views = 0", "views is 0"),
             ("[gate]\nprune_top = 0.6\nprune_bottom = 0.5", "prune"),
             ("[augment]\njpeg = 2.0", "augment.jpeg"),

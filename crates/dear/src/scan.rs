@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
-use dear_image::{DecodeOptions, decode};
+use dear_image::{DecodeOptions, Treatment, decode};
 use serde::{Deserialize, Serialize};
 
 use crate::backbone::metadata::Threshold;
@@ -11,7 +11,7 @@ use crate::dataset;
 use crate::detector::{Detector, DetectorError};
 use crate::engine::EngineInfo;
 use crate::error::Error;
-use crate::files::sha256_hex;
+use crate::files::{read_image, sha256_hex};
 
 /// What became of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +103,12 @@ pub struct Record {
     pub height: Option<u32>,
     /// Format by content.
     pub format: Option<String>,
+    /// What the file had of orientation, alpha and profile, and what was done; null if it was not decoded.
+    #[serde(default)]
+    pub treatment: Option<Treatment>,
+    /// How it was to be decoded; null in records of versions that had no such options.
+    #[serde(default)]
+    pub decode: Option<DecodeOptions>,
     /// Above 0: generated. Null unless scored.
     pub logit: Option<f64>,
     /// Calibrated probability of *generated*, null where the detector is not calibrated.
@@ -164,6 +170,8 @@ pub fn score_file(detector: &Detector, path: &Path, options: &DecodeOptions) -> 
         width: None,
         height: None,
         format: None,
+        treatment: None,
+        decode: Some(*options),
         logit: None,
         probability: None,
         verdict: None,
@@ -176,10 +184,10 @@ pub fn score_file(detector: &Detector, path: &Path, options: &DecodeOptions) -> 
     let refuse = |record: &mut Record, kind: &str, message: String, hint: Option<String>| {
         record.error = Some(Refusal { kind: kind.to_owned(), message, hint });
     };
-    let bytes = match fs_err::read(path) {
+    let bytes = match read_image(path, options) {
         Ok(bytes) => bytes,
         Err(error) => {
-            refuse(&mut record, "unreadable", error.to_string(), None);
+            refuse(&mut record, error.kind, error.message, error.hint);
             return Ok(record);
         }
     };
@@ -194,6 +202,7 @@ pub fn score_file(detector: &Detector, path: &Path, options: &DecodeOptions) -> 
     record.width = Some(decoded.image.width());
     record.height = Some(decoded.image.height());
     record.format = Some(decoded.format.as_str().to_owned());
+    record.treatment = Some(decoded.treatment);
     let logit = match detector.score(&decoded.image) {
         Ok(logit) => logit,
         Err(error @ DetectorError::TooSmall { .. }) => {

@@ -33,6 +33,8 @@ pub struct Scores {
     pub logits: Vec<Vec<Vec<f64>>>,
     /// Kind and message of what went wrong, by (chain, system, image), where that is known.
     pub refusals: BTreeMap<(usize, usize, usize), (String, String)>,
+    /// What should be known of an image's file, by the index of the image.
+    pub warnings: BTreeMap<usize, String>,
     /// Whether images of one scene share a group.
     pub scenes_known: bool,
 }
@@ -146,6 +148,7 @@ pub(crate) mod tests {
             systems: (0..logits[0].len()).map(system).collect(),
             logits,
             refusals: BTreeMap::new(),
+            warnings: BTreeMap::new(),
             scenes_known: true,
         }
     }

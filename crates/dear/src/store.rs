@@ -43,6 +43,8 @@ pub struct Row {
     pub chain: String,
     /// Kind and message of the error, for an image that was refused.
     pub error: Option<(String, String)>,
+    /// What should be known of the image's file, joined by `; `.
+    pub warning: Option<String>,
     /// Share of the view inside the mask, for probes.
     pub mask_share: Option<f32>,
     /// Pooled features `[C]`; empty for a refused image.
@@ -113,6 +115,7 @@ fn schema(channels: usize) -> Schema {
         Field::new("chain", DataType::Utf8, false),
         Field::new("error_kind", DataType::Utf8, true),
         Field::new("error", DataType::Utf8, true),
+        Field::new("warning", DataType::Utf8, true),
         Field::new("mask_share", DataType::Float32, true),
         Field::new("pooled", list(channels), true),
         Field::new("w_in", DataType::Float64, true),
@@ -161,6 +164,7 @@ fn encode(rows: &[Row], channels: usize, key: &str) -> Result<Vec<u8>, Failure> 
         text(|row| &row.chain),
         maybe_text(|row| row.error.as_ref().map(|(kind, _)| kind.as_str())),
         maybe_text(|row| row.error.as_ref().map(|(_, message)| message.as_str())),
+        maybe_text(|row| row.warning.as_deref()),
         Arc::new(rows.iter().map(|row| row.mask_share).collect::<Float32Array>()),
         vectors(|row| row.error.is_none().then_some(row.pooled.as_slice()))?,
         number(|moments| moments.w_in),
@@ -205,7 +209,7 @@ fn decode(bytes: Vec<u8>, key: &str) -> Result<Option<Vec<Row>>, Failure> {
             Ok(column(name)?.as_fixed_size_list_opt().ok_or("not a list")?)
         };
         let (path, sha256, subset, chain) = (text("path")?, text("sha256")?, text("subset")?, text("chain")?);
-        let (error_kind, error) = (text("error_kind")?, text("error")?);
+        let (error_kind, error, warning) = (text("error_kind")?, text("error")?, text("warning")?);
         let label = column("label")?.as_primitive_opt::<UInt8Type>().ok_or("label")?;
         let view = column("view")?.as_primitive_opt::<UInt32Type>().ok_or("view")?;
         let share = column("mask_share")?.as_primitive_opt::<Float32Type>().ok_or("mask_share")?;
@@ -227,6 +231,7 @@ fn decode(bytes: Vec<u8>, key: &str) -> Result<Option<Vec<Row>>, Failure> {
                 error: error_kind
                     .is_valid(i)
                     .then(|| (error_kind.value(i).to_owned(), error.value(i).to_owned())),
+                warning: warning.is_valid(i).then(|| warning.value(i).to_owned()),
                 mask_share: share.is_valid(i).then(|| share.value(i)),
                 pooled: if pooled.is_valid(i) { vector(pooled) } else { Vec::new() },
                 moments: w_in.is_valid(i).then(|| RegionMoments {
@@ -256,6 +261,7 @@ mod tests {
             view: 3,
             chain: "jpeg(70)".into(),
             error: None,
+            warning: Some("png checksum".into()),
             mask_share: None,
             pooled: vec![1.5, -0.0, f32::MIN_POSITIVE],
             moments: None,

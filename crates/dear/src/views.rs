@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::dataset::Label;
 use crate::detector::{Detector, DetectorError};
 use crate::error::Error;
-use crate::files::sha256_hex;
+use crate::files::{Unread, read_image, sha256_hex};
 use crate::observe::{Event, Observer};
 use crate::probe::Refused;
 use crate::rad::{region_moments, resize_mask};
@@ -22,7 +22,7 @@ use crate::store::{Row, Store};
 /// Images in a shard of the store: a kill costs at most the work on these.
 const SHARD: usize = 32;
 /// To be raised whenever decoding, augmentation or a chain gives other pixels: stored features are then made anew.
-const PIXELS_REVISION: u32 = 1;
+const PIXELS_REVISION: u32 = 2;
 /// Views that go through the backbone at once; bounds memory.
 const BATCH: usize = 16;
 
@@ -61,12 +61,12 @@ pub fn augmented(
         if observer.cancelled() {
             return Err(Error::Interrupted);
         }
-        let contents: Vec<Content> = shard.par_iter().map(Content::read).collect();
+        let contents = read_all(shard, &options.decode);
         let key = shard_key(
             detector,
             shard,
             &contents,
-            json!([name, options.seed, options.views, options.augment]),
+            json!([name, options.seed, options.views, options.augment, options.decode]),
         );
         let shard_rows = match store.read(name, &key)? {
             Some(found) => found,
@@ -92,6 +92,8 @@ pub struct ViewOptions<'a> {
     pub views: u32,
     /// The augmentation.
     pub augment: &'a AugmentOptions,
+    /// How files become pixels.
+    pub decode: DecodeOptions,
     /// What the observer is told.
     pub step: &'a str,
 }
@@ -124,20 +126,19 @@ pub struct Shown {
 
 /// The very views that [`augmented`] sends through a backbone, to be looked at. What cannot be read is left out and named.
 pub fn shown(sources: &[Source], role: AugmentRole, options: &ViewOptions) -> (Vec<Shown>, Vec<Refused>) {
-    let one =
-        |source: &Source| {
-            let content = Content::read(source);
-            let (image, mask) = content
-                .decode(source.mask.as_deref())
-                .map_err(|(kind, message)| Refused { path: source.key.clone(), kind, message })?;
-            let view = |view| {
-                let plan = options.plan(image.size(), &content.sha256, role, view);
-                let (image, mask) = plan.apply(&image, mask.as_ref());
-                (image, mask, plan)
-            };
-            let views = (0..options.views).map(view).collect();
-            Ok(Shown { key: source.key.clone(), views, image: (image, mask) })
+    let one = |source: &Source| {
+        let content = Content::read(source, &options.decode);
+        let pixels = content
+            .decode(source.mask.as_deref(), &options.decode)
+            .map_err(|(kind, message)| Refused { path: source.key.clone(), kind, message })?;
+        let view = |view| {
+            let plan = options.plan(pixels.image.size(), &content.sha256, role, view);
+            let (image, mask) = plan.apply(&pixels.image, pixels.mask.as_ref());
+            (image, mask, plan)
         };
+        let views = (0..options.views).map(view).collect();
+        Ok(Shown { key: source.key.clone(), views, image: (pixels.image, pixels.mask) })
+    };
     let all: Vec<Result<Shown, Refused>> = sources.par_iter().map(one).collect();
     let (mut shown, mut refused) = (Vec::new(), Vec::new());
     for result in all {
@@ -149,6 +150,15 @@ pub fn shown(sources: &[Source], role: AugmentRole, options: &ViewOptions) -> (V
     (shown, refused)
 }
 
+/// How whole images are seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WholeOptions {
+    /// Seed of what chains draw.
+    pub seed: u64,
+    /// How files become pixels.
+    pub decode: DecodeOptions,
+}
+
 /// Rows of whole images, at native resolution, under each chain: `rows[chain][image]`.
 ///
 /// # Errors
@@ -158,11 +168,11 @@ pub fn whole(
     store: &Store,
     sources: &[Source],
     chains: &[Chain],
-    seed: u64,
+    options: WholeOptions,
     observer: &dyn Observer,
 ) -> Result<Vec<Vec<Row>>, Error> {
     let mut rows: Vec<Vec<Row>> = vec![Vec::with_capacity(sources.len()); chains.len()];
-    each_whole(&[detector], store, sources, chains, seed, observer, |place, _, row| {
+    each_whole(&[detector], store, sources, chains, options, observer, |place, _, row| {
         rows[place.chain].push(row);
     })?;
     Ok(rows)
@@ -191,20 +201,21 @@ pub fn each_whole(
     store: &Store,
     sources: &[Source],
     chains: &[Chain],
-    seed: u64,
+    options: WholeOptions,
     observer: &dyn Observer,
     mut take: impl FnMut(Place, &FileFacts, Row),
 ) -> Result<(), Error> {
+    let WholeOptions { seed, decode } = options;
     let total = sources.len() * chains.len() * detectors.len();
     observer.event(Event::Started { step: "scoring images", total: total as u64 });
     for (number, shard) in sources.chunks(SHARD).enumerate() {
-        let contents: Vec<Content> = shard.par_iter().map(Content::read).collect();
+        let contents = read_all(shard, &decode);
         let mut parts = Vec::new();
         for (chain, detector) in
             (0..chains.len()).flat_map(|chain| (0..detectors.len()).map(move |d| (chain, d)))
         {
-            let options =
-                json!(["whole", if chains[chain].is_clean() { 0 } else { seed }, chains[chain].to_string()]);
+            let seed = if chains[chain].is_clean() { 0 } else { seed };
+            let options = json!(["whole", seed, chains[chain].to_string(), decode]);
             let key = shard_key(detectors[detector], shard, &contents, options);
             let found = store.read("whole", &key)?;
             if found.is_some() {
@@ -220,7 +231,7 @@ pub fn each_whole(
         }
         if parts.iter().any(|part| part.missing) {
             for (source, content) in shard.iter().zip(&contents) {
-                let decoded = content.decode(None);
+                let decoded = content.decode(None, &decode);
                 for (chain, of_chain) in chains.iter().zip(parts.chunks_mut(detectors.len())) {
                     let mut missing = of_chain.iter_mut().filter(|part| part.missing).peekable();
                     if missing.peek().is_none() {
@@ -231,7 +242,8 @@ pub fn each_whole(
                         if observer.cancelled() {
                             return Err(Error::Interrupted);
                         }
-                        let row = Row { chain: chain.to_string(), ..empty_row(source, content) };
+                        let warning = decoded.as_ref().ok().and_then(Pixels::warning);
+                        let row = Row { chain: chain.to_string(), warning, ..empty_row(source, content) };
                         part.rows.push(whole_row(detectors[part.detector], row, &seen)?);
                         observer.event(Event::Advanced { by: 1 });
                     }
@@ -264,13 +276,13 @@ struct Part {
 }
 
 fn perturbed(
-    decoded: &Result<(Image, Option<Mask>), (String, String)>,
+    decoded: &Result<Pixels, (String, String)>,
     chain: &Chain,
     seed: u64,
     content: &Content,
 ) -> Result<Image, (String, String)> {
-    let (image, _) = decoded.as_ref().map_err(Clone::clone)?;
-    match chain.apply(image, seed, content.sha256.as_bytes()) {
+    let pixels = decoded.as_ref().map_err(Clone::clone)?;
+    match chain.apply(&pixels.image, seed, content.sha256.as_bytes()) {
         Ok(applied) => Ok(applied.image),
         Err(error) => Err(("chain".to_owned(), error.to_string())),
     }
@@ -309,6 +321,7 @@ fn empty_row(source: &Source, content: &Content) -> Row {
         view: 0,
         chain: String::new(),
         error: None,
+        warning: None,
         mask_share: None,
         pooled: Vec::new(),
         moments: None,
@@ -323,16 +336,18 @@ fn augmented_shard(
     options: &ViewOptions,
 ) -> Result<Vec<Row>, Error> {
     // One image at a time from file to crops, so that a thread holds one decoded image.
-    let cropped: Vec<Result<Vec<View>, (String, String)>> = shard
+    let cropped: Vec<Result<(Vec<View>, Option<String>), (String, String)>> = shard
         .par_iter()
         .zip(&contents)
         .map(|(source, content)| {
-            let (image, mask) = content.decode(source.mask.as_deref())?;
-            Ok((0..options.views)
+            let pixels = content.decode(source.mask.as_deref(), &options.decode)?;
+            let views = (0..options.views)
                 .map(|view| {
-                    options.plan(image.size(), &content.sha256, role, view).apply(&image, mask.as_ref())
+                    let plan = options.plan(pixels.image.size(), &content.sha256, role, view);
+                    plan.apply(&pixels.image, pixels.mask.as_ref())
                 })
-                .collect())
+                .collect();
+            Ok((views, pixels.warning()))
         })
         .collect();
     let mut rows = Vec::new();
@@ -341,7 +356,8 @@ fn augmented_shard(
         let row = empty_row(source, content);
         match cropped {
             Err(error) => rows.push(Row { error: Some(error), ..row }),
-            Ok(crops) => {
+            Ok((crops, warning)) => {
+                let row = Row { warning, ..row };
                 for (view, crop) in crops.into_iter().enumerate() {
                     rows.push(Row { view: view as u32, ..row.clone() });
                     views.push(crop);
@@ -382,6 +398,23 @@ fn augmented_shard(
 
 type View = (Image, Option<Mask>);
 
+/// A decoded source.
+struct Pixels {
+    image: Image,
+    mask: Option<Mask>,
+    warnings: Vec<String>,
+}
+
+impl Pixels {
+    fn warning(&self) -> Option<String> {
+        (!self.warnings.is_empty()).then(|| self.warnings.join("; "))
+    }
+}
+
+fn read_all(shard: &[Source], options: &DecodeOptions) -> Vec<Content> {
+    shard.par_iter().map(|source| Content::read(source, options)).collect()
+}
+
 fn mean(values: &[f32]) -> f32 {
     (values.iter().map(|&value| f64::from(value)).sum::<f64>() / values.len() as f64) as f32
 }
@@ -389,16 +422,16 @@ fn mean(values: &[f32]) -> f32 {
 /// The bytes of a source (and of its mask) and their hashes, read once, so that what is keyed is what is decoded; what
 /// cannot be read is an error of this image.
 struct Content {
-    bytes: Result<Vec<u8>, String>,
+    bytes: Result<Vec<u8>, Unread>,
     sha256: String,
-    mask: Option<Result<Vec<u8>, String>>,
+    mask: Option<Result<Vec<u8>, Unread>>,
     mask_sha256: String,
 }
 
 impl Content {
-    fn read(source: &Source) -> Self {
-        let read = |path: &Path| fs_err::read(path).map_err(|error| error.to_string());
-        let hash = |bytes: &Result<Vec<u8>, String>| {
+    fn read(source: &Source, options: &DecodeOptions) -> Self {
+        let read = |path: &Path| read_image(path, options);
+        let hash = |bytes: &Result<Vec<u8>, Unread>| {
             bytes.as_ref().map(|bytes| sha256_hex(bytes)).unwrap_or_default()
         };
         let bytes = read(&source.path);
@@ -411,13 +444,16 @@ impl Content {
     }
 
     /// The image, and the mask if the source has one (whose file is `mask`, for messages).
-    fn decode(&self, mask: Option<&Path>) -> Result<(Image, Option<Mask>), (String, String)> {
-        let unreadable = |error: &String| ("unreadable".to_owned(), error.clone());
+    fn decode(&self, mask: Option<&Path>, options: &DecodeOptions) -> Result<Pixels, (String, String)> {
+        let unreadable = |error: &Unread| (error.kind.to_owned(), error.message.clone());
         let named = |error: dear_image::DecodeError| (error.kind().as_str().to_owned(), error.to_string());
         let bytes = self.bytes.as_ref().map_err(unreadable)?;
-        let image = decode(bytes, &DecodeOptions::default()).map_err(named)?.image;
-        let (Some(path), Some(bytes)) = (mask, &self.mask) else { return Ok((image, None)) };
-        let mask = decode_mask(bytes.as_ref().map_err(unreadable)?).map_err(|error| {
+        let dear_image::Decoded { image, warnings, .. } = decode(bytes, options).map_err(named)?;
+        let (Some(path), Some(bytes)) = (mask, &self.mask) else {
+            return Ok(Pixels { image, mask: None, warnings });
+        };
+        let mask = bytes.as_ref().map_err(unreadable)?;
+        let mask = decode_mask(mask, options).map_err(|error| {
             let (kind, message) = named(error);
             (kind, format!("{}: {message}", path.display()))
         })?;
@@ -429,7 +465,7 @@ impl Content {
                 format!("{}: {w} x {h}, expected the image's {iw} x {ih}", path.display()),
             ));
         }
-        Ok((image, Some(mask)))
+        Ok(Pixels { image, mask: Some(mask), warnings })
     }
 }
 

@@ -114,7 +114,9 @@ fn every_planted_shortcut_is_found_and_its_remedy_removes_what_it_claims() {
             continue;
         };
         let copy = temp.path().join("copy");
-        let done = perturb(&root, &copy, &Chain::parse(&chain).unwrap(), 0, &Silent).unwrap();
+        let done =
+            perturb(&root, &copy, &Chain::parse(&chain).unwrap(), 0, &DecodeOptions::default(), &Silent)
+                .unwrap();
         assert_eq!(
             (done.images.len() as u64, done.refused.len() as u64),
             (96 - remedy.too_small, remedy.too_small)
@@ -163,7 +165,7 @@ fn metadata_and_progression_are_found_and_removed() {
         assert_eq!(confounded, exactly);
         let chain = Chain::parse(&found.remedy.unwrap().chain.unwrap()).unwrap();
         let copy = temp.path().join("copy");
-        perturb(&root, &copy, &chain, 0, &Silent).unwrap();
+        perturb(&root, &copy, &chain, 0, &DecodeOptions::default(), &Silent).unwrap();
         assert_eq!(run(&copy).verdict, Verdict::NotResolvable);
     }
 }

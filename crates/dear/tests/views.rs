@@ -5,8 +5,8 @@ use dear::detector::Detector;
 use dear::engine::{EngineChoice, EngineOptions};
 use dear::observe::Silent;
 use dear::store::Store;
-use dear::views::{Place, Source, each_whole, whole};
-use dear_image::{Chain, Image, encode_png};
+use dear::views::{Place, Source, WholeOptions, each_whole, whole};
+use dear_image::{Alpha, Chain, DecodeOptions, Image, encode_png};
 
 #[test]
 fn each_detector_and_chain_gets_every_image_in_order_and_the_same_rows_as_alone() {
@@ -22,13 +22,14 @@ fn each_detector_and_chain_gets_every_image_in_order_and_the_same_rows_as_alone(
         let label = if i % 2 == 0 { Label::Real } else { Label::Generated };
         sources.push(Source { path, key: format!("{i:02}.png"), label, subset: "s".to_owned(), mask: None });
     }
-    let options = EngineOptions { engine: EngineChoice::Builtin, ..EngineOptions::default() };
-    let mini = Detector::mini(&options).unwrap();
+    let engine = EngineOptions { engine: EngineChoice::Builtin, ..EngineOptions::default() };
+    let mini = Detector::mini(&engine).unwrap();
+    let options = WholeOptions { seed: 5, ..WholeOptions::default() };
     let chains: Vec<Chain> =
         ["clean", "resize(0.75)", "jpeg(40..90)"].iter().map(|text| Chain::parse(text).unwrap()).collect();
     let store = Store::new(&folder.path().join("store"));
     let (mut rows, mut places) = (Vec::new(), Vec::new());
-    each_whole(&[&mini, &mini], &store, &sources, &chains, 5, &Silent, |place, facts, row| {
+    each_whole(&[&mini, &mini], &store, &sources, &chains, options, &Silent, |place, facts, row| {
         assert_eq!(
             (facts.width.is_some(), row.path.as_str()),
             (place.image != 3, sources[place.image].key.as_str())
@@ -47,7 +48,7 @@ fn each_detector_and_chain_gets_every_image_in_order_and_the_same_rows_as_alone(
     }
     // A store of its own: computed again, not read back.
     let alone =
-        whole(&mini, &Store::new(&folder.path().join("other")), &sources, &chains, 5, &Silent).unwrap();
+        whole(&mini, &Store::new(&folder.path().join("other")), &sources, &chains, options, &Silent).unwrap();
     for (place, row) in places.iter().zip(&rows) {
         assert_eq!(*row, alone[place.chain][place.image]);
     }
@@ -58,4 +59,36 @@ fn each_detector_and_chain_gets_every_image_in_order_and_the_same_rows_as_alone(
         .filter_map(|(place, row)| Some((place.image, row.error.as_ref()?.0.as_str())))
         .collect();
     assert_eq!(errors, [(3, "not_an_image"), (7, "size")]);
+}
+
+#[test]
+fn features_of_other_pixels_are_not_read_back_and_warnings_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.png");
+    // A photograph's checksum is wrong, which is told; the pixels are what they were.
+    let mut bytes = encode_png(&Image::from_fn(96, 96, |x, y| [x as u8, y as u8, 9])).unwrap();
+    let at = bytes.len() - 13;
+    bytes[at] ^= 1;
+    fs_err::write(&path, bytes).unwrap();
+    let source =
+        Source { path, key: "a.png".to_owned(), label: Label::Real, subset: "s".to_owned(), mask: None };
+    let engine = EngineOptions { engine: EngineChoice::Builtin, ..EngineOptions::default() };
+    let mini = Detector::mini(&engine).unwrap();
+    let stored = folder.path().join("store");
+    let rows = |decode| {
+        let options = WholeOptions { seed: 0, decode };
+        let chains = [Chain::parse("clean").unwrap()];
+        let rows = whole(&mini, &Store::new(&stored), &[source.clone()], &chains, options, &Silent).unwrap();
+        (rows[0][0].clone(), fs_err::read_dir(&stored).unwrap().count())
+    };
+    let (row, shards) = rows(DecodeOptions::default());
+    assert_eq!(
+        row.warning.as_deref(),
+        Some("png checksum of chunk IDAT is wrong; its data are used as Pillow does")
+    );
+    assert_eq!((rows(DecodeOptions::default()), shards), ((row, 1), 1));
+    let (_, shards) = rows(DecodeOptions { alpha: Alpha::White, ..DecodeOptions::default() });
+    assert_eq!(shards, 2);
+    let (row, shards) = rows(DecodeOptions { max_bytes: 10, ..DecodeOptions::default() });
+    assert_eq!((row.error.unwrap().0.as_str(), shards), ("too_large", 3));
 }

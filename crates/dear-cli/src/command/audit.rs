@@ -9,7 +9,7 @@ use dear::error::Error;
 use dear::evaluate::counted;
 use dear::probe::Refused;
 
-use crate::arguments::{EngineArgs, open_detector};
+use crate::arguments::{DecodeArgs, EngineArgs, open_detector};
 use crate::progress::Progress;
 use crate::{Outcome, output};
 
@@ -57,6 +57,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = AuditOptions::default().counterfactual_images, help_heading = "Tests")]
     counterfactual_images: u32,
     #[command(flatten)]
+    decode: DecodeArgs,
+    #[command(flatten)]
     engine: EngineArgs,
 }
 
@@ -86,6 +88,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         level: args.level,
         least_auc: args.least_auc,
         counterfactual_images: args.counterfactual_images,
+        decode: args.decode.options(),
         ..AuditOptions::default()
     };
     let detector =

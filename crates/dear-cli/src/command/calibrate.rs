@@ -16,7 +16,7 @@ use dear_image::Chain;
 
 use super::evaluate::parse_chain;
 use super::harden::work_folder;
-use crate::arguments::DetectorArgs;
+use crate::arguments::{DecodeArgs, DetectorArgs};
 use crate::progress::Progress;
 use crate::{Outcome, output};
 
@@ -57,6 +57,8 @@ pub(crate) struct Args {
     /// What is printed
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
+    #[command(flatten)]
+    decode: DecodeArgs,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -108,6 +110,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         data: &name(&dataset.root),
         chains: &chains,
         seed: args.seed,
+        decode: args.decode.options(),
     };
     let store = Store::new(&work.join("features"));
     let (sample, refused) = score(&detector, detector.head(), &images, &store, &Progress::default())?;

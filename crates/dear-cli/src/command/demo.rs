@@ -71,7 +71,8 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
 
     let records = records(&scores);
     let shown = shown(&dataset, &records, CHAINS[0]);
-    let examples = examples(&[("before", &base), ("after", &after)], &dataset, &shown, options.seed)?;
+    let examples =
+        examples(&[("before", &base), ("after", &after)], &dataset, &shown, options.seed, &options.decode)?;
     let command = command_line();
     let extras = Extras {
         title: "dear demo: a detector diagnosed, pruned, refitted and judged",

@@ -15,7 +15,7 @@ use dear::scores::{self, ScoreOptions, Scores, Unit, reference};
 use dear::store::Store;
 use dear_image::Chain;
 
-use crate::arguments::{EngineArgs, open_detector};
+use crate::arguments::{DecodeArgs, EngineArgs, open_detector};
 use crate::progress::Progress;
 use crate::{Outcome, output};
 
@@ -54,6 +54,8 @@ pub(crate) struct Args {
     format: Format,
     #[command(flatten)]
     files: FileArgs,
+    #[command(flatten)]
+    decode: DecodeArgs,
     #[command(flatten)]
     engine: EngineArgs,
 }
@@ -131,8 +133,12 @@ impl Severity {
 }
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
-    let mut options =
-        EvaluateOptions { seed: args.seed, target_fpr: args.target_fpr, ..EvaluateOptions::default() };
+    let mut options = EvaluateOptions {
+        seed: args.seed,
+        target_fpr: args.target_fpr,
+        decode: args.decode.options(),
+        ..EvaluateOptions::default()
+    };
     options.bootstrap.seed = args.seed;
     options.check()?;
     if let Some(folder) = &args.reference_tree {
@@ -163,7 +169,8 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     }
     output::note(format_args!("wrote {}", args.out.join("report.html").display()));
     let refused = report_refused(&records);
-    Ok(if refused == 0 { Outcome::Done } else { Outcome::DoneWithFailedItems })
+    let truncated = report_warnings(&records);
+    Ok(if refused + truncated == 0 { Outcome::Done } else { Outcome::DoneWithFailedItems })
 }
 
 /// What was found, and what the page shows besides.
@@ -215,6 +222,7 @@ fn worst(
         let options = WorstOptions {
             threshold: system.threshold,
             seed: evaluation.options.seed,
+            decode: evaluation.options.decode,
             ..WorstOptions::default()
         };
         examples.extend(worst_errors(detector, &system.name, dataset, records, "clean", &options)?);
@@ -403,6 +411,24 @@ fn differences(comparison: &Comparison) -> Vec<String> {
         }
     }
     lines
+}
+
+/// Say that there are images whose file has something to be known; returns how many of them end early.
+fn report_warnings(records: &[ImageRecord]) -> usize {
+    let mut seen = std::collections::BTreeSet::new();
+    let told: Vec<(&str, &str)> = records
+        .iter()
+        .filter(|record| seen.insert((&record.path, &record.path_base64)))
+        .filter_map(|record| Some((record.path.as_str(), record.warning.as_deref()?)))
+        .collect();
+    if let Some((path, warning)) = told.first() {
+        output::warning(format_args!(
+            "{} scored with a warning (records.jsonl has all), the first: {}: {warning}",
+            dear::evaluate::counted(told.len() as u64, "image"),
+            output::one_line(path),
+        ));
+    }
+    told.iter().filter(|(_, warning)| warning.contains("truncated")).count()
 }
 
 /// Say which images were refused, as they are or (too small after a resize) under a chain; returns how many.

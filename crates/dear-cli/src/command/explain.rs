@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use dear::error::Error;
 use dear::explain::{Scale, overlay};
+use dear::files::read_image;
 use dear::scan::Verdict;
-use dear_image::{DecodeErrorKind, DecodeOptions, decode, encode_png};
+use dear_image::{DecodeErrorKind, decode, encode_png};
 
-use crate::arguments::DetectorArgs;
+use crate::arguments::{DecodeArgs, DetectorArgs};
 use crate::{Outcome, output};
 
 #[derive(Debug, clap::Args)]
@@ -19,16 +20,22 @@ pub(crate) struct Args {
     /// Where the heat map goes: the image in grey, red where it speaks for generated, blue for real
     #[arg(long, value_name = "MAP.png")]
     out: PathBuf,
+    #[command(flatten)]
+    decode: DecodeArgs,
 }
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     output::check_writable(&args.out)?;
-    let bytes = fs_err::read(&args.image)?;
-    let decoded = decode(&bytes, &DecodeOptions::default()).map_err(|error| Error::Images {
+    let options = args.decode.options();
+    let bytes = read_image(&args.image, &options).map_err(|error| Error::Images {
+        message: format!("{}: {error}", args.image.display()),
+        hint: error.hint.unwrap_or_else(|| "check the path".to_owned()),
+    })?;
+    let decoded = decode(&bytes, &options).map_err(|error| Error::Images {
         message: format!("{}: {error}", args.image.display()),
         hint: match error.kind() {
             DecodeErrorKind::Truncated => {
-                "get the whole file; `dear scan --allow-truncated` scores what is left of this one".to_owned()
+                "get the whole file, or pass --allow-truncated to see what is left of this one".to_owned()
             }
             _ => error.hint().unwrap_or_else(|| "give an image that other programs can open".to_owned()),
         },

@@ -8,6 +8,7 @@ use dear::perturb::{MANIFEST, perturb};
 use dear_image::Chain;
 
 use super::evaluate::parse_chain;
+use crate::arguments::DecodeArgs;
 use crate::progress::Progress;
 use crate::{Outcome, output};
 
@@ -31,6 +32,8 @@ pub(crate) struct Args {
     /// Show all steps of chains with their arguments, and the presets with the sources of their numbers; do nothing else
     #[arg(long, exclusive = true)]
     list: bool,
+    #[command(flatten)]
+    decode: DecodeArgs,
 }
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
@@ -39,7 +42,8 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     };
     let chain = parse_chain(&chain)?;
     output::check_no_file(&out)?;
-    let done = perturb(&source, &out, &chain, args.seed, &Progress::default())?;
+    let options = args.decode.options();
+    let done = perturb(&source, &out, &chain, args.seed, &options, &Progress::default())?;
     output::refused(&done.refused);
     output::line(format_args!(
         "{} through {chain} in {} ({} made before); {} refused; {} passed over",

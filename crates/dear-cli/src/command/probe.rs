@@ -9,7 +9,7 @@ use dear::evaluate::counted;
 use dear::generator::Generator;
 use dear::probe::{InpainterKind, Null, ProbeOptions, Resynthesis, make};
 
-use crate::arguments::EngineArgs;
+use crate::arguments::{DecodeArgs, EngineArgs};
 use crate::progress::Progress;
 use crate::{Outcome, output};
 
@@ -28,6 +28,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     #[command(flatten)]
+    decode: DecodeArgs,
+    #[command(flatten)]
     engine: EngineArgs,
 }
 
@@ -41,13 +43,16 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let listing = list_images(&args.real)?;
     output::check_folder_writable(&args.out)?;
     let options = ProbeOptions { seed: args.seed, ..ProbeOptions::default() };
+    let decoding = args.decode.options();
     let progress = Progress::default();
     let (made, refused) = match args.inpainter {
         Inpainter::Resynthesis => {
             let generator = Generator::embedded_x4(&args.engine.options())?;
-            make(&listing.paths, &Resynthesis(&generator), &options, &args.out, &progress)?
+            make(&listing.paths, &Resynthesis(&generator), &options, &decoding, &args.out, &progress)?
         }
-        Inpainter::Null => make(&listing.paths, &Null { factor: 4 }, &options, &args.out, &progress)?,
+        Inpainter::Null => {
+            make(&listing.paths, &Null { factor: 4 }, &options, &decoding, &args.out, &progress)?
+        }
     };
     output::refused(&refused);
     let share = made.iter().map(|row| row.mask_share).sum::<f64>() / made.len() as f64;

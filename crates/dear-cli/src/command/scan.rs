@@ -6,9 +6,8 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use dear::error::Error;
 use dear::scan::{Record, Status, Verdict, gather, score_file};
-use dear_image::DecodeOptions;
 
-use crate::arguments::DetectorArgs;
+use crate::arguments::{DecodeArgs, DetectorArgs};
 use crate::{Outcome, output, progress};
 
 #[derive(Debug, clap::Args)]
@@ -21,12 +20,8 @@ pub(crate) struct Args {
     /// Form of the records on stdout
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-    /// Score truncated images too, with a warning; the exit code is 1 either way
-    #[arg(long)]
-    allow_truncated: bool,
-    /// Refuse images of more pixels
-    #[arg(long, value_name = "N", default_value_t = DecodeOptions::default().max_pixels)]
-    max_pixels: u64,
+    #[command(flatten)]
+    decode: DecodeArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -39,7 +34,7 @@ enum Format {
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let (files, skipped) = gather(&args.paths)?;
     let detector = args.detector.open()?;
-    let options = DecodeOptions { max_pixels: args.max_pixels, allow_truncated: args.allow_truncated };
+    let options = args.decode.options();
     let mut writer = Writer::new(args.format)?;
     let (mut scored, mut refused, mut truncated) = (0u64, 0u64, 0u64);
     let mut verdicts = [0u64; 3];
@@ -91,7 +86,7 @@ enum Writer {
     Csv(Box<csv::Writer<std::io::Stdout>>),
 }
 
-const COLUMNS: [&str; 22] = [
+const COLUMNS: [&str; 27] = [
     "schema",
     "path",
     "path_base64",
@@ -114,6 +109,11 @@ const COLUMNS: [&str; 22] = [
     "engine_detail",
     "uncertain_low",
     "uncertain_high",
+    "orientation",
+    "oriented",
+    "alpha",
+    "profile",
+    "decode",
 ];
 
 impl Writer {
@@ -162,7 +162,7 @@ fn text(record: &Record) -> Result<(), Error> {
 }
 
 fn row(record: &Record) -> Result<Vec<String>, Error> {
-    let engine = &record.engine;
+    let (engine, treatment) = (&record.engine, record.treatment);
     Ok(vec![
         record.schema.to_string(),
         record.path.clone(),
@@ -186,6 +186,11 @@ fn row(record: &Record) -> Result<Vec<String>, Error> {
         format!("{} {} {} {} threads", engine.version, engine.provider, engine.precision, engine.threads),
         record.uncertain.map(|[low, _]| low.to_string()).unwrap_or_default(),
         record.uncertain.map(|[_, high]| high.to_string()).unwrap_or_default(),
+        treatment.map(|treatment| treatment.orientation.to_string()).unwrap_or_default(),
+        treatment.map(|treatment| treatment.oriented.to_string()).unwrap_or_default(),
+        treatment.map(|treatment| word(&treatment.alpha)).transpose()?.unwrap_or_default(),
+        treatment.map(|treatment| word(&treatment.profile)).transpose()?.unwrap_or_default(),
+        record.decode.map(|options| serde_json::json!(options).to_string()).unwrap_or_default(),
     ])
 }
 

@@ -8,6 +8,7 @@ mod augment;
 mod calibrate;
 mod chains;
 mod compare;
+mod decode;
 mod errors;
 mod evaluate;
 mod explain;

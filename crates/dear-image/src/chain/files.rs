@@ -79,8 +79,7 @@ pub(super) const ENTRIES: &[Entry] = &[
 /// What a file of ours says, with its text.
 fn written(format: Format, bytes: Result<Vec<u8>, EncodeError>, said: String) -> Result<Made, String> {
     let bytes = bytes.map_err(|error| error.to_string())?;
-    let options = DecodeOptions { max_pixels: u64::MAX, ..DecodeOptions::default() };
-    let image = decode(&bytes, &options).map_err(|error| error.to_string())?.image;
+    let image = decode(&bytes, &DecodeOptions::unlimited()).map_err(|error| error.to_string())?.image;
     Ok(Made { image, said, file: Some((format, bytes)) })
 }
 

@@ -45,6 +45,24 @@ pub enum DecodeError {
         /// [`super::DecodeOptions::max_pixels`].
         max_pixels: u64,
     },
+    /// Longer than allowed.
+    #[error("file of {bytes} bytes exceeds the limit of {max_bytes} bytes")]
+    TooLong {
+        /// Its length.
+        bytes: u64,
+        /// [`super::DecodeOptions::max_bytes`].
+        max_bytes: u64,
+    },
+    /// Its buffers would take more memory than allowed; found from the header, nothing was allocated.
+    #[error("{format} needs {bytes} bytes of memory, more than the limit of {max_memory} bytes")]
+    TooMuchMemory {
+        /// The format that the bytes are in.
+        format: Format,
+        /// The estimate, from above.
+        bytes: u64,
+        /// [`super::DecodeOptions::max_memory`].
+        max_memory: u64,
+    },
     /// Within the limit, but this machine would not give the memory.
     #[error("{format} needs {bytes} bytes for its pixels, and this machine would not give them")]
     OutOfMemory {
@@ -113,7 +131,10 @@ impl DecodeError {
             DecodeError::NotAnImage { .. } => DecodeErrorKind::NotAnImage,
             DecodeError::Unsupported { .. } => DecodeErrorKind::Unsupported,
             DecodeError::Truncated { .. } => DecodeErrorKind::Truncated,
-            DecodeError::TooLarge { .. } | DecodeError::OutOfMemory { .. } => DecodeErrorKind::TooLarge,
+            DecodeError::TooLarge { .. }
+            | DecodeError::TooLong { .. }
+            | DecodeError::TooMuchMemory { .. }
+            | DecodeError::OutOfMemory { .. } => DecodeErrorKind::TooLarge,
             DecodeError::Corrupt { .. } => DecodeErrorKind::Corrupt,
         }
     }
@@ -132,6 +153,8 @@ impl DecodeError {
                 "fetch the file again, or allow truncated files to use what is there"
             }
             DecodeError::TooLarge { .. } => "raise the limit in pixels if the size is what you expect",
+            DecodeError::TooLong { .. } => "raise the limit in bytes if the length is what you expect",
+            DecodeError::TooMuchMemory { .. } => "raise the limit in memory if the machine has it",
             DecodeError::OutOfMemory { .. } => "lower the limit in pixels or use a machine with more memory",
             _ => return None,
         };

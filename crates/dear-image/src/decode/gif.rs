@@ -1,8 +1,9 @@
 //! GIF: the first frame on its canvas, as Pillow shows it.
 
+use super::limits::{check_size, zeros};
+use super::picture::{Channel, Picture, Samples, admit, first_of};
 use super::png::full_palette;
-use super::{DecodeError, DecodeOptions, Decoded, Format, check_size, finish, first_of, zeros};
-use crate::Image;
+use super::{DecodeError, DecodeOptions, Decoded, Format};
 use gif::{DecodingError, MemoryLimit};
 use std::io::{Cursor, ErrorKind};
 
@@ -24,12 +25,12 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, D
         let detail = format!("its first frame claims {frame_width} x {frame_height} pixels");
         return Err(DecodeError::Corrupt { format, detail });
     }
-    let background = frame.transparent.unwrap_or(0);
+    let transparent = frame.transparent;
+    let background = transparent.unwrap_or(0);
     let palette = colors(frame.palette.as_deref().or(global.as_deref()).unwrap_or_default());
     let width = canvas.0.max((left + frame_width) as u64);
     let height = canvas.1.max((top + frame_height) as u64);
-    check_size(format, width, height, options)?;
-    check_size(format, frame_width as u64, frame_height as u64, options)?;
+    admit(format, (width, height), 3 * width * height + (frame_width * frame_height) as u64, 1, options)?;
 
     let mut indices = zeros(format, (frame_width * frame_height) as u64)?;
     let mut early_end = None;
@@ -51,13 +52,31 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, D
             pixel.copy_from_slice(&palette[usize::from(index)]);
         }
     }
-    let image = Image::new(width as u32, height as u32, data)
-        .map_err(|error| DecodeError::Corrupt { format, detail: error.to_string() })?;
+    let alpha = Channel::when(transparent.is_some(), options, || {
+        let mut alpha = zeros(format, width as u64 * height)?;
+        for (y, row) in indices.chunks_exact(frame_width).enumerate() {
+            for (alpha, &index) in alpha[(top + y) * width + left..].iter_mut().zip(row) {
+                *alpha = if Some(index) == transparent { 0 } else { 255 };
+            }
+        }
+        Ok(alpha)
+    })?;
     let mut warnings = Vec::new();
     if early_end.is_none() {
         warnings.extend(count_frames(bytes));
     }
-    finish(format, image, warnings, early_end, options)
+    Picture {
+        format,
+        size: (width as u32, height as u32),
+        samples: Samples::Rgb(data),
+        gray: false,
+        alpha,
+        profile: None,
+        orientation: 1,
+        warnings,
+        early_end,
+    }
+    .finish(options)
 }
 
 fn open(bytes: &[u8], skip: bool) -> Result<gif::Decoder<Cursor<&[u8]>>, DecodingError> {

@@ -1,67 +1,107 @@
 //! JPEG: what Pillow makes of libjpeg-turbo's output.
 //!
-//! A walk over the segments (safe code) finds the size, the number of components and whether the file reaches its end
-//! marker, before libjpeg sees a byte; libjpeg itself fills in grey where data ends and only warns.
+//! A walk over the segments (safe code) finds the size, the metadata and whether the file reaches its end marker,
+//! before libjpeg sees a byte; libjpeg itself fills in grey where data ends and only warns.
 
 use super::libjpeg::{self, Pixels};
-use super::{DecodeError, DecodeOptions, Decoded, Format, check_size, finish, zeros};
-use crate::Image;
+use super::limits::zeros;
+use super::picture::{Channel, Picture, Samples, admit};
+use super::tail::behind_the_end;
+use super::{DecodeError, DecodeOptions, Decoded, Format, ifd};
 
 /// What the walk over the segments found.
-struct Segments {
+struct Segments<'a> {
     width: u64,
     height: u64,
     components: u8,
     precision: u8,
-    complete: bool,
+    /// Samples of all components, chroma subsampling counted.
+    samples: u64,
+    /// Whether libjpeg keeps the coefficients of the whole picture.
+    buffered: bool,
+    /// Where the end marker ends.
+    end: Option<usize>,
+    /// An index of more pictures (MPO).
+    index: bool,
+    orientation: u8,
+    /// The parts of the colour profile, in the order of their numbers.
+    profile: Vec<&'a [u8]>,
 }
 
-/// Decodes the first picture of `bytes`. What follows its end marker (MPO pictures, padding) is not looked at.
+/// Decodes the first picture of `bytes`. The other pictures of an MPO, which phones write beside every photograph
+/// (depth, gain map), are neither read nor told.
 pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, DecodeError> {
     let format = Format::Jpeg;
     let segments = walk(bytes)?;
-    check_size(format, segments.width, segments.height, options)?;
-    if segments.precision != 8 {
-        let found = format!("JPEG with {} bits a sample", segments.precision);
-        return Err(DecodeError::Unsupported { found });
-    }
     let pixels = match segments.components {
         1 | 3 => Pixels::Rgb,
         4 => Pixels::Cmyk,
         n => return Err(DecodeError::Unsupported { found: format!("JPEG with {n} colour components") }),
     };
-    let count = segments.width * segments.height;
+    let count = segments.width.saturating_mul(segments.height);
+    let coefficients = if segments.buffered { 2 * segments.samples } else { 0 };
+    let working = count.saturating_mul(pixels.bytes()).saturating_add(coefficients);
+    admit(format, (segments.width, segments.height), working, segments.orientation, options)?;
+    if segments.precision != 8 {
+        let found = format!("JPEG with {} bits a sample", segments.precision);
+        return Err(DecodeError::Unsupported { found });
+    }
     let mut data = zeros(format, count * pixels.bytes())?;
     let size = (segments.width as u32, segments.height as u32);
-    let said =
-        libjpeg::decompress(bytes, size, pixels, &mut data).map_err(|detail| match segments.complete {
-            true => DecodeError::Corrupt { format, detail },
-            false => {
-                DecodeError::Truncated { format, detail: format!("it has no end marker; libjpeg: {detail}") }
-            }
-        })?;
-    if pixels == Pixels::Cmyk {
-        data = cmyk_to_rgb(&data);
-    }
-
+    let complete = segments.end.is_some();
+    let said = libjpeg::decompress(bytes, size, pixels, &mut data).map_err(|detail| {
+        if libjpeg::is_out_of_memory(&detail) {
+            DecodeError::OutOfMemory { format, bytes: working }
+        } else if complete {
+            DecodeError::Corrupt { format, detail }
+        } else {
+            DecodeError::Truncated { format, detail: format!("it has no end marker; libjpeg: {detail}") }
+        }
+    })?;
     let mut warnings = Vec::new();
-    let mut early_end = (!segments.complete).then(|| "it has no end marker".to_owned());
+    let mut early_end = (!complete).then(|| "it has no end marker".to_owned());
     match said {
         Some(text) if libjpeg::is_early_end(&text) => early_end = Some("its data end early".to_owned()),
         Some(text) => warnings.push(format!("libjpeg: {text}")),
         None => {}
     }
-    let image = Image::new(size.0, size.1, data)
-        .map_err(|error| DecodeError::Corrupt { format, detail: error.to_string() })?;
-    finish(format, image, warnings, early_end, options)
+    if let Some(end) = segments.end
+        && !segments.index
+    {
+        warnings.extend(behind_the_end(&bytes[end..]));
+    }
+    let samples = match pixels {
+        Pixels::Rgb => Samples::Rgb(data),
+        Pixels::Cmyk => {
+            // Adobe's files are inverted, and Pillow takes every file for one of Adobe's.
+            data.iter_mut().for_each(|ink| *ink = 255 - *ink);
+            Samples::Cmyk(data)
+        }
+    };
+    let profile = (!segments.profile.is_empty()).then(|| segments.profile.concat());
+    Picture {
+        format,
+        size,
+        samples,
+        gray: segments.components == 1,
+        alpha: Channel::Absent,
+        profile,
+        orientation: segments.orientation,
+        warnings,
+        early_end,
+    }
+    .finish(options)
 }
 
 /// Walks from marker to marker: to the frame header for the size, then over the scans to the end marker.
-fn walk(bytes: &[u8]) -> Result<Segments, DecodeError> {
+fn walk(bytes: &[u8]) -> Result<Segments<'_>, DecodeError> {
     let format = Format::Jpeg;
     let truncated = |detail: &str| DecodeError::Truncated { format, detail: detail.to_owned() };
+    let corrupt = |detail: &str| DecodeError::Corrupt { format, detail: detail.to_owned() };
     let mut frame: Option<Segments> = None;
-    let mut scans = 0;
+    let (mut orientation, mut index) = (None, false);
+    let mut profile: Vec<(u8, &[u8])> = Vec::new();
+    let (mut scans, mut end) = (0, None);
     let mut at = 2;
     // A marker is ff and neither 00 (a stuffed byte) nor ff (fill) nor a restart, all of which scans hold.
     while let Some(offset) = bytes.get(at..).and_then(|rest| rest.iter().position(|&b| b == 0xff)) {
@@ -73,20 +113,11 @@ fn walk(bytes: &[u8]) -> Result<Segments, DecodeError> {
         at += 1;
         match marker {
             0x00 | 0x01 | 0xd0..=0xd8 => continue,
+            0xd9 if frame.is_none() => return Err(corrupt("it ends before its picture")),
+            0xd9 if scans == 0 => return Err(corrupt("it holds no picture data")),
             0xd9 => {
-                let Some(frame) = frame else {
-                    return Err(DecodeError::Corrupt {
-                        format,
-                        detail: "it ends before its picture".to_owned(),
-                    });
-                };
-                if scans == 0 {
-                    return Err(DecodeError::Corrupt {
-                        format,
-                        detail: "it holds no picture data".to_owned(),
-                    });
-                }
-                return Ok(Segments { complete: true, ..frame });
+                end = Some(at);
+                break;
             }
             _ => {}
         }
@@ -94,47 +125,70 @@ fn walk(bytes: &[u8]) -> Result<Segments, DecodeError> {
         else {
             break;
         };
+        let body = bytes.get(at + 2..(at + length.max(2)).min(bytes.len())).unwrap_or_default();
         let is_frame = matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc);
-        if is_frame && frame.is_none() {
-            let Some(header) = bytes.get(at + 2..at + 8) else { break };
-            frame = Some(Segments {
-                precision: header[0],
-                height: u64::from(u16::from_be_bytes([header[1], header[2]])),
-                width: u64::from(u16::from_be_bytes([header[3], header[4]])),
-                components: header[5],
-                complete: false,
-            });
-        }
-        if marker == 0xda {
-            scans += 1;
+        match marker {
+            _ if is_frame && frame.is_none() => {
+                let Some(header) = body.first_chunk() else { break };
+                frame = Some(Segments::new(header, &body[6..], marker == 0xc2));
+            }
+            0xe1 if body.starts_with(b"Exif\0\0") && orientation.is_none() => {
+                orientation = Some(ifd::orientation(body));
+            }
+            0xe2 if body.starts_with(b"ICC_PROFILE\0") && body.len() > 14 => {
+                profile.push((body[12], &body[14..]));
+            }
+            0xe2 if body.starts_with(b"MPF\0") => index = true,
+            0xda => scans += 1,
+            _ => {}
         }
         at += length.max(2);
     }
-    match frame {
-        Some(frame) if scans > 0 => Ok(frame),
-        Some(_) => Err(truncated("it ends before its picture data")),
-        None => Err(truncated("it ends before its picture's size")),
+    let Some(frame) = frame else { return Err(truncated("it ends before its picture's size")) };
+    if scans == 0 {
+        return Err(truncated("it ends before its picture data"));
     }
+    profile.sort_by_key(|(number, _)| *number);
+    Ok(Segments {
+        end,
+        index,
+        orientation: orientation.unwrap_or(1),
+        profile: profile.into_iter().map(|(_, part)| part).collect(),
+        buffered: frame.buffered || scans > 1,
+        ..frame
+    })
 }
 
-/// Pillow's `CMYK;I` and `convert("RGB")`: the four channels are stored inverted, as Adobe does, marker or not.
-fn cmyk_to_rgb(cmyk: &[u8]) -> Vec<u8> {
-    let mut rgb = Vec::with_capacity(cmyk.len() / 4 * 3);
-    for ink in cmyk.chunks_exact(4) {
-        let black = u32::from(ink[3]);
-        for &stored in &ink[..3] {
-            // nk - c * nk / 255 with nk = 255 - k, rounded as Pillow's MULDIV255.
-            let product = (255 - u32::from(stored)) * black + 128;
-            rgb.push((black - (((product >> 8) + product) >> 8)) as u8);
+impl Segments<'_> {
+    /// From a frame header; `factors` are three bytes for each component, its sampling in the second.
+    fn new(header: &[u8; 6], factors: &[u8], progressive: bool) -> Self {
+        let height = u64::from(u16::from_be_bytes([header[1], header[2]]));
+        let width = u64::from(u16::from_be_bytes([header[3], header[4]]));
+        let factor = |component: &[u8]| (u64::from(component[1] >> 4), u64::from(component[1] & 15));
+        let components: Vec<_> = factors.chunks_exact(3).take(header[5].into()).map(factor).collect();
+        let most = components.iter().fold((1, 1), |most, f| (most.0.max(f.0), most.1.max(f.1)));
+        // Whole blocks of 8 x 8 for each sampling unit.
+        let units = width.div_ceil(8 * most.0) * height.div_ceil(8 * most.1);
+        let samples = components.iter().map(|f| 64 * f.0 * f.1 * units).sum();
+        Segments {
+            width,
+            height,
+            components: header[5],
+            precision: header[0],
+            samples,
+            buffered: progressive,
+            end: None,
+            index: false,
+            orientation: 1,
+            profile: Vec::new(),
         }
     }
-    rgb
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Subsampling, encode_jpeg};
+    use crate::{Image, Subsampling, encode_jpeg};
 
     fn sample() -> Vec<u8> {
         let image = Image::from_fn(20, 12, |x, y| [(x * 12) as u8, (y * 20) as u8, 90]);
@@ -145,9 +199,11 @@ mod tests {
     fn walk_finds_size_and_end() {
         let bytes = sample();
         let whole = walk(&bytes).unwrap();
-        assert_eq!((whole.width, whole.height, whole.components, whole.complete), (20, 12, 3, true));
+        assert_eq!((whole.width, whole.height, whole.components, whole.end), (20, 12, 3, Some(bytes.len())));
+        // Two by one units of 16 x 16: four blocks of luma and two of chroma each.
+        assert_eq!((whole.samples, whole.buffered), (2 * 6 * 64, false));
         let cut = walk(&bytes[..bytes.len() - 1]).unwrap();
-        assert!(!cut.complete);
+        assert_eq!(cut.end, None);
         assert!(walk(&bytes[..30]).is_err());
     }
 
@@ -161,10 +217,9 @@ mod tests {
     }
 
     #[test]
-    fn ink_arithmetic() {
-        // No ink at all is white; full black ink is black; full cyan takes the red.
-        assert_eq!(cmyk_to_rgb(&[255, 255, 255, 255]), [255, 255, 255]);
-        assert_eq!(cmyk_to_rgb(&[255, 255, 255, 0]), [0, 0, 0]);
-        assert_eq!(cmyk_to_rgb(&[0, 255, 255, 255]), [0, 255, 255]);
+    fn an_archive_behind_the_picture_is_told() {
+        let bytes = [sample(), b"PK\x03\x04".to_vec(), vec![7; 500]].concat();
+        let decoded = super::super::decode(&bytes, &DecodeOptions::default()).unwrap();
+        assert_eq!(decoded.warnings, ["504 bytes follow the end of the picture (ZIP archive)"]);
     }
 }

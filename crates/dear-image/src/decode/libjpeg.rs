@@ -46,6 +46,11 @@ pub(super) fn is_early_end(warning: &str) -> bool {
     warning.starts_with("Premature end of JPEG file")
 }
 
+/// Whether an error says that libjpeg was not given the memory it asked for.
+pub(super) fn is_out_of_memory(error: &str) -> bool {
+    error.starts_with("Insufficient memory") || error.contains("Memory allocation failure")
+}
+
 /// Decodes `bytes` into `data` (`[height][width]` pixels). `Ok(Some(text))` carries the first warning, with which
 /// pixels are still given; `Err(text)` is an error, or a size that is not `size`.
 pub(super) fn decompress(

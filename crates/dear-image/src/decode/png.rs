@@ -3,21 +3,28 @@
 //! A walk over the chunks checks checksums and finds where the file ends; the `png` crate does the rest, with its
 //! transformations off, so that depth and palette arithmetic is here to be read.
 
-use super::{
-    DecodeError, DecodeOptions, Decoded, Format, check_size, finish, first_of, sixteen_bit_gray, zeros,
-};
-use crate::Image;
-use png::{BitDepth, ColorType, DecodingError};
+use super::limits::{check_size, zeros};
+use super::options::{Gray16, Icc};
+use super::picture::{Channel, Picture, Samples, admit, first_of, sixteen_bit_gray};
+use super::tail::behind_the_end;
+use super::{DecodeError, DecodeOptions, Decoded, Format, ifd};
+use png::{ColorType, DecodingError};
 use std::io::{Cursor, ErrorKind};
 
 /// What the walk over the chunks found.
-struct Chunks {
-    /// Whether the end chunk is there.
-    complete: bool,
+struct Chunks<'a> {
+    /// Where the end chunk ends, if it is there.
+    end: Option<usize>,
     /// Bytes of compressed pixels.
     data: u64,
     /// Name of the first chunk with a wrong checksum.
     wrong_checksum: Option<String>,
+    /// EXIF orientation.
+    orientation: u8,
+    /// Whether there is a colour profile.
+    profile: bool,
+    /// Alpha of palette entries, or the transparent colour.
+    transparency: &'a [u8],
 }
 
 /// Deflate packs at most 1032 bytes into one; with less data than that the header promises too much.
@@ -30,36 +37,46 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, D
     let mut decode_options = png::DecodeOptions::default();
     decode_options.set_ignore_checksums(true);
     decode_options.set_ignore_text_chunk(true);
-    decode_options.set_ignore_iccp_chunk(true);
+    decode_options.set_ignore_iccp_chunk(options.icc == Icc::Ignore);
     let mut decoder = png::Decoder::new_with_options(Cursor::new(bytes), decode_options);
     decoder.set_transformations(png::Transformations::IDENTITY);
     // One row and the like; the picture itself is allocated below.
     decoder.set_limits(png::Limits { bytes: 1 << 30 });
     let header = decoder.read_header_info().map_err(|error| refuse(&error, &chunks))?;
-    let (width, height) = (header.width, header.height);
-    check_size(format, u64::from(width), u64::from(height), options)?;
+    let size = (header.width, header.height);
+    let (width, height) = (u64::from(size.0), u64::from(size.1));
+    check_size(format, width, height, options)?;
+    let pixel_bits = header.color_type.samples() as u64 * header.bit_depth as u64;
+    let raw_bytes = (width * pixel_bits).div_ceil(8) * height;
+    if !options.allow_truncated && raw_bytes / MOST_PER_BYTE > chunks.data + 64 {
+        let detail = format!("{} bytes of data cannot hold {width} x {height} pixels", chunks.data);
+        return Err(DecodeError::Truncated { format, detail });
+    }
+    admit(format, (width, height), 3 * width * height, chunks.orientation, options)?;
     let mut reader = decoder.read_info().map_err(|error| refuse(&error, &chunks))?;
     let info = reader.info();
-    let (color, depth, interlaced) = (info.color_type, info.bit_depth, info.interlaced);
     let palette = info.palette.as_deref().map(full_palette).unwrap_or_default();
-    if color == ColorType::Indexed && palette.is_empty() {
+    if info.color_type == ColorType::Indexed && palette.is_empty() {
         return Err(DecodeError::Corrupt {
             format,
             detail: "it has colour indices and no palette".to_owned(),
         });
     }
+    // Empty where it was not read, or cannot be.
+    let profile = chunks.profile.then(|| info.icc_profile.as_deref().unwrap_or_default().to_vec());
     let frames = info.animation_control.map_or(1, |control| control.num_frames);
-
-    let bits = color.samples() * depth as usize;
-    let stride = (width as usize * bits).div_ceil(8);
-    let raw_bytes = stride as u64 * u64::from(height);
-    if !options.allow_truncated && raw_bytes / MOST_PER_BYTE > chunks.data + 64 {
-        let detail = format!("{} bytes of data cannot hold {width} x {height} pixels", chunks.data);
-        return Err(DecodeError::Truncated { format, detail });
-    }
-    let mut raw = zeros(format, raw_bytes)?;
+    let interlaced = info.interlaced;
+    let (color, depth) = (info.color_type, info.bit_depth);
+    let transparency = chunks.transparency;
+    let rows = Rows { color, bits: depth as usize, palette, transparency, gray16: options.gray16 };
+    let mut data = zeros(format, 3 * width * height)?;
+    let mut alpha = Channel::when(rows.has_alpha(), options, || zeros(format, width * height))?;
+    let into = match &mut alpha {
+        Channel::Read(alpha) => Some(&mut alpha[..]),
+        _ => None,
+    };
     let mut early_end = None;
-    if let Err(error) = read_rows(&mut reader, &mut raw, stride, interlaced, bits as u8) {
+    if let Err(error) = read_rows(&mut reader, &rows, size, interlaced, &mut data, into) {
         match refuse(&error, &chunks) {
             DecodeError::Truncated { detail, .. } => early_end = Some(detail),
             other => return Err(other),
@@ -70,90 +87,146 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, D
     if let Some(name) = chunks.wrong_checksum {
         warnings.push(format!("png checksum of chunk {name} is wrong; its data are used as Pillow does"));
     }
-    if early_end.is_none() && !chunks.complete {
-        warnings.push("png file ends before its end chunk; all pixels are there".to_owned());
+    match chunks.end {
+        None if early_end.is_none() => {
+            warnings.push("png file ends before its end chunk; all pixels are there".to_owned());
+        }
+        None => {}
+        Some(end) => warnings.extend(behind_the_end(&bytes[end..])),
     }
     if frames > 1 {
         warnings.push(first_of(frames, "frames"));
     }
-    if color == ColorType::Grayscale && depth == BitDepth::Sixteen {
-        sixteen_bit_gray(&mut warnings);
+    if rows.is_wide_gray() && options.gray16 == Gray16::Scale {
+        warnings.push(sixteen_bit_gray());
     }
-    let data = to_rgb(&raw, (width, height), stride, color, depth, &palette)?;
-    let image = Image::new(width, height, data)
-        .map_err(|error| DecodeError::Corrupt { format, detail: error.to_string() })?;
-    finish(format, image, warnings, early_end, options)
+    Picture {
+        format,
+        size,
+        samples: Samples::Rgb(data),
+        gray: matches!(color, ColorType::Grayscale | ColorType::GrayscaleAlpha),
+        alpha,
+        profile,
+        orientation: chunks.orientation,
+        warnings,
+        early_end,
+    }
+    .finish(options)
 }
 
-/// Reads row by row, so that the rows before an early end stay in `raw`.
+/// Reads row by row into `rgb` (and `alpha`), so that the rows before an early end stay.
 fn read_rows(
     reader: &mut png::Reader<Cursor<&[u8]>>,
-    raw: &mut [u8],
-    stride: usize,
+    rows: &Rows,
+    (width, height): (u32, u32),
     interlaced: bool,
-    bits: u8,
+    rgb: &mut [u8],
+    mut alpha: Option<&mut [u8]>,
 ) -> Result<(), DecodingError> {
-    if !interlaced {
-        for row in raw.chunks_exact_mut(stride) {
-            if reader.read_row(row)?.is_none() {
-                break;
-            }
+    /// First column and row of each pass of Adam7, and the steps between its columns and rows.
+    const PASSES: [[usize; 4]; 7] =
+        [[0, 0, 8, 8], [4, 0, 8, 8], [0, 4, 4, 8], [2, 0, 4, 4], [0, 2, 2, 4], [1, 0, 2, 2], [0, 1, 1, 2]];
+    let (width, height) = (width as usize, height as usize);
+    let passes = if interlaced { &PASSES[..] } else { &[[0, 0, 1, 1]] };
+    for &[left, top, across, down] in passes {
+        if left >= width || top >= height {
+            continue;
         }
-        return Ok(());
-    }
-    while let Some(row) = reader.next_interlaced_row()? {
-        if let png::InterlaceInfo::Adam7(pass) = row.interlace() {
-            png::expand_interlaced_row(raw, stride, row.data(), pass, bits);
+        for y in (top..height).step_by(down) {
+            let Some(row) = reader.next_row()? else { return Ok(()) };
+            let (start, end) = (y * width + left, (y + 1) * width);
+            rows.rgb(row.data(), across, &mut rgb[3 * start..3 * end]);
+            if let Some(alpha) = &mut alpha {
+                for (x, alpha) in alpha[start..end].iter_mut().step_by(across).enumerate() {
+                    *alpha = rows.alpha(row.data(), x);
+                }
+            }
         }
     }
     Ok(())
 }
 
-/// Packed big-endian samples to RGB: alpha dropped, 16 bits cut to the upper 8, fewer bits stretched to 0..255.
-fn to_rgb(
-    raw: &[u8],
-    (width, height): (u32, u32),
-    stride: usize,
+/// Packed big-endian samples, and what they mean.
+struct Rows<'a> {
     color: ColorType,
-    depth: BitDepth,
-    palette: &[[u8; 3]],
-) -> Result<Vec<u8>, DecodeError> {
-    let (width, bits) = (width as usize, depth as usize);
-    let mut rgb = zeros(Format::Png, 3 * width as u64 * u64::from(height))?;
-    let channels = color.samples();
-    let step = channels * bits / 8;
-    // What a sample of fewer than 8 bits is multiplied with: 255, 85, 17.
-    let stretch = if bits < 8 { 255 / ((1u16 << bits) - 1) as u8 } else { 1 };
-    for (row, out) in raw.chunks_exact(stride).zip(rgb.chunks_exact_mut(3 * width)) {
-        match (color, bits) {
-            (ColorType::Rgb, 8) => out.copy_from_slice(row),
-            (ColorType::Rgb | ColorType::Rgba, _) => {
+    /// Bits of a sample.
+    bits: usize,
+    palette: Vec<[u8; 3]>,
+    transparency: &'a [u8],
+    gray16: Gray16,
+}
+
+impl Rows<'_> {
+    fn pixel_bits(&self) -> usize {
+        self.color.samples() * self.bits
+    }
+
+    fn has_alpha(&self) -> bool {
+        matches!(self.color, ColorType::Rgba | ColorType::GrayscaleAlpha) || !self.transparency.is_empty()
+    }
+
+    fn is_wide_gray(&self) -> bool {
+        self.color == ColorType::Grayscale && self.bits == 16
+    }
+
+    /// To RGB, one pixel in `across`: alpha dropped, 16 bits cut to the upper 8, fewer bits stretched to 0..255.
+    fn rgb(&self, row: &[u8], across: usize, out: &mut [u8]) {
+        let step = self.pixel_bits() / 8;
+        let out = out.chunks_mut(3 * across);
+        match (self.color, self.bits) {
+            (ColorType::Rgb | ColorType::Rgba, bits) => {
                 let sample = bits / 8;
-                for (pixel, out) in row.chunks_exact(step).zip(out.chunks_exact_mut(3)) {
-                    out.copy_from_slice(&[pixel[0], pixel[sample], pixel[2 * sample]]);
+                for (pixel, out) in row.chunks_exact(step).zip(out) {
+                    out[..3].copy_from_slice(&[pixel[0], pixel[sample], pixel[2 * sample]]);
+                }
+            }
+            (ColorType::Grayscale, 16) if self.gray16 == Gray16::Pillow => {
+                for (pixel, out) in row.chunks_exact(2).zip(out) {
+                    out[..3].fill(if pixel[0] > 0 { 255 } else { pixel[1] });
                 }
             }
             (ColorType::Grayscale | ColorType::GrayscaleAlpha, 8 | 16) => {
-                for (pixel, out) in row.chunks_exact(step).zip(out.chunks_exact_mut(3)) {
-                    out.fill(pixel[0]);
+                for (pixel, out) in row.chunks_exact(step).zip(out) {
+                    out[..3].fill(pixel[0]);
                 }
             }
-            _ => {
-                for (x, out) in out.chunks_exact_mut(3).enumerate() {
+            (color, bits) => {
+                // What a sample of fewer than 8 bits is multiplied with: 255, 85, 17.
+                let stretch = if bits < 8 { 255 / ((1u16 << bits) - 1) as u8 } else { 1 };
+                for (x, out) in out.enumerate() {
                     let value = packed(row, x, bits);
                     match color {
-                        ColorType::Indexed => out.copy_from_slice(&palette[usize::from(value)]),
-                        _ => out.fill(value * stretch),
+                        ColorType::Indexed => out[..3].copy_from_slice(&self.palette[usize::from(value)]),
+                        _ => out[..3].fill(value * stretch),
                     }
                 }
             }
         }
     }
-    Ok(rgb)
+
+    /// Opacity of pixel `x` of a row.
+    fn alpha(&self, row: &[u8], x: usize) -> u8 {
+        let pixel = |bytes: usize| &row[x * bytes..(x + 1) * bytes];
+        let seen = |opaque: bool| if opaque { 255 } else { 0 };
+        // The transparent colour is stored in two bytes a sample, whatever the depth.
+        let bytes = self.pixel_bits() / 8;
+        match (self.color, self.bits) {
+            (ColorType::GrayscaleAlpha | ColorType::Rgba, bits) => pixel(bytes)[bytes - bits / 8],
+            (ColorType::Indexed, bits) => {
+                self.transparency.get(usize::from(packed(row, x, bits))).copied().unwrap_or(255)
+            }
+            (_, 16) => seen(self.transparency.get(..bytes) != Some(pixel(bytes))),
+            (ColorType::Rgb, _) => {
+                let key = self.transparency.iter().skip(1).step_by(2);
+                seen(!(self.transparency.len() >= 6 && key.eq(pixel(3))))
+            }
+            (_, bits) => seen(self.transparency.get(1) != Some(&packed(row, x, bits))),
+        }
+    }
 }
 
 /// Sample `x` of a row with 1, 2, 4 or 8 bits a sample, the first in the upper bits.
-fn packed(row: &[u8], x: usize, bits: usize) -> u8 {
+pub(super) fn packed(row: &[u8], x: usize, bits: usize) -> u8 {
     if bits == 8 {
         return row[x];
     }
@@ -175,7 +248,7 @@ pub(super) fn full_palette(palette: &[u8]) -> Vec<[u8; 3]> {
 fn refuse(error: &DecodingError, chunks: &Chunks) -> DecodeError {
     let format = Format::Png;
     let ended = matches!(error, DecodingError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof);
-    if ended || !chunks.complete {
+    if ended || chunks.end.is_none() {
         DecodeError::Truncated { format, detail: "it ends before its pixels do".to_owned() }
     } else {
         DecodeError::Corrupt { format, detail: error.to_string() }
@@ -183,9 +256,16 @@ fn refuse(error: &DecodingError, chunks: &Chunks) -> DecodeError {
 }
 
 /// Goes from chunk to chunk as far as the file reaches.
-fn walk(bytes: &[u8]) -> Chunks {
+fn walk(bytes: &[u8]) -> Chunks<'_> {
     let table = crc_table();
-    let mut found = Chunks { complete: false, data: 0, wrong_checksum: None };
+    let mut found = Chunks {
+        end: None,
+        data: 0,
+        wrong_checksum: None,
+        orientation: 1,
+        profile: false,
+        transparency: &[],
+    };
     let mut at = 8usize;
     while let Some(head) = bytes.get(at..at.saturating_add(8)) {
         let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
@@ -202,11 +282,17 @@ fn walk(bytes: &[u8]) -> Chunks {
         if sum.to_be_bytes() != stored && found.wrong_checksum.is_none() {
             found.wrong_checksum = Some(name.escape_ascii().to_string());
         }
-        if name == b"IEND" {
-            found.complete = true;
-            break;
-        }
         at += 12 + length;
+        match name {
+            b"eXIf" => found.orientation = ifd::orientation(data),
+            b"iCCP" => found.profile = true,
+            b"tRNS" => found.transparency = data,
+            b"IEND" => {
+                found.end = Some(at);
+                break;
+            }
+            _ => {}
+        }
     }
     found
 }
@@ -225,7 +311,7 @@ fn crc_table() -> [u32; 256] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DecodeErrorKind, encode_png};
+    use crate::{DecodeErrorKind, Image, encode_png};
 
     #[test]
     fn header_of_66_bytes_cannot_claim_a_gigapixel() {

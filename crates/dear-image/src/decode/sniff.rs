@@ -1,6 +1,6 @@
 //! What kind of file the bytes are, by their beginning.
 
-use super::Format;
+use super::{Format, tga};
 
 /// What [`sniff`] found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,14 +39,25 @@ const UNSUPPORTED: &[(&[u8], &str)] = &[
     (b"%!PS", "PostScript"),
     (b"8BPS", "Photoshop PSD"),
     (b"P7\n", "PAM"),
-    (b"PF\n", "PFM"),
-    (b"Pf\n", "PFM"),
+    (b"PF\n", "PFM with colours"),
     (b"qoif", "QOI"),
     (b"DDS ", "DDS"),
     (b"\x76\x2f\x31\x01", "OpenEXR"),
     (b"#?RADIANCE", "Radiance HDR"),
-    (b"\0\0\x02\0", "Windows cursor, or TGA"),
     (b"FORM", "IFF"),
+    (b"II\xbc", "JPEG XR"),
+    (b"\x0a\x05\x01", "PCX"),
+    (b"\x01\xda", "SGI"),
+    (b"\x59\xa6\x6a\x95", "Sun raster"),
+    (b"icns", "Apple icon"),
+    (b"SIMPLE  =", "FITS"),
+    (b"BLP", "BLP texture"),
+    (b"farbfeld", "farbfeld"),
+    (b"/* XPM */", "XPM"),
+    (b"\xd7\xcd\xc6\x9a", "Windows metafile"),
+    (b"FUJIFILMCCD-RAW", "Fujifilm RAF raw photo"),
+    (b"IIRO", "Olympus ORF raw photo"),
+    (b"IIU\0", "Panasonic RW2 raw photo"),
     (b"\x1aE\xdf\xa3", "video (Matroska or WebM)"),
 ];
 
@@ -60,7 +71,7 @@ const OTHER: &[(&[u8], &str)] = &[
     (b"SQLite format 3\0", "SQLite database"),
 ];
 
-/// Looks at the first bytes (and for TGA at the last ones).
+/// Looks at the first bytes, and for TGA at the whole.
 pub(super) fn sniff(bytes: &[u8]) -> Sniffed {
     if bytes.is_empty() {
         return Sniffed::Empty;
@@ -71,7 +82,12 @@ pub(super) fn sniff(bytes: &[u8]) -> Sniffed {
     if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
         return Sniffed::Known(Format::WebP);
     }
-    if let [b'P', b'1'..=b'6', space, ..] = bytes
+    if let [0, 0, 2, 0, count, high, ..] = *bytes
+        && u16::from_le_bytes([count, high]) > 0
+    {
+        return Sniffed::Known(Format::Cur);
+    }
+    if let [b'P', b'1'..=b'6' | b'f', space, ..] = bytes
         && (space.is_ascii_whitespace() || *space == b'#')
     {
         return Sniffed::Known(Format::Pnm);
@@ -88,8 +104,11 @@ pub(super) fn sniff(bytes: &[u8]) -> Sniffed {
     if let Some(text) = text(bytes) {
         return text;
     }
-    if bytes.ends_with(b"TRUEVISION-XFILE.\0") {
-        return Sniffed::Unsupported("TGA");
+    if tga::is_tga(bytes) {
+        return Sniffed::Known(Format::Tga);
+    }
+    if bytes.ends_with(tga::FOOTER) {
+        return Sniffed::Unsupported("TGA of a type that Pillow does not read");
     }
     if bytes.iter().all(|&b| b == 0) {
         return Sniffed::NotAnImage(format!("{} zero bytes", bytes.len()));

@@ -3,11 +3,21 @@
 //! Still pictures are decoded straight to RGB, which drops alpha and keeps hidden colours; an animation goes through
 //! libwebp's frame compositor, as in Pillow, for its first frame.
 
-use super::{DecodeError, DecodeOptions, Decoded, Format, check_size, finish, first_of, zeros};
-use crate::Image;
+use super::limits::{check_memory, zeros};
+use super::picture::{Channel, Picture, Samples, admit, first_of};
+use super::tail::behind_the_end;
+use super::{DecodeError, DecodeOptions, Decoded, Format, ifd};
 use libwebp_sys as sys;
 use std::ffi::c_int;
 use sys::VP8StatusCode;
+
+/// What the chunks hold besides pixels.
+struct Chunks<'a> {
+    orientation: u8,
+    profile: Option<&'a [u8]>,
+    /// Whether any picture in the file is lossless, for which libwebp keeps four bytes a pixel.
+    lossless: bool,
+}
 
 /// Decodes a still picture or the first frame of an animation.
 pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, DecodeError> {
@@ -17,37 +27,101 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, D
     let early_end = (missing > 0).then(|| format!("{missing} of {declared} bytes are missing"));
 
     let features = features(bytes)?;
-    let (width, height) = (features.width as u32, features.height as u32);
-    check_size(format, u64::from(width), u64::from(height), options)?;
+    let size = (features.width as u32, features.height as u32);
+    let (width, height) = (u64::from(size.0), u64::from(size.1));
+    let (alpha, animated) = (features.has_alpha != 0, features.has_animation != 0);
+    let chunks = walk(bytes);
+    let pixels = width * height;
+    // Our three bytes; libwebp's canvas, its copy for the next frame and a frame; its pixels of a lossless picture.
+    let working = pixels * (3 + 12 * u64::from(animated) + 4 * u64::from(chunks.lossless));
+    admit(format, (width, height), working, chunks.orientation, options)?;
     if let Some(detail) = &early_end
         && !options.allow_truncated
     {
         return Err(DecodeError::Truncated { format, detail: detail.clone() });
     }
+    let refuse = |status| refuse(status, working);
     let mut warnings = Vec::new();
-    let data = if features.has_animation != 0 {
+    let (data, alpha) = if animated {
         if let Some(detail) = early_end {
             let detail = format!("{detail}; an animation is not read in part");
             return Err(DecodeError::Truncated { format, detail });
         }
-        let (data, frames) = first_frame(bytes, (width, height))?;
+        let (data, opacity, frames) = first_frame(bytes, size)?;
         if frames > 1 {
             warnings.push(first_of(frames, "frames"));
         }
-        data
+        (data, Channel::when(alpha, options, || Ok(opacity))?)
     } else {
-        let mut data = zeros(format, 3 * u64::from(width) * u64::from(height))?;
-        let status = still(bytes, (width, height), &mut data, early_end.is_some());
-        match status {
+        let mut data = zeros(format, 3 * pixels)?;
+        let layout = Layout { mode: sys::WEBP_CSP_MODE::MODE_RGB, channels: 3 };
+        match still(bytes, size, layout, &mut data, early_end.is_some()) {
             VP8StatusCode::VP8_STATUS_OK => {}
             VP8StatusCode::VP8_STATUS_SUSPENDED if early_end.is_some() => {}
             other => return Err(refuse(other)),
         }
-        data
+        let alpha = Channel::when(alpha, options, || opacity(bytes, size, early_end.is_some(), options))?;
+        (data, alpha)
     };
-    let image = Image::new(width, height, data)
-        .map_err(|error| DecodeError::Corrupt { format, detail: error.to_string() })?;
-    finish(format, image, warnings, early_end, options)
+    if let Some(rest) = usize::try_from(declared + (declared & 1)).ok().and_then(|end| bytes.get(end..)) {
+        warnings.extend(behind_the_end(rest));
+    }
+    Picture {
+        format,
+        size,
+        samples: Samples::Rgb(data),
+        gray: false,
+        alpha,
+        profile: chunks.profile.map(<[u8]>::to_vec),
+        orientation: chunks.orientation,
+        warnings,
+        early_end,
+    }
+    .finish(options)
+}
+
+/// The alpha of a still picture: a second pass, to four bytes a pixel.
+fn opacity(
+    bytes: &[u8],
+    size: (u32, u32),
+    partial: bool,
+    options: &DecodeOptions,
+) -> Result<Vec<u8>, DecodeError> {
+    let pixels = u64::from(size.0) * u64::from(size.1);
+    let needed = pixels * (3 + 4 + 4);
+    check_memory(Format::WebP, needed, options)?;
+    let mut rgba = zeros(Format::WebP, 4 * pixels)?;
+    let layout = Layout { mode: sys::WEBP_CSP_MODE::MODE_RGBA, channels: 4 };
+    match still(bytes, size, layout, &mut rgba, partial) {
+        VP8StatusCode::VP8_STATUS_OK | VP8StatusCode::VP8_STATUS_SUSPENDED => {}
+        other => return Err(refuse(other, needed)),
+    }
+    let mut alpha = zeros(Format::WebP, pixels)?;
+    for (alpha, pixel) in alpha.iter_mut().zip(rgba.chunks_exact(4)) {
+        *alpha = pixel[3];
+    }
+    Ok(alpha)
+}
+
+/// Goes from chunk to chunk.
+fn walk(bytes: &[u8]) -> Chunks<'_> {
+    let mut found = Chunks { orientation: 1, profile: None, lossless: false };
+    let mut at = 12usize;
+    while let Some(head) = at.checked_add(8).and_then(|end| bytes.get(at..end)) {
+        let length = u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;
+        let body = &bytes[at + 8..(at + 8).saturating_add(length).min(bytes.len())];
+        match &head[..4] {
+            b"EXIF" => found.orientation = ifd::orientation(body),
+            b"ICCP" => found.profile = Some(body),
+            b"VP8L" => found.lossless = true,
+            // A frame: 16 bytes of its own, then chunks.
+            b"ANMF" => found.lossless |= body.get(16..20) == Some(b"VP8L"),
+            _ => {}
+        }
+        // Chunks are padded to an even length.
+        at = (at + 8).saturating_add(length).saturating_add(length & 1);
+    }
+    found
 }
 
 /// The header: canvas size, alpha, animation.
@@ -64,23 +138,38 @@ fn features(bytes: &[u8]) -> Result<sys::WebPBitstreamFeatures, DecodeError> {
     let status = unsafe { sys::WebPGetFeatures(bytes.as_ptr(), bytes.len(), &mut features) };
     match status {
         VP8StatusCode::VP8_STATUS_OK if features.width > 0 && features.height > 0 => Ok(features),
-        VP8StatusCode::VP8_STATUS_OK => Err(refuse(VP8StatusCode::VP8_STATUS_BITSTREAM_ERROR)),
-        other => Err(refuse(other)),
+        VP8StatusCode::VP8_STATUS_OK => Err(refuse(VP8StatusCode::VP8_STATUS_BITSTREAM_ERROR, 0)),
+        other => Err(refuse(other, 0)),
     }
 }
 
-/// Decodes a still picture into `data` (`[height][width][3]`); with `partial`, as far as the bytes reach.
-fn still(bytes: &[u8], (width, height): (u32, u32), data: &mut [u8], partial: bool) -> VP8StatusCode {
+/// An order of bytes that libwebp writes, and how many they are for a pixel.
+#[derive(Clone, Copy)]
+struct Layout {
+    mode: sys::WEBP_CSP_MODE,
+    channels: u64,
+}
+
+/// Decodes a still picture into `data` (`[height][width][channels]`); with `partial`, as far as the bytes reach.
+fn still(
+    bytes: &[u8],
+    (width, height): (u32, u32),
+    layout: Layout,
+    data: &mut [u8],
+    partial: bool,
+) -> VP8StatusCode {
     let Ok(mut config) = sys::WebPDecoderConfig::new() else {
         return VP8StatusCode::VP8_STATUS_INVALID_PARAM;
     };
-    let (Ok(stride), Ok(rows)) = (c_int::try_from(3 * u64::from(width)), usize::try_from(height)) else {
+    let (Ok(stride), Ok(rows)) =
+        (c_int::try_from(layout.channels * u64::from(width)), usize::try_from(height))
+    else {
         return VP8StatusCode::VP8_STATUS_INVALID_PARAM;
     };
     if data.len() != rows * stride as usize {
         return VP8StatusCode::VP8_STATUS_INVALID_PARAM;
     }
-    config.output.colorspace = sys::WEBP_CSP_MODE::MODE_RGB;
+    config.output.colorspace = layout.mode;
     config.output.is_external_memory = 1;
     config.output.width = width as c_int;
     config.output.height = height as c_int;
@@ -102,11 +191,12 @@ fn still(bytes: &[u8], (width, height): (u32, u32), data: &mut [u8], partial: bo
     }
 }
 
-/// The first composited frame of an animation as RGB, and the number of frames.
-fn first_frame(bytes: &[u8], size: (u32, u32)) -> Result<(Vec<u8>, u32), DecodeError> {
+/// The first composited frame of an animation as RGB, its alpha, and the number of frames.
+fn first_frame(bytes: &[u8], size: (u32, u32)) -> Result<(Vec<u8>, Vec<u8>, u32), DecodeError> {
     let format = Format::WebP;
     let pixels = u64::from(size.0) * u64::from(size.1);
     let mut rgb = zeros(format, 3 * pixels)?;
+    let mut alpha = zeros(format, pixels)?;
     let data = sys::WebPData { bytes: bytes.as_ptr(), size: bytes.len() };
     let corrupt = |detail: &str| DecodeError::Corrupt { format, detail: detail.to_owned() };
     let mut options = sys::WebPAnimDecoderOptions {
@@ -140,10 +230,11 @@ fn first_frame(bytes: &[u8], size: (u32, u32)) -> Result<(Vec<u8>, u32), DecodeE
     // SAFETY: the library's canvas is `canvas_width * canvas_height` RGBA pixels (compared with `size` just above)
     // and stays as it is until the next call on the decoder, which is not made while the slice lives.
     let rgba = unsafe { std::slice::from_raw_parts(canvas, 4 * pixels as usize) };
-    for (out, pixel) in rgb.chunks_exact_mut(3).zip(rgba.chunks_exact(4)) {
+    for ((out, alpha), pixel) in rgb.chunks_exact_mut(3).zip(&mut alpha).zip(rgba.chunks_exact(4)) {
         out.copy_from_slice(&pixel[..3]);
+        *alpha = pixel[3];
     }
-    Ok((rgb, info.frame_count))
+    Ok((rgb, alpha, info.frame_count))
 }
 
 /// An animation decoder that is freed when dropped.
@@ -156,8 +247,8 @@ impl Drop for AnimDecoder {
     }
 }
 
-/// Names libwebp's status.
-fn refuse(status: VP8StatusCode) -> DecodeError {
+/// Names libwebp's status; `working` is what it may have asked for.
+fn refuse(status: VP8StatusCode, working: u64) -> DecodeError {
     let format = Format::WebP;
     let corrupt = |detail: &str| DecodeError::Corrupt { format, detail: detail.to_owned() };
     match status {
@@ -167,7 +258,7 @@ fn refuse(status: VP8StatusCode) -> DecodeError {
         VP8StatusCode::VP8_STATUS_UNSUPPORTED_FEATURE => {
             DecodeError::Unsupported { found: "WebP with a feature that libwebp does not read".to_owned() }
         }
-        VP8StatusCode::VP8_STATUS_OUT_OF_MEMORY => corrupt("libwebp had no memory for it"),
+        VP8StatusCode::VP8_STATUS_OUT_OF_MEMORY => DecodeError::OutOfMemory { format, bytes: working },
         _ => corrupt("libwebp finds its bitstream invalid"),
     }
 }
@@ -182,10 +273,14 @@ mod tests {
     #[test]
     fn a_buffer_of_another_size_is_refused_before_the_library_writes() {
         let mut data = vec![0; 6];
-        assert!(matches!(still(TINY, (2, 1), &mut data, false), VP8StatusCode::VP8_STATUS_OK));
+        let layout = Layout { mode: sys::WEBP_CSP_MODE::MODE_RGB, channels: 3 };
+        let status = still(TINY, (2, 1), layout, &mut data, false);
+        assert!(matches!(status, VP8StatusCode::VP8_STATUS_OK));
         assert_eq!(data, [255, 0, 0, 0, 0, 255]);
-        assert!(matches!(still(TINY, (3, 1), &mut data, false), VP8StatusCode::VP8_STATUS_INVALID_PARAM));
-        assert!(!matches!(still(TINY, (1, 2), &mut data, false), VP8StatusCode::VP8_STATUS_OK));
+        let status = still(TINY, (3, 1), layout, &mut data, false);
+        assert!(matches!(status, VP8StatusCode::VP8_STATUS_INVALID_PARAM));
+        let status = still(TINY, (1, 2), layout, &mut data, false);
+        assert!(!matches!(status, VP8StatusCode::VP8_STATUS_OK));
     }
 
     #[test]

@@ -38,6 +38,24 @@ pub(crate) fn json(name: &str) -> Value {
     serde_json::from_slice(&fs_err::read(fixtures().join(name)).unwrap()).unwrap()
 }
 
+/// Sets a field of a TIFF's first directory to one number of 2 bytes.
+pub(crate) fn set_tiff_field(bytes: &mut [u8], tag: u16, value: u16) {
+    let big = bytes.starts_with(b"MM");
+    let two = |bytes: &[u8], at: usize| match big {
+        true => u16::from_be_bytes([bytes[at], bytes[at + 1]]),
+        false => u16::from_le_bytes([bytes[at], bytes[at + 1]]),
+    };
+    // The offset's lower half is enough for files of this size.
+    let directory = usize::from(two(bytes, if big { 6 } else { 4 }));
+    let entries = (0..usize::from(two(bytes, directory))).map(|i| directory + 2 + 12 * i);
+    let entry = entries.into_iter().find(|&entry| two(bytes, entry) == tag).unwrap();
+    let store = |value: u16| if big { value.to_be_bytes() } else { value.to_le_bytes() };
+    let count = if big { [0, 0, 0, 1] } else { [1, 0, 0, 0] };
+    bytes[entry + 2..entry + 4].copy_from_slice(&store(3));
+    bytes[entry + 4..entry + 8].copy_from_slice(&count);
+    bytes[entry + 8..entry + 10].copy_from_slice(&store(value));
+}
+
 /// Two numbers of a JSON list.
 pub(crate) fn pair(value: &Value) -> (u32, u32) {
     (number(&value[0]) as u32, number(&value[1]) as u32)

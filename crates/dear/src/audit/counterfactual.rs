@@ -133,7 +133,7 @@ fn swap(
         let stored: Vec<_> = batch
             .par_iter()
             .map(|image| {
-                let (_, pixels) = read(image.sample).ok()?;
+                let (_, pixels) = read(image.sample, &options.decode).ok()?;
                 Some(chain.apply(&pixels, options.seed, image.seen.sha256.as_bytes()).ok()?.image)
             })
             .collect();

@@ -1,6 +1,6 @@
 //! From image files to a [`Sample`].
 
-use dear_image::Chain;
+use dear_image::{Chain, DecodeOptions};
 
 use super::{Sample, Scored};
 use crate::detector::Detector;
@@ -9,7 +9,7 @@ use crate::head::Head;
 use crate::observe::Observer;
 use crate::probe::Refused;
 use crate::store::{Row, Store};
-use crate::views::{self, Source};
+use crate::views::{self, Source, WholeOptions};
 
 /// Images to calibrate on.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +24,8 @@ pub struct Images<'a> {
     pub chains: &'a [Chain],
     /// Seed of what chains draw.
     pub seed: u64,
+    /// How files become pixels.
+    pub decode: DecodeOptions,
 }
 
 /// Score whole images with `head` on the detector's features, which go through the store. An image that is refused under
@@ -38,7 +40,8 @@ pub fn score(
     store: &Store,
     observer: &dyn Observer,
 ) -> Result<(Sample, Vec<Refused>), Error> {
-    let rows = views::whole(detector, store, images.sources, images.chains, images.seed, observer)?;
+    let options = WholeOptions { seed: images.seed, decode: images.decode };
+    let rows = views::whole(detector, store, images.sources, images.chains, options, observer)?;
     let (mut scored, mut refused) = (Vec::new(), Vec::new());
     for (index, source) in images.sources.iter().enumerate() {
         let of_image: Vec<&Row> = rows.iter().filter_map(|rows| rows.get(index)).collect();

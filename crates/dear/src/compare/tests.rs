@@ -19,6 +19,7 @@ fn record(i: usize, logit: Option<f64>) -> ImageRecord {
         scene: None,
         chain: "clean".to_owned(),
         status: "scored".to_owned(),
+        warning: None,
         error: None,
         message: None,
         logits: BTreeMap::from([("mini".to_owned(), logit)]),

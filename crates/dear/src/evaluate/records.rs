@@ -19,6 +19,7 @@ pub fn records(scores: &Scores) -> Vec<ImageRecord> {
     for (c, chain) in scores.chains.iter().enumerate() {
         for (i, image) in scores.images.iter().enumerate() {
             let error = (0..scores.systems.len()).find_map(|s| scores.refusals.get(&(c, s, i)));
+            let warning = scores.warnings.get(&i);
             let logits = scores.systems.iter().enumerate().map(|(s, system)| {
                 (system.name.clone(), Some(scores.logits[c][s][i]).filter(|logit| logit.is_finite()))
             });
@@ -31,7 +32,8 @@ pub fn records(scores: &Scores) -> Vec<ImageRecord> {
                 split: image.split.clone(),
                 scene: scores.scenes_known.then(|| image.group.clone()),
                 chain: chain.clone(),
-                status: if error.is_none() { "scored" } else { "refused" }.to_owned(),
+                status: status(error.is_none(), warning).to_owned(),
+                warning: warning.filter(|_| error.is_none()).cloned(),
                 error: error.map(|(kind, _)| kind.clone()),
                 message: error.map(|(_, message)| message.clone()),
                 logits: logits.collect(),
@@ -39,6 +41,14 @@ pub fn records(scores: &Scores) -> Vec<ImageRecord> {
         }
     }
     records
+}
+
+fn status(scored: bool, warning: Option<&String>) -> &'static str {
+    match (scored, warning) {
+        (true, None) => "scored",
+        (true, Some(_)) => "scored_with_warning",
+        (false, _) => "refused",
+    }
 }
 
 /// One row for each chain, image and system, as Parquet: `records.parquet`.
@@ -81,8 +91,12 @@ pub fn records_parquet(evaluation: &Evaluation, scores: &Scores) -> Result<Vec<u
         (
             "status",
             text(&|c, i, s| {
-                Some(if scores.logits[c][s][i].is_finite() { "scored" } else { "refused" }.to_owned())
+                Some(status(scores.logits[c][s][i].is_finite(), scores.warnings.get(&i)).to_owned())
             }),
+        ),
+        (
+            "warning",
+            text(&|c, i, s| scores.warnings.get(&i).filter(|_| scores.logits[c][s][i].is_finite()).cloned()),
         ),
         ("error", text(&|c, i, s| Some(scores.refusals.get(&(c, s, i))?.0.clone()))),
         ("message", text(&|c, i, s| Some(scores.refusals.get(&(c, s, i))?.1.clone()))),

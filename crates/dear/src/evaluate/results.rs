@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use dear_image::DecodeOptions;
 use serde::{Deserialize, Serialize};
 
 use crate::bootstrap::{BootstrapOptions, Interval};
@@ -20,11 +21,18 @@ pub struct EvaluateOptions {
     pub bootstrap: BootstrapOptions,
     /// Share of real images that may be accused, for sentences and operating points. Default 0.05.
     pub target_fpr: f64,
+    /// How image files become pixels.
+    pub decode: DecodeOptions,
 }
 
 impl Default for EvaluateOptions {
     fn default() -> Self {
-        Self { seed: 0, bootstrap: BootstrapOptions::default(), target_fpr: 0.05 }
+        Self {
+            seed: 0,
+            bootstrap: BootstrapOptions::default(),
+            target_fpr: 0.05,
+            decode: DecodeOptions::default(),
+        }
     }
 }
 
@@ -422,8 +430,11 @@ pub struct ImageRecord {
     pub scene: Option<String>,
     /// Chain.
     pub chain: String,
-    /// `scored`, or `refused` where any detector refused it.
+    /// `scored`, `scored_with_warning`, or `refused` where any detector refused it.
     pub status: String,
+    /// What should be known of a scored image's file, joined by `; `; null where nothing is, or where it is not known.
+    #[serde(default)]
+    pub warning: Option<String>,
     /// Kind of error, null if scored.
     pub error: Option<String>,
     /// The error in words, null if scored.

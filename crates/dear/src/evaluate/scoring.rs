@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::conditions::Conditions;
-use super::results::System;
+use super::results::{EvaluateOptions, System};
 use crate::backbone::Metadata;
 use crate::dataset::Dataset;
 use crate::detector::Detector;
@@ -13,7 +13,7 @@ use crate::observe::Observer;
 use crate::scan::exact_bytes;
 use crate::scores::{ScoredImage, Scores};
 use crate::store::Store;
-use crate::views::{self, Source};
+use crate::views::{self, Source, WholeOptions};
 
 /// Score every image of `dataset` under every chain with every head that `detectors` carry.
 ///
@@ -24,7 +24,7 @@ pub(super) fn score(
     dataset: &Dataset,
     conditions: &Conditions,
     store: &Store,
-    seed: u64,
+    options: &EvaluateOptions,
     observer: &dyn Observer,
 ) -> Result<Scores, Error> {
     let sources: Vec<Source> = dataset
@@ -62,8 +62,9 @@ pub(super) fn score(
     let systems = systems(detectors);
     let (chains, count) = (&conditions.chains, images.len());
     let mut logits = vec![vec![vec![f64::NAN; count]; systems.len()]; chains.len()];
-    let mut refusals = BTreeMap::new();
-    views::each_whole(&backbones, store, &sources, chains, seed, observer, |place, facts, row| {
+    let (mut refusals, mut warnings) = (BTreeMap::new(), BTreeMap::new());
+    let whole = WholeOptions { seed: options.seed, decode: options.decode };
+    views::each_whole(&backbones, store, &sources, chains, whole, observer, |place, facts, row| {
         let backbone = backbones[place.detector].backbone_sha256();
         for (s, (_, detector, head)) in systems.iter().enumerate() {
             if detector.backbone_sha256() != backbone {
@@ -75,6 +76,9 @@ pub(super) fn score(
                     refusals.insert((place.chain, s, place.image), error.clone());
                 }
             }
+        }
+        if let Some(warning) = row.warning {
+            warnings.insert(place.image, warning);
         }
         let image = &mut images[place.image];
         image.sha256 = row.sha256;
@@ -90,6 +94,7 @@ pub(super) fn score(
         systems: systems.into_iter().map(|(system, _, _)| system).collect(),
         logits,
         refusals,
+        warnings,
         scenes_known: dataset.scenes_known,
     })
 }

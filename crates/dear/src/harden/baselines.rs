@@ -190,6 +190,7 @@ mod tests {
             view: 0,
             chain: String::new(),
             error: None,
+            warning: None,
             mask_share: Some(0.5),
             pooled: vec![0.5; channels],
             moments: Some(RegionMoments {

@@ -10,7 +10,7 @@ use super::{Inpainter, InpainterKind, MaskOptions, compose, mask};
 use crate::dataset::stem;
 use crate::error::Error;
 use crate::evaluate::counted;
-use crate::files::{sha256_hex, write_atomic};
+use crate::files::{read_image, sha256_hex, write_atomic};
 use crate::observe::{Event, Observer};
 
 /// How probes are made.
@@ -71,6 +71,7 @@ pub fn make(
     images: &[PathBuf],
     inpainter: &dyn Inpainter,
     options: &ProbeOptions,
+    decoding: &DecodeOptions,
     out: &Path,
     observer: &dyn Observer,
 ) -> Result<(Vec<Made>, Vec<Refused>), Error> {
@@ -90,18 +91,18 @@ pub fn make(
             write_journal(&journal, made.iter().chain(known.values()))?;
             return Err(Error::Interrupted);
         }
-        let bytes = match fs_err::read(path) {
+        let bytes = match read_image(path, decoding) {
             Ok(bytes) => bytes,
             Err(error) => {
                 let path = path.display().to_string();
-                refused.push(Refused { path, kind: "unreadable".to_owned(), message: error.to_string() });
+                refused.push(Refused { path, kind: error.kind.to_owned(), message: error.message });
                 observer.event(Event::Advanced { by: 1 });
                 continue;
             }
         };
         let stem = stem(path);
         let source_sha256 = sha256_hex(&bytes);
-        let key = key(&source_sha256, inpainter, options);
+        let key = key(&source_sha256, inpainter, options, decoding);
         let (image_file, mask_file) =
             (out.join(format!("{stem}_inpaint.png")), out.join(format!("{stem}_mask.png")));
         let row = known.remove(&stem);
@@ -113,7 +114,7 @@ pub fn make(
         }
         match finished {
             Some(row) => made.push(row),
-            None => match decode(&bytes, &DecodeOptions::default()) {
+            None => match decode(&bytes, decoding) {
                 Err(error) => refused.push(Refused {
                     path: path.display().to_string(),
                     kind: error.kind().as_str().to_owned(),
@@ -181,9 +182,14 @@ pub fn make(
     Ok((made, refused))
 }
 
-fn key(source_sha256: &str, inpainter: &dyn Inpainter, options: &ProbeOptions) -> String {
-    let parts =
-        serde_json::json!([1, source_sha256, inpainter.kind(), inpainter.describe(), "sharp", options]);
+fn key(
+    source_sha256: &str,
+    inpainter: &dyn Inpainter,
+    options: &ProbeOptions,
+    decoding: &DecodeOptions,
+) -> String {
+    let (kind, detail) = (inpainter.kind(), inpainter.describe());
+    let parts = serde_json::json!([2, source_sha256, kind, detail, "sharp", options, decoding]);
     sha256_hex(parts.to_string().as_bytes())
 }
 

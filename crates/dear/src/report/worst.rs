@@ -11,7 +11,7 @@ use crate::detector::{Detector, Evidence};
 use crate::error::Error;
 use crate::evaluate::ImageRecord;
 use crate::explain::{Scale, overlay};
-use crate::files::sha256_hex;
+use crate::files::{read_image, sha256_hex};
 
 /// Longer side of a picture in the report, in pixels.
 const SIDE: u32 = 256;
@@ -25,11 +25,13 @@ pub struct WorstOptions {
     pub threshold: f64,
     /// Seed of the evaluation, for chains that draw.
     pub seed: u64,
+    /// How image files become pixels.
+    pub decode: DecodeOptions,
 }
 
 impl Default for WorstOptions {
     fn default() -> Self {
-        Self { each: 4, threshold: 0.0, seed: 0 }
+        Self { each: 4, threshold: 0.0, seed: 0, decode: DecodeOptions::default() }
     }
 }
 
@@ -48,7 +50,7 @@ pub fn worst_errors(
     options: &WorstOptions,
 ) -> Result<Vec<Example>, Error> {
     let chosen = worst(system, dataset, records, chain, options);
-    let mut made = examples(&[("evidence", detector)], dataset, &chosen, options.seed)?;
+    let mut made = examples(&[("evidence", detector)], dataset, &chosen, options.seed, &options.decode)?;
     for example in &mut made {
         example.wrong = Some(system.to_owned());
     }
@@ -96,6 +98,7 @@ pub fn examples(
     dataset: &Dataset,
     records: &[&ImageRecord],
     seed: u64,
+    options: &DecodeOptions,
 ) -> Result<Vec<Example>, Error> {
     let samples: BTreeMap<&str, &Sample> =
         dataset.samples.iter().map(|sample| (sample.key.as_str(), sample)).collect();
@@ -107,7 +110,7 @@ pub fn examples(
         let Some(sample) = samples.get(record.path.as_str()) else { continue };
         let mut maps = Vec::new();
         if !with_maps.is_empty() {
-            let image = as_scored(sample, record, seed)?;
+            let image = as_scored(sample, record, seed, options)?;
             for (_, detector) in &with_maps {
                 maps.push(detector.evidence(&image)?);
             }
@@ -117,7 +120,7 @@ pub fn examples(
     let scale = Scale::of(open.iter().flat_map(|(_, _, maps)| maps));
     open.iter()
         .map(|(record, sample, maps)| {
-            let image = as_scored(sample, record, seed)?;
+            let image = as_scored(sample, record, seed, options)?;
             let mut images = vec![picture("as scored", &image)?];
             for ((caption, detector), evidence) in with_maps.iter().zip(maps) {
                 images
@@ -138,11 +141,16 @@ pub fn examples(
 }
 
 /// The image under the record's chain, drawn as the evaluation drew it.
-fn as_scored(sample: &Sample, record: &ImageRecord, seed: u64) -> Result<Image, Error> {
+fn as_scored(
+    sample: &Sample,
+    record: &ImageRecord,
+    seed: u64,
+    options: &DecodeOptions,
+) -> Result<Image, Error> {
     let named = |error: &dyn std::fmt::Display| Error::Options(format!("{}: {error}", record.path));
     let chain = Chain::parse(&record.chain).map_err(|error| named(&error))?;
-    let bytes = fs_err::read(&sample.path)?;
-    let image = decode(&bytes, &DecodeOptions::default()).map_err(|error| named(&error))?.image;
+    let bytes = read_image(&sample.path, options).map_err(|error| named(&error))?;
+    let image = decode(&bytes, options).map_err(|error| named(&error))?.image;
     Ok(chain.apply(&image, seed, sha256_hex(&bytes).as_bytes()).map_err(|error| named(&error))?.image)
 }
 
@@ -172,6 +180,7 @@ mod tests {
             scene: None,
             chain: chain.to_owned(),
             status: "scored".to_owned(),
+            warning: None,
             error: None,
             message: None,
             logits: BTreeMap::from([("mini".to_owned(), logit), ("other".to_owned(), Some(9.0))]),
@@ -255,10 +264,15 @@ mod tests {
             assert_ne!(pictures[0], pictures[1]);
         }
         let shown = [&records[0]];
-        let plain = examples(&[], &dataset, &shown, 0).unwrap();
+        let plain = examples(&[], &dataset, &shown, 0, &options.decode).unwrap();
         assert_eq!((plain[0].full, plain[0].images.len(), plain[0].wrong.as_deref()), (None, 1, None));
         let broken = record("real/a.png", Label::Real, "nonsense(1)", None);
-        assert!(examples(&[], &dataset, &[&broken], 0).unwrap_err().to_string().starts_with("real/a.png: "));
+        assert!(
+            examples(&[], &dataset, &[&broken], 0, &options.decode)
+                .unwrap_err()
+                .to_string()
+                .starts_with("real/a.png: ")
+        );
     }
 
     fn decoded(picture: &Picture) -> Image {

@@ -158,6 +158,7 @@ pub(super) fn join(
         systems: systems.into_iter().map(system).collect(),
         logits,
         refusals,
+        warnings: BTreeMap::new(),
         scenes_known,
     };
     Ok((scores, ScoreOrigin { files, unit: declared, warnings }, left_out))

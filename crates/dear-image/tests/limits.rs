@@ -1,0 +1,197 @@
+//! Limits of memory, also those of the machine: a refusal, never the end of the process.
+
+// clippy.toml allows this in tests, and does not see that these files are.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use dear_image::{DecodeErrorKind, DecodeOptions, Orientation, decode};
+use std::path::Path;
+use std::process::{Command, Output};
+use support::{fixtures, set_tiff_field};
+
+fn file(name: &str) -> Vec<u8> {
+    fs_err::read(fixtures().join("decode").join(name)).unwrap()
+}
+
+/// A PNG of zeros; `bytes` is what a pixel takes, grey or RGB.
+fn black(width: u32, height: u32, bytes: u32) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut encoder = png::Encoder::new(&mut out, width, height);
+    encoder.set_color(if bytes == 1 { png::ColorType::Grayscale } else { png::ColorType::Rgb });
+    encoder.set_compression(png::Compression::Fast);
+    let mut writer = encoder.write_header().unwrap();
+    let mut stream = writer.stream_writer().unwrap();
+    let row = vec![0; (bytes * width) as usize];
+    for _ in 0..height {
+        std::io::Write::write_all(&mut stream, &row).unwrap();
+    }
+    stream.finish().unwrap();
+    writer.finish().unwrap();
+    out
+}
+
+/// The header of a PNG of 60000 x 60000 pixels, and next to nothing behind it.
+fn header_of_a_gigapixel() -> Vec<u8> {
+    let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\xea\x60\0\0\xea\x60\x08\x02\0\0\0".to_vec();
+    bytes.extend([0; 4]);
+    bytes.extend(*b"\0\0\0\x09IDAT\x78\x9c\x63\0\0\0\0\xff\xffabcd\0\0\0\0IEND\xae\x42\x60\x82");
+    bytes
+}
+
+/// A progressive JPEG whose header claims 12000 x 12000 pixels.
+fn large_progressive() -> Vec<u8> {
+    let mut bytes = file("progressive.jpg");
+    let frame = bytes.windows(2).position(|two| two == [0xff, 0xc2]).unwrap();
+    bytes[frame + 5..frame + 9].copy_from_slice(&[0x2e, 0xe0, 0x2e, 0xe0]);
+    bytes
+}
+
+/// What the child below does; it is run by the test after it, never by itself.
+#[test]
+#[ignore = "the child of a_machine_without_memory_gives_errors"]
+fn child() {
+    let path = std::env::var("DEAR_TEST_FILE").unwrap();
+    let bytes = fs_err::read(Path::new(&path)).unwrap();
+    let options = DecodeOptions {
+        max_pixels: u64::MAX,
+        max_memory: u64::MAX,
+        allow_truncated: true,
+        orientation: Orientation::Apply,
+        ..DecodeOptions::default()
+    };
+    match decode(&bytes, &options) {
+        Ok(decoded) => println!("decoded {:?}", decoded.image),
+        Err(error) => println!("refused as {}: {error}", error.kind().as_str()),
+    }
+}
+
+/// This test's program again, with 600 MB of address space.
+#[cfg(target_os = "linux")]
+fn with_little_memory(path: &Path) -> Output {
+    Command::new("sh")
+        .args(["-c", "ulimit -v 600000 && exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "child", "--ignored", "--nocapture", "--test-threads=1"])
+        .env("DEAR_TEST_FILE", path)
+        .env("MALLOC_ARENA_MAX", "2")
+        .output()
+        .unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_machine_without_memory_gives_errors() {
+    let folder = std::env::temp_dir().join(format!("dear-limits-{}", std::process::id()));
+    fs_err::create_dir_all(&folder).unwrap();
+    let cases = [
+        ("20000 x 20000 png", black(20_000, 20_000, 3), "refused as too_large: png needs "),
+        ("60000 x 60000 header", header_of_a_gigapixel(), "refused as too_large: png needs "),
+        ("progressive jpeg", large_progressive(), "refused as too_large: jpeg needs "),
+        ("small png", file("rgb.png"), "decoded Image(61 x 37)"),
+    ];
+    for (name, bytes, said) in cases {
+        assert!(bytes.len() < 2_000_000, "{name}: {}", bytes.len());
+        let path = folder.join(name);
+        fs_err::write(&path, bytes).unwrap();
+        let output = with_little_memory(&path);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{name}: {text} {output:?}");
+        assert!(text.contains(said), "{name}: {text}");
+        assert!(!said.starts_with("refused") || text.contains("would not give"), "{name}: {text}");
+    }
+    fs_err::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn a_large_grey_photograph_is_read_and_a_bomb_is_not() {
+    // Pillow refuses 192 megapixels; the limit here is in pixels, and 187 kB of file are no reason.
+    let decoded = decode(&black(16_000, 12_000, 1), &DecodeOptions::default()).unwrap();
+    assert_eq!(decoded.image.size(), (16_000, 12_000));
+    let error = decode(&black(20_000, 20_000, 3), &DecodeOptions::default()).unwrap_err();
+    let said = "png of 20000 x 20000 = 400.0 megapixels exceeds the limit of 200.0 megapixels";
+    assert_eq!(error.to_string(), said);
+}
+
+#[test]
+fn memory_limits_come_in_pairs_for_every_format() {
+    for name in [
+        "420.jpg",
+        "progressive.jpg",
+        "cmyk_adobe.jpg",
+        "rgb.png",
+        "lossless.webp",
+        "animated.webp",
+        "palette.gif",
+        "rgba.bmp",
+        "lzw.tif",
+        "planar.tif",
+        "orientation6.tif",
+        "rgb.pnm",
+        "rgba.ico",
+        "rgb.cur",
+        "rgba.tga",
+    ] {
+        let bytes = file(name);
+        let with = |max_memory| decode(&bytes, &DecodeOptions { max_memory, ..DecodeOptions::default() });
+        let error = with(1 << 20).unwrap_err();
+        assert_eq!(error.kind(), DecodeErrorKind::TooLarge, "{name}: {error}");
+        // The message says how much is enough.
+        let text = error.to_string();
+        let needed: u64 = text.split(' ').find_map(|word| word.parse().ok()).unwrap();
+        assert!(with(needed).is_ok(), "{name}: {text}");
+        assert!(with(needed - 1).is_err(), "{name}: {text}");
+    }
+}
+
+#[test]
+fn the_default_memory_admits_200_megapixels_of_every_photograph() {
+    // Headers alone; a file that has no pixels behind its header is truncated, and not too large.
+    let mut progressive = large_progressive();
+    let frame = progressive.windows(2).position(|two| two == [0xff, 0xc2]).unwrap();
+    progressive[frame + 5..frame + 9].copy_from_slice(&[0x2e, 0xe0, 0x40, 0x00]);
+    let plenty = DecodeOptions::default();
+    // 12000 x 16384 pixels, no subsampling counted: 3 bytes of RGB and 6 of coefficients each.
+    assert!(9 * 12_000 * 16_384 < plenty.max_memory);
+    // WebP: at most 16383 x 12207 pixels, 3 bytes of RGB, 12 of the compositor, 4 of a lossless frame.
+    assert!(19 * 200_000_000 < plenty.max_memory);
+    match decode(&progressive, &plenty) {
+        Ok(_) => {}
+        Err(error) => assert_ne!(error.kind(), DecodeErrorKind::TooLarge, "{error}"),
+    }
+}
+
+#[test]
+fn turning_a_picture_has_the_same_limits() {
+    // The headers of files that ask to be turned, changed to 60000 x 60000.
+    let mut jpeg = file("turn6.jpg");
+    let frame = jpeg.windows(2).position(|two| two == [0xff, 0xc0]).unwrap();
+    jpeg[frame + 5..frame + 9].copy_from_slice(&[0xea, 0x60, 0xea, 0x60]);
+    let mut png = file("turn6.png");
+    png[16..24].copy_from_slice(&[0, 0, 0xea, 0x60, 0, 0, 0xea, 0x60]);
+    let mut webp = file("turn6.webp");
+    // WebP holds 16383 each way at most, twice in its header.
+    webp[24..30].copy_from_slice(&[0xfe, 0x3f, 0, 0xfe, 0x3f, 0]);
+    let lossless = webp.windows(4).position(|four| four == b"VP8L").unwrap();
+    webp[lossless + 9..lossless + 13].copy_from_slice(&(0x3ffe_u32 | 0x3ffe << 14).to_le_bytes());
+    let mut tiff = file("turn6_again.tif");
+    for tag in [256, 257] {
+        set_tiff_field(&mut tiff, tag, 60_000);
+    }
+    let turned = DecodeOptions { orientation: Orientation::Apply, ..DecodeOptions::default() };
+    for (name, bytes, whole) in [
+        ("jpeg", jpeg, "turn6.jpg"),
+        ("png", png, "turn6.png"),
+        ("webp", webp, "turn6.webp"),
+        ("tiff", tiff, "turn6_again.tif"),
+    ] {
+        let error = decode(&bytes, &turned).unwrap_err().to_string();
+        let claim = if name == "webp" { "16383 x 16383 = 268.4" } else { "60000 x 60000 = 3600.0" };
+        let said = format!("{name} of {claim} megapixels exceeds the limit of 200.0 megapixels");
+        assert_eq!(error, said);
+        let pixels = |max_pixels| decode(&file(whole), &DecodeOptions { max_pixels, ..turned.clone() });
+        let image = pixels(45).unwrap();
+        assert!(image.treatment.oriented && image.image.size() == (5, 9), "{name}");
+        assert!(pixels(44).is_err(), "{name}");
+    }
+}
