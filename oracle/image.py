@@ -1,17 +1,19 @@
-"""Writes the fixtures of dear-image: what Pillow, torchvision, SciPy and NumPy answer.
+"""Writes the fixtures of dear-image: what Pillow, PyTorch, torchvision, SciPy and NumPy answer.
 
     pip install -r oracle/requirements.txt && python oracle/image.py && git diff --stat
 
-Everything is computed from integer formulas; there is no random number in it. A second run changes no byte.
+Everything is computed from integer formulas; what looks random comes from a generator that the tests repeat. A second run changes no byte.
 """
 
 import json
 import pathlib
 
 import cv2
+import image_encode
 import image_files
 import image_inspect
 import image_perturb
+import image_resize
 import image_steps
 import numpy
 import PIL
@@ -39,7 +41,10 @@ def main():
                 "libjpeg_turbo": features.version("libjpeg_turbo"), "libwebp": features.version("webp"), "seed": None}
     image_files.write(FIXTURES / "decode", versions)
     write("steps.json", versions, image_steps.all_steps())
-    write("perturb.json", {**versions, "torch": torch.__version__}, image_perturb.all_answers())
+    with_torch = {**versions, "torch": torch.__version__.partition("+")[0]}
+    write("perturb.json", with_torch, image_perturb.all_answers())
+    write("resize.json", with_torch, image_resize.all_answers())
+    write("encode.json", versions, image_encode.all_answers())
     write("inspect.json", versions, image_inspect.all_answers(FIXTURES / "decode"))
     print("files:", len(list((FIXTURES / "decode").iterdir())))
 

@@ -37,14 +37,20 @@ fn main() -> Result<(), Failure> {
         ["paper"] => share(&files, threads, |file| paper(file, out))?,
         ["chain", text] => {
             let chain = Chain::parse(text)?;
-            share(&files, threads, |file| Ok(drop(chain.apply(&open(file)?, 1, b"")?)))?;
+            share(&files, threads, |file| {
+                chain.apply(&open(file)?, 1, b"")?;
+                Ok(())
+            })?;
         }
         ["resize", kernel, width, height] => {
             let kernel = Kernel::ALL.into_iter().find(|k| k.as_str() == kernel).ok_or("no such kernel")?;
             let (width, height) = (width.parse()?, height.parse()?);
             let images = files.iter().map(|file| open(file)).collect::<Result<Vec<_>, _>>()?;
             begin = Instant::now();
-            share(&images, threads, |image| Ok(drop(resize(image, width, height, kernel))))?;
+            share(&images, threads, |image| {
+                resize(image, width, height, kernel);
+                Ok(())
+            })?;
         }
         _ => return Err(format!("no job {job:?}").into()),
     }

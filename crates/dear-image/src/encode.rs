@@ -1,39 +1,32 @@
 //! Pixels to bytes: JPEG and WebP as Pillow writes them (libjpeg-turbo, libwebp), and PNG.
 
+mod jpeg;
+mod png;
 mod webp;
 
-pub use webp::encode_webp;
+pub use jpeg::{JpegOptions, Subsampling, encode_jpeg, encode_jpeg_gray, encode_jpeg_with};
+pub use png::{encode_png, encode_png_gray};
+pub use webp::{WebpOptions, encode_webp, encode_webp_with};
 
-use crate::Image;
-use serde::{Deserialize, Serialize};
-use turbojpeg::{Compressor, PixelFormat, Subsamp};
-
-/// How much smaller the chroma planes of a JPEG are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
-pub enum Subsampling {
-    /// Chroma at full size.
-    #[serde(rename = "4:4:4")]
-    S444,
-    /// Chroma at half width.
-    #[serde(rename = "4:2:2")]
-    S422,
-    /// Chroma at half width and half height: Pillow's default and the paper's.
-    #[default]
-    #[serde(rename = "4:2:0")]
-    S420,
-}
+use std::ops::RangeInclusive;
 
 /// Why pixels did not become bytes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
     /// A setting outside its range.
-    #[error("{format} quality {found} is not in 1..=100")]
-    Quality {
+    #[error("{format} {setting} {found} is not in {lowest}..={highest}")]
+    OutOfRange {
         /// `jpeg` or `webp`.
         format: &'static str,
-        /// The quality asked for.
+        /// `quality` or `method`.
+        setting: &'static str,
+        /// The value asked for.
         found: u8,
+        /// Smallest value.
+        lowest: u8,
+        /// Largest value.
+        highest: u8,
     },
     /// More rows or columns than the format can say.
     #[error("an image of {width} x {height} is too large for {format}, whose sides end at {largest}")]
@@ -69,82 +62,37 @@ pub enum EncodeError {
     },
 }
 
-/// libjpeg's `JPEG_MAX_DIMENSION`.
-const LARGEST_JPEG: u32 = 65_500;
-
-impl Subsampling {
-    /// `4:4:4`, `4:2:2` or `4:2:0`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Subsampling::S444 => "4:4:4",
-            Subsampling::S422 => "4:2:2",
-            Subsampling::S420 => "4:2:0",
-        }
+fn in_range(
+    format: &'static str,
+    setting: &'static str,
+    found: u8,
+    range: RangeInclusive<u8>,
+) -> Result<(), EncodeError> {
+    if range.contains(&found) {
+        return Ok(());
     }
+    Err(EncodeError::OutOfRange { format, setting, found, lowest: *range.start(), highest: *range.end() })
 }
 
-/// Encodes a baseline JPEG: the bytes of Pillow's `save(file, "JPEG", quality=quality, subsampling=subsampling)`,
-/// so its quantisation tables (libjpeg's, scaled by quality 1 to 100) and its decoded pixels.
-pub fn encode_jpeg(image: &Image, quality: u8, subsampling: Subsampling) -> Result<Vec<u8>, EncodeError> {
-    if !(1..=100).contains(&quality) {
-        return Err(EncodeError::Quality { format: "jpeg", found: quality });
+fn check_size(format: &'static str, (width, height): (u32, u32), largest: u32) -> Result<(), EncodeError> {
+    if width > largest || height > largest {
+        return Err(EncodeError::TooLarge { format, width, height, largest });
     }
-    let (width, height) = image.size();
-    if width > LARGEST_JPEG || height > LARGEST_JPEG {
-        return Err(EncodeError::TooLarge { format: "jpeg", width, height, largest: LARGEST_JPEG });
-    }
-    compress(image, quality, subsampling)
-        .map_err(|error| EncodeError::Library { format: "jpeg", detail: error.to_string() })
+    Ok(())
 }
 
-fn compress(image: &Image, quality: u8, subsampling: Subsampling) -> turbojpeg::Result<Vec<u8>> {
-    let mut compressor = Compressor::new()?;
-    compressor.set_quality(i32::from(quality))?;
-    compressor.set_subsamp(match subsampling {
-        Subsampling::S444 => Subsamp::None,
-        Subsampling::S422 => Subsamp::Sub2x1,
-        Subsampling::S420 => Subsamp::Sub2x2,
-    })?;
-    compressor.compress_to_vec(turbojpeg::Image {
-        pixels: image.data(),
-        width: image.width() as usize,
-        pitch: 3 * image.width() as usize,
-        height: image.height() as usize,
-        format: PixelFormat::RGB,
-    })
-}
-
-/// Encodes an 8-bit RGB PNG.
-pub fn encode_png(image: &Image) -> Result<Vec<u8>, EncodeError> {
-    write_png(image.width(), image.height(), png::ColorType::Rgb, image.data())
-}
-
-/// Encodes an 8-bit gray PNG from `width * height` bytes: masks and maps.
-pub fn encode_png_gray(width: u32, height: u32, gray: &[u8]) -> Result<Vec<u8>, EncodeError> {
+fn gray_length(width: u32, height: u32, gray: &[u8]) -> Result<(), EncodeError> {
     let expected = u64::from(width) * u64::from(height);
     if gray.len() as u64 != expected {
         return Err(EncodeError::WrongLength { width, height, expected, found: gray.len() as u64 });
     }
-    write_png(width, height, png::ColorType::Grayscale, gray)
-}
-
-fn write_png(width: u32, height: u32, color: png::ColorType, data: &[u8]) -> Result<Vec<u8>, EncodeError> {
-    let library =
-        |error: png::EncodingError| EncodeError::Library { format: "png", detail: error.to_string() };
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, width, height);
-    encoder.set_color(color);
-    encoder.set_depth(png::BitDepth::Eight);
-    let mut writer = encoder.write_header().map_err(library)?;
-    writer.write_image_data(data).map_err(library)?;
-    writer.finish().map_err(library)?;
-    Ok(bytes)
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DecodeOptions, decode, decode_mask};
+    use crate::{DecodeOptions, Image, decode, decode_mask};
 
     #[test]
     fn png_round_trip() {
@@ -163,7 +111,15 @@ mod tests {
         let said = |quality| encode_jpeg(&image, quality, Subsampling::S420).unwrap_err().to_string();
         assert_eq!(said(0), "jpeg quality 0 is not in 1..=100");
         assert_eq!(said(101), "jpeg quality 101 is not in 1..=100");
-        assert_eq!(encode_webp(&image, 0).unwrap_err().to_string(), "webp quality 0 is not in 1..=100");
+        let said = |options| encode_webp_with(&image, &options).unwrap_err().to_string();
+        assert_eq!(
+            said(WebpOptions { quality: 101, ..WebpOptions::default() }),
+            "webp quality 101 is not in 0..=100"
+        );
+        assert_eq!(
+            said(WebpOptions { method: 7, ..WebpOptions::default() }),
+            "webp method 7 is not in 0..=6"
+        );
         let long = Image::from_fn(65_501, 1, |_, _| [0; 3]);
         assert!(encode_jpeg(&long, 50, Subsampling::S420).is_err());
         let said = |width| {
@@ -174,6 +130,11 @@ mod tests {
             said(16_384),
             Err("an image of 16384 x 1 is too large for webp, whose sides end at 16383".to_owned())
         );
-        assert!(encode_png_gray(2, 2, &[0; 3]).is_err());
+        let short = "a 2 x 2 gray image holds 4 bytes, got 3";
+        assert_eq!(encode_png_gray(2, 2, &[0; 3]).unwrap_err().to_string(), short);
+        let gray = encode_jpeg_gray(2, 2, &[0; 3], &JpegOptions::default());
+        assert_eq!(gray.unwrap_err().to_string(), short);
+        assert!(encode_jpeg_gray(0, 2, &[], &JpegOptions::default()).is_err());
+        assert!(encode_png_gray(0, 2, &[]).is_err());
     }
 }

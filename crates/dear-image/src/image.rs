@@ -204,7 +204,8 @@ pub(crate) fn luma(r: u8, g: u8, b: u8) -> u8 {
     ((19595 * u32::from(r) + 38470 * u32::from(g) + 7471 * u32::from(b) + 0x8000) >> 16) as u8
 }
 
-fn check(width: u32, height: u32, channels: u32, found: usize) -> Result<(), ImageError> {
+/// Whether `found` bytes are `width` x `height` pixels, and at least one.
+pub(crate) fn check(width: u32, height: u32, channels: u32, found: usize) -> Result<(), ImageError> {
     let expected = u64::from(width) * u64::from(height) * u64::from(channels);
     if expected == 0 || expected != found as u64 {
         return Err(ImageError { width, height, channels, expected, found: found as u64 });

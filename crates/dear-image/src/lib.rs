@@ -9,7 +9,8 @@
 //!                                              +--> augment (+ Mask) -> the crop a head is trained on
 //! ```
 //!
-//! Conventions: RGB, 8 bits, `[height][width][3]`; sizes are `(width, height)`; a mask is inside above 127. Random
+//! Conventions: RGB, 8 bits, `[height][width][3]`; sizes are `(width, height)`; a mask is inside above 127. Beside
+//! images, [`Resize`] takes gray and RGBA bytes, [`encode_jpeg_gray`] gray ones, and [`interpolate`] float planes. Random
 //! numbers come from a key ([`Draw::keyed`]), never from a shared stream. Nothing here panics on what a file holds;
 //! functions that need a positive size or one number a sample say so under *Panics*.
 
@@ -30,6 +31,7 @@ mod geometry;
 mod image;
 mod impulse;
 mod inspect;
+mod interpolate;
 mod median;
 mod noise;
 mod resize;
@@ -47,7 +49,10 @@ pub use box_blur::{LARGEST_BLUR_RADIUS, box_blur, pillow_blur, pillow_blur_plane
 pub use chain::{Applied, Chain, ChainError, Paper, Preset, StepInfo};
 pub use decode::{DecodeError, DecodeErrorKind, DecodeOptions, Decoded, Format, decode, decode_mask};
 pub use draw::Draw;
-pub use encode::{EncodeError, Subsampling, encode_jpeg, encode_png, encode_png_gray, encode_webp};
+pub use encode::{
+    EncodeError, JpegOptions, Subsampling, WebpOptions, encode_jpeg, encode_jpeg_gray, encode_jpeg_with,
+    encode_png, encode_png_gray, encode_webp, encode_webp_with,
+};
 pub use enhance::{
     brightness, color, contrast, contrast_around, from_hsv, grayscale, hue, mean_luma, sharpness, smooth,
     to_hsv,
@@ -59,9 +64,10 @@ pub use geometry::{
 pub use image::{Image, ImageError, Mask};
 pub use impulse::Impulse;
 pub use inspect::{FileFacts, JpegFacts, JpegQuality, inspect};
+pub use interpolate::{Corners, InterpolateError, Target, interpolate};
 pub use median::{LARGEST_MEDIAN, median};
 pub use noise::{Noise, add_noise};
-pub use resize::{Kernel, resize, resize_box, resize_mask};
+pub use resize::{Kernel, Resize, resize, resize_box, resize_mask};
 pub use tensor_color::{
     tensor_brightness, tensor_contrast, tensor_gamma, tensor_grayscale, tensor_hue, tensor_saturation,
 };

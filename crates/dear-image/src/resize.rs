@@ -2,88 +2,121 @@
 //!
 //! Two passes, rows first, each rounding to 8 bits; a coefficient is a fixed-point number with 22 fraction bits. When
 //! reducing, the kernel grows with the factor (antialias). Only the rows that the second pass reads are computed by
-//! the first. Pillow 11.0 to 12.3 agree; 13.0 takes the other pass first in some non-uniform cases.
+//! the first. An image more than 100 times as high as wide that becomes lower is the exception: columns first. On other
+//! images Pillow 11.0 to 12.3 agree; 13.0 takes the other pass first in some non-uniform cases.
 
-use crate::simd::vectorize;
-use crate::{Image, Mask, geometry};
-use serde::{Deserialize, Serialize};
+mod alpha;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+mod kernel;
+mod nearest;
+mod passes;
+mod taps;
 
-/// The interpolation kernels, by Pillow's names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
-#[serde(rename_all = "lowercase")]
-pub enum Kernel {
-    /// The pixel whose square holds the sample; no antialias.
-    Nearest,
-    /// Average of the covered square.
-    Box,
-    /// Triangle of half-width 1.
-    #[default]
-    Bilinear,
-    /// Hamming window of half-width 1.
-    Hamming,
-    /// Cubic of half-width 2 with a = -0.5.
-    Bicubic,
-    /// Windowed sine of half-width 3.
-    Lanczos,
+pub use kernel::Kernel;
+
+use crate::image::{ImageError, check};
+use crate::simd::Avx2;
+use crate::{Image, Mask};
+use nearest::nearest;
+use passes::Pass;
+use std::borrow::Cow;
+use taps::Taps;
+
+/// What to make of pixels: `resize(size, resample=kernel, box=region)` of Pillow.
+///
+/// ```
+/// use dear_image::{Kernel, Resize};
+/// let half = Resize { size: (2, 1), kernel: Kernel::Box, region: None };
+/// assert_eq!(half.gray(&[10, 20, 30, 41], (4, 1))?, [15, 36]);
+/// # Ok::<(), dear_image::ImageError>(())
+/// ```
+///
+/// # Panics
+/// All methods panic if a side of `size` is 0, or the region has no area.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Resize {
+    /// Columns and rows of the result.
+    pub size: (u32, u32),
+    /// How samples are weighted.
+    pub kernel: Kernel,
+    /// The part to take: left, top, right, bottom, in pixels, fractions allowed; `None` is all. It is clamped to the
+    /// image. A kernel that reaches over its edge reads the pixels there, as in Pillow.
+    pub region: Option<[f64; 4]>,
 }
 
-/// Fraction bits of a coefficient: 8-bit samples, and a sum that stays within 32 bits.
-const PRECISION: u32 = 32 - 8 - 2;
-
-impl Kernel {
-    /// All kernels, for tables.
-    pub const ALL: [Kernel; 6] =
-        [Kernel::Nearest, Kernel::Box, Kernel::Bilinear, Kernel::Hamming, Kernel::Bicubic, Kernel::Lanczos];
-
-    /// Lower-case name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Kernel::Nearest => "nearest",
-            Kernel::Box => "box",
-            Kernel::Bilinear => "bilinear",
-            Kernel::Hamming => "hamming",
-            Kernel::Bicubic => "bicubic",
-            Kernel::Lanczos => "lanczos",
-        }
+impl Resize {
+    /// An RGB image.
+    pub fn image(&self, image: &Image) -> Image {
+        let data = self.apply::<3>(image.data(), image.size(), None, Avx2::detect());
+        Image::new(self.size.0, self.size.1, data).expect("a resize fills its pixels")
     }
 
-    /// Half-width at scale 1.
-    fn support(self) -> f64 {
-        match self {
-            Kernel::Nearest => 0.0,
-            Kernel::Box => 0.5,
-            Kernel::Bilinear | Kernel::Hamming => 1.0,
-            Kernel::Bicubic => 2.0,
-            Kernel::Lanczos => 3.0,
-        }
+    /// One channel: `pixels` are `[height][width]`, `from` is their `(width, height)`. Pillow's mode `L`.
+    pub fn gray(&self, pixels: &[u8], from: (u32, u32)) -> Result<Vec<u8>, ImageError> {
+        check(from.0, from.1, 1, pixels.len())?;
+        Ok(self.apply::<1>(pixels, from, None, Avx2::detect()))
     }
 
-    /// Height at `x`, not normalised.
-    fn weight(self, x: f64) -> f64 {
-        let distance = x.abs();
-        match self {
-            Kernel::Nearest => 0.0,
-            Kernel::Box => f64::from(x > -0.5 && x <= 0.5),
-            Kernel::Bilinear => (1.0 - distance).max(0.0),
-            Kernel::Hamming if distance == 0.0 => 1.0,
-            Kernel::Hamming if distance >= 1.0 => 0.0,
-            Kernel::Hamming => {
-                let angle = distance * std::f64::consts::PI;
-                libm::sin(angle) / angle * (0.54 + 0.46 * libm::cos(angle))
-            }
-            Kernel::Bicubic => {
-                const A: f64 = -0.5;
-                if distance < 1.0 {
-                    ((A + 2.0) * distance - (A + 3.0)) * distance * distance + 1.0
-                } else if distance < 2.0 {
-                    (((distance - 5.0) * distance + 8.0) * distance - 4.0) * A
-                } else {
-                    0.0
-                }
-            }
-            Kernel::Lanczos if (-3.0..3.0).contains(&x) => sinc(x) * sinc(x / 3.0),
-            Kernel::Lanczos => 0.0,
+    /// Colour and alpha: `pixels` are `[height][width][4]`, not premultiplied, `from` is their `(width, height)`.
+    ///
+    /// As Pillow's mode `RGBA`: but for [`Kernel::Nearest`], the colours are weighted with their alpha, and rounded to 8
+    /// bits when they are multiplied with it and when they are divided by it again.
+    pub fn rgba(&self, pixels: &[u8], from: (u32, u32)) -> Result<Vec<u8>, ImageError> {
+        check(from.0, from.1, 4, pixels.len())?;
+        if self.kernel == Kernel::Nearest || self.keeps(from) {
+            return Ok(self.apply::<4>(pixels, from, None, Avx2::detect()));
         }
+        let mut pixels = self.apply::<4>(pixels, from, Some(alpha::premultiply), Avx2::detect());
+        alpha::unpremultiply(&mut pixels);
+        Ok(pixels)
+    }
+
+    /// Whether nothing changes: all of an image at its own size.
+    fn keeps(&self, from: (u32, u32)) -> bool {
+        let whole = whole(from);
+        self.size == from && self.region.unwrap_or(whole) == whole
+    }
+
+    /// `prepare` is applied to (a copy of) the rows that are read, but for nearest and where nothing changes.
+    fn apply<const C: usize>(
+        &self,
+        pixels: &[u8],
+        from: (u32, u32),
+        prepare: Option<fn(&mut [u8])>,
+        level: Option<Avx2>,
+    ) -> Vec<u8> {
+        let (width, height) = self.size;
+        let region = clamp(self.region.unwrap_or(whole(from)), from, self.size);
+        if self.keeps(from) {
+            return pixels.to_vec();
+        }
+        if self.kernel == Kernel::Nearest {
+            return nearest::<C>(pixels, from, region, self.size);
+        }
+        let [left, top, right, bottom] = region;
+        let pass = |length, span, out| Pass::new(Taps::new(length, span, out, self.kernel), level);
+        let columns = (width != from.0 || left != 0.0 || right != width as f32)
+            .then(|| pass(from.0, (left, right), width));
+        let rows = (height != from.1 || top != 0.0 || bottom != height as f32)
+            .then(|| pass(from.1, (top, bottom), height));
+        let from_width = from.0 as usize;
+        if let (Some(columns), Some(rows)) = (&columns, &rows)
+            && !(is_tall(from) && height < from.1)
+        {
+            return passes::both::<C>(pixels, from_width, columns, rows, prepare);
+        }
+        let mut pixels = Cow::Borrowed(pixels);
+        if let Some(prepare) = prepare {
+            prepare(pixels.to_mut());
+        }
+        if let Some(rows) = rows {
+            pixels = Cow::Owned(rows.whole_vertical(&pixels, C * from_width));
+        }
+        if let Some(columns) = columns {
+            pixels = Cow::Owned(columns.whole_horizontal::<C>(&pixels, from_width));
+        }
+        pixels.into_owned()
     }
 }
 
@@ -92,40 +125,16 @@ impl Kernel {
 /// # Panics
 /// If a side is 0.
 pub fn resize(image: &Image, width: u32, height: u32, kernel: Kernel) -> Image {
-    let whole = [0.0, 0.0, f64::from(image.width()), f64::from(image.height())];
-    resize_box(image, whole, width, height, kernel)
+    Resize { size: (width, height), kernel, region: None }.image(image)
 }
 
 /// Resizes the part `region` (left, top, right, bottom, in pixels, fractions allowed) to `width` x `height`:
-/// `image.resize((width, height), kernel, box=region)`. Samples outside the region are not used by the kernels that
-/// average, as in Pillow; the region is clamped to the image.
+/// `image.resize((width, height), kernel, box=region)`; see [`Resize::region`].
 ///
 /// # Panics
 /// If a side is 0, or the region has no area.
 pub fn resize_box(image: &Image, region: [f64; 4], width: u32, height: u32, kernel: Kernel) -> Image {
-    let region = clamp(region, image.size(), (width, height));
-    let whole = [0.0, 0.0, image.width() as f32, image.height() as f32];
-    if image.size() == (width, height) && region == whole {
-        return image.clone();
-    }
-    if kernel == Kernel::Nearest {
-        let data = nearest::<3>(image.data(), image.size(), region, (width, height));
-        return Image::new(width, height, data).expect("nearest fills width * height pixels");
-    }
-    let [left, top, right, bottom] = region;
-    let columns = Taps::new(image.width(), (left, right), width, kernel);
-    let rows = Taps::new(image.height(), (top, bottom), height, kernel);
-    let horizontal = width != image.width() || left != 0.0 || right != width as f32;
-    let vertical = height != image.height() || top != 0.0 || bottom != height as f32;
-    match (horizontal, vertical) {
-        (true, false) => horizontal_pass(image, &columns, 0, image.height()),
-        (false, true) => vertical_pass(image, &rows, 0),
-        (true, true) => {
-            let (first, last) = rows.span();
-            vertical_pass(&horizontal_pass(image, &columns, first, last - first), &rows, first)
-        }
-        (false, false) => geometry::crop(image, 0, 0, width, height),
-    }
+    Resize { size: (width, height), kernel, region: Some(region) }.image(image)
 }
 
 /// Resizes a mask with Pillow's `NEAREST`.
@@ -133,13 +142,18 @@ pub fn resize_box(image: &Image, region: [f64; 4], width: u32, height: u32, kern
 /// # Panics
 /// If a side is 0.
 pub fn resize_mask(mask: &Mask, width: u32, height: u32) -> Mask {
-    let whole = [0.0, 0.0, f64::from(mask.width()), f64::from(mask.height())];
-    let region = clamp(whole, mask.size(), (width, height));
-    if mask.size() == (width, height) {
-        return mask.clone();
-    }
-    let data = nearest::<1>(mask.data(), mask.size(), region, (width, height));
-    Mask::new(width, height, data).expect("nearest fills width * height pixels")
+    let to = Resize { size: (width, height), kernel: Kernel::Nearest, region: None };
+    let data = to.apply::<1>(mask.data(), mask.size(), None, None);
+    Mask::new(width, height, data).expect("a resize fills its pixels")
+}
+
+/// Such images are made lower before they are made wider or narrower.
+fn is_tall((width, height): (u32, u32)) -> bool {
+    u64::from(height) > 100 * u64::from(width)
+}
+
+fn whole((width, height): (u32, u32)) -> [f64; 4] {
+    [0.0, 0.0, f64::from(width), f64::from(height)]
 }
 
 /// The region within the image, in the single precision in which Pillow takes it.
@@ -154,168 +168,6 @@ fn clamp(region: [f64; 4], size: (u32, u32), out: (u32, u32)) -> [f32; 4] {
         "region {region:?} of {width} x {height} is empty"
     );
     clamped
-}
-
-/// For each output sample: where its inputs start, and their fixed-point weights.
-struct Taps {
-    starts: Vec<usize>,
-    counts: Vec<usize>,
-    weights: Vec<i32>,
-    width: usize,
-}
-
-impl Taps {
-    /// `from..to` of a line of `length` samples becomes `out` samples.
-    fn new(length: u32, (from, to): (f32, f32), out: u32, kernel: Kernel) -> Taps {
-        let scale = f64::from(to - from) / f64::from(out);
-        let from = f64::from(from);
-        let stretch = scale.max(1.0);
-        let support = kernel.support() * stretch;
-        let width = support.ceil() as usize * 2 + 1;
-        let inverse = 1.0 / stretch;
-        let mut taps = Taps {
-            starts: Vec::with_capacity(out as usize),
-            counts: Vec::with_capacity(out as usize),
-            weights: vec![0; width * out as usize],
-            width,
-        };
-        let mut exact = vec![0.0f64; width];
-        for (index, fixed) in taps.weights.chunks_exact_mut(width).enumerate() {
-            let center = from + (index as f64 + 0.5) * scale;
-            // As a C cast: towards zero, then into the line.
-            let start = ((center - support + 0.5) as i64).max(0);
-            let end = ((center + support + 0.5) as i64).min(i64::from(length));
-            let count = (end - start).max(0) as usize;
-            let mut sum = 0.0;
-            for (offset, weight) in exact[..count].iter_mut().enumerate() {
-                *weight = kernel.weight((offset as f64 + start as f64 - center + 0.5) * inverse);
-                sum += *weight;
-            }
-            for (fixed, &weight) in fixed.iter_mut().zip(&exact[..count]) {
-                let share = if sum != 0.0 { weight / sum } else { weight };
-                let half = if share < 0.0 { -0.5 } else { 0.5 };
-                *fixed = (half + share * f64::from(1 << PRECISION)) as i32;
-            }
-            taps.starts.push(start as usize);
-            taps.counts.push(count);
-        }
-        taps
-    }
-
-    /// First and one past the last input sample that any output reads.
-    fn span(&self) -> (u32, u32) {
-        let first = self.starts.first().copied().unwrap_or(0);
-        let last = self.starts.last().copied().unwrap_or(0) + self.counts.last().copied().unwrap_or(0);
-        (first as u32, last as u32)
-    }
-
-    /// Start and weights of every output, in order.
-    #[inline(always)]
-    fn iter(&self) -> impl Iterator<Item = (usize, &[i32])> {
-        let weights = self.weights.chunks_exact(self.width);
-        self.starts.iter().zip(&self.counts).zip(weights).map(|((&start, &count), w)| (start, &w[..count]))
-    }
-}
-
-/// Resamples each of the rows `first..first + rows`.
-fn horizontal_pass(image: &Image, taps: &Taps, first: u32, rows: u32) -> Image {
-    let out_width = taps.starts.len();
-    let mut data = vec![0; 3 * out_width * rows as usize];
-    let source = &image.data()[first as usize * 3 * image.width() as usize..];
-    vectorize(|| horizontal_rows(source, image.width() as usize, taps, &mut data));
-    Image::new(out_width as u32, rows, data).expect("the pass fills its rows")
-}
-
-/// The loop of [`horizontal_pass`]. Each row is first spread to four 32-bit lanes a pixel, which fill one register.
-#[inline(always)]
-fn horizontal_rows(source: &[u8], width: usize, taps: &Taps, data: &mut [u8]) {
-    let out_width = taps.starts.len();
-    let mut lanes = vec![[0i32; 4]; width];
-    for (row, out) in source.chunks_exact(3 * width).zip(data.chunks_exact_mut(3 * out_width)) {
-        for (lane, pixel) in lanes.iter_mut().zip(row.chunks_exact(3)) {
-            *lane = [i32::from(pixel[0]), i32::from(pixel[1]), i32::from(pixel[2]), 0];
-        }
-        for ((start, weights), out) in taps.iter().zip(out.chunks_exact_mut(3)) {
-            let mut sum = [1i32 << (PRECISION - 1); 4];
-            for (lane, &weight) in lanes[start..start + weights.len()].iter().zip(weights) {
-                for (sum, sample) in sum.iter_mut().zip(lane) {
-                    *sum += sample * weight;
-                }
-            }
-            out.copy_from_slice(&[round(sum[0]), round(sum[1]), round(sum[2])]);
-        }
-    }
-}
-
-/// Resamples each column; row 0 of `image` is row `first` of the line that `taps` was made for.
-fn vertical_pass(image: &Image, taps: &Taps, first: u32) -> Image {
-    let stride = 3 * image.width() as usize;
-    let rows = taps.starts.len();
-    let mut data = vec![0; stride * rows];
-    vectorize(|| vertical_rows(image.data(), stride, taps, first as usize, &mut data));
-    Image::new(image.width(), rows as u32, data).expect("the pass fills its rows")
-}
-
-/// The loop of [`vertical_pass`]: whole rows times a weight, so that neighbours in memory are neighbours in registers.
-#[inline(always)]
-fn vertical_rows(source: &[u8], stride: usize, taps: &Taps, first: usize, data: &mut [u8]) {
-    let mut sums = vec![0i32; stride];
-    for ((start, weights), out) in taps.iter().zip(data.chunks_exact_mut(stride)) {
-        sums.fill(1 << (PRECISION - 1));
-        for (row, &weight) in source[(start - first) * stride..].chunks_exact(stride).zip(weights) {
-            for (sum, &sample) in sums.iter_mut().zip(row) {
-                *sum += i32::from(sample) * weight;
-            }
-        }
-        for (out, &sum) in out.iter_mut().zip(&sums) {
-            *out = round(sum);
-        }
-    }
-}
-
-/// Fixed point to 8 bits, clipped; half a unit is already in the sum.
-#[inline(always)]
-fn round(sum: i32) -> u8 {
-    (sum >> PRECISION).clamp(0, 255) as u8
-}
-
-/// Pillow's scaling transform: sample positions by repeated addition, cut to integers; outside is 0.
-fn nearest<const C: usize>(data: &[u8], size: (u32, u32), region: [f32; 4], out: (u32, u32)) -> Vec<u8> {
-    let [left, top, right, bottom] = region;
-    let columns = positions(left, right, out.0, size.0);
-    let rows = positions(top, bottom, out.1, size.1);
-    let stride = C * size.0 as usize;
-    let mut sampled = Vec::with_capacity(C * out.0 as usize * out.1 as usize);
-    for row in rows {
-        for column in &columns {
-            match (row, column) {
-                (Some(y), Some(x)) => sampled.extend_from_slice(&data[y * stride + C * x..][..C]),
-                _ => sampled.extend_from_slice(&[0; C]),
-            }
-        }
-    }
-    sampled
-}
-
-fn positions(from: f32, to: f32, out: u32, length: u32) -> Vec<Option<usize>> {
-    let step = f64::from(to - from) / f64::from(out);
-    let mut at = f64::from(from) + step * 0.5;
-    let inside = |at: f64| (at >= 0.0 && at < f64::from(length)).then_some(at as usize);
-    (0..out)
-        .map(|_| {
-            let position = inside(at);
-            at += step;
-            position
-        })
-        .collect()
-}
-
-fn sinc(x: f64) -> f64 {
-    if x == 0.0 {
-        return 1.0;
-    }
-    let angle = x * std::f64::consts::PI;
-    libm::sin(angle) / angle
 }
 
 #[cfg(test)]
@@ -347,6 +199,45 @@ mod tests {
         let image = Image::from_fn(5, 4, |x, y| [(50 * x) as u8, (60 * y) as u8, 9]);
         assert_eq!(resize(&image, 5, 4, Kernel::Bicubic), image);
         let part = resize_box(&image, [1.0, 1.0, 3.0, 3.0], 2, 2, Kernel::Nearest);
-        assert_eq!(part, geometry::crop(&image, 1, 1, 2, 2));
+        assert_eq!(part, crate::crop(&image, 1, 1, 2, 2));
+    }
+
+    /// Sizes, kernels and regions at which the passes differ: short rows, odd rows, few and many taps.
+    #[test]
+    fn every_processor_gives_the_same_bytes() {
+        let Some(avx2) = Avx2::detect() else { return };
+        let mut seen = 0;
+        for from in [(1, 1), (2, 9), (7, 5), (16, 1), (31, 33), (40, 3), (301, 67)] {
+            let bytes: Vec<u8> =
+                (0..4 * from.0 * from.1).map(|i: u32| (i.wrapping_mul(2_654_435_761) >> 23) as u8).collect();
+            for size in [(1, 1), (3, 70), (11, 8), (12, 21), (64, 4), (90, 301)] {
+                for kernel in Kernel::ALL {
+                    let (w, h) = (f64::from(from.0), f64::from(from.1));
+                    for region in [None, Some([0.3 * w, 0.0, w, 0.55 * h]), Some([0.0, 0.9 * h, 0.7, h])] {
+                        let to = Resize { size, kernel, region };
+                        let plane = &bytes[..(from.0 * from.1) as usize];
+                        let rgb = &bytes[..3 * plane.len()];
+                        let same = to.apply::<1>(plane, from, None, Some(avx2))
+                            == to.apply::<1>(plane, from, None, None)
+                            && to.apply::<3>(rgb, from, None, Some(avx2))
+                                == to.apply::<3>(rgb, from, None, None)
+                            && to.apply::<4>(&bytes, from, None, Some(avx2))
+                                == to.apply::<4>(&bytes, from, None, None);
+                        assert!(same, "{from:?} {to:?}");
+                        seen += 1;
+                    }
+                }
+            }
+        }
+        assert_eq!(seen, 7 * 6 * 6 * 3);
+    }
+
+    #[test]
+    fn bytes_of_another_size_are_refused() {
+        let to = Resize { size: (2, 2), kernel: Kernel::Bilinear, region: None };
+        let said = |result: Result<Vec<u8>, ImageError>| result.unwrap_err().to_string();
+        assert_eq!(said(to.gray(&[0; 5], (2, 3))), "a 2 x 3 image with 1 channels holds 6 bytes, got 5");
+        assert_eq!(said(to.rgba(&[0; 5], (2, 3))), "a 2 x 3 image with 4 channels holds 24 bytes, got 5");
+        assert!(to.gray(&[], (0, 3)).is_err());
     }
 }

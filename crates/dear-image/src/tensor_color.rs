@@ -2,7 +2,6 @@
 //! luma weights, single precision, cut to 8 bits.
 
 use crate::Image;
-use crate::simd::vectorize;
 
 /// `adjust_brightness` of a `uint8` tensor.
 pub fn tensor_brightness(image: &Image, factor: f64) -> Image {
@@ -107,13 +106,10 @@ fn from_hsv([h, s, v]: [f32; 3]) -> [f32; 3] {
 
 fn map(image: &Image, pixel: impl Fn([u8; 3]) -> [u8; 3]) -> Image {
     let mut result = image.clone();
-    let data = result.data_mut();
-    vectorize(|| {
-        for value in data.chunks_exact_mut(3) {
-            let changed = pixel([value[0], value[1], value[2]]);
-            value.copy_from_slice(&changed);
-        }
-    });
+    for value in result.data_mut().chunks_exact_mut(3) {
+        let changed = pixel([value[0], value[1], value[2]]);
+        value.copy_from_slice(&changed);
+    }
     result
 }
 
