@@ -188,10 +188,12 @@ fn several_detectors_share_their_base_and_each_stands_in_every_table() {
         "refit, reference gate #2",
         "hardened #2",
     ];
-    // A control of two seeds may come out with the same numbers: that head then stands once.
-    let may_agree = ["base + bias #2", "base + temperature #2", "stay-positive #2"];
-    let optional = |name: &&&str| !may_agree.contains(name) || names.contains(name);
-    assert_eq!(names, expected.iter().filter(optional).copied().collect::<Vec<_>>());
+    // A control may come out with another one's numbers, of two seeds or on so few images: that head then stands once.
+    let may_agree = ["stay-positive", "base + bias #2", "base + temperature #2", "stay-positive #2"];
+    let with_those = |expected: &[&'static str], names: &[&str]| -> Vec<&'static str> {
+        expected.iter().copied().filter(|name| !may_agree.contains(name) || names.contains(name)).collect()
+    };
+    assert_eq!(names, with_those(&expected, &names));
     assert_eq!(found["detectors"].as_array().unwrap().len(), 3);
     assert_eq!(found["tables"].as_array().unwrap().len(), 2 * names.len() * 3);
     for name in &names {
@@ -232,7 +234,7 @@ fn several_detectors_share_their_base_and_each_stands_in_every_table() {
         "refit, reference gate",
         "hardened",
     ];
-    assert_eq!(names, expected);
+    assert_eq!(names, with_those(&expected, &names));
     assert_eq!(
         table(&one, "clean", "base", "all")["metrics"],
         table(&found, "clean", "mini", "all")["metrics"]
