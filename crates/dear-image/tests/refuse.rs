@@ -183,7 +183,7 @@ fn no_cut_of_any_file_is_taken_for_the_whole() {
         }
     }
     assert!(wrong.is_empty(), "{} of {cuts}:\n{}", wrong.len(), wrong[..wrong.len().min(40)].join("\n"));
-    assert_eq!(files, 205);
+    assert_eq!(files, 206);
     assert!(cuts > 10_000 && truncated > 3_000 && whole_again > 500, "{cuts} {truncated} {whole_again}");
 }
 
