@@ -279,7 +279,8 @@ def oriented():
 
 
 def profile(kind):
-    """Small profiles, written field by field: RGB with swapped primaries and gamma 1.8, grey with gamma 1.2."""
+    """Small profiles, written field by field: RGB of another white with gamma 1.8, grey with gamma 1.2, and a CMYK
+    printer whose tables differ between intents."""
 
     def fixed(*values):
         return struct.pack(f">{len(values)}i", *(round(v * 65536) for v in values))
@@ -287,7 +288,13 @@ def profile(kind):
     def curve(gamma):
         return b"curv" + struct.pack(">IIH", 0, 1, round(gamma * 256)) + b"\0\0"
 
-    white = b"XYZ \0\0\0\0" + fixed(0.9642, 1.0, 0.8249)
+    def table(shift):
+        ramp = bytes(range(256))
+        corners = bytes((v * 97 + shift * (v % 3)) % 256 for v in range(16 * 3))
+        head = b"mft1\0\0\0\0" + bytes([4, 3, 2, 0]) + fixed(1, 0, 0, 0, 1, 0, 0, 0, 1)
+        return head + ramp * 4 + corners + ramp * 3
+
+    white = b"XYZ \0\0\0\0" + fixed(0.93, 1.0, 0.9)
     text = b"text\0\0\0\0none\0\0\0\0"
     description = b"desc\0\0\0\0" + struct.pack(">I", 2) + b"x\0" + b"\0" * 78
     description += b"\0" * (-len(description) % 4)
@@ -295,8 +302,10 @@ def profile(kind):
         primaries = {b"rXYZ": (0.61, 0.31, 0.02), b"gXYZ": (0.2, 0.63, 0.07), b"bXYZ": (0.1542, 0.06, 0.7349)}
         tags = {name: b"XYZ \0\0\0\0" + fixed(*v) for name, v in primaries.items()}
         tags |= {b"rTRC": curve(1.8), b"gTRC": curve(1.8), b"bTRC": curve(2.0)}
-    else:
+    elif kind == b"GRAY":
         tags = {b"kTRC": curve(1.2)}
+    else:
+        tags = {b"A2B0": table(0), b"A2B1": table(40)}
     tags |= {b"wtpt": white, b"cprt": text, b"desc": description}
     at = 128 + 4 + 12 * len(tags)
     table, body = struct.pack(">I", len(tags)), b""
@@ -304,7 +313,8 @@ def profile(kind):
         table += name + struct.pack(">II", at + len(body), len(data))
         body += data
     size = at + len(body)
-    head = struct.pack(">I", size) + b"\0\0\0\0" + b"\x02\x40\0\0" + b"mntr" + kind + b"XYZ "
+    head = struct.pack(">I", size) + b"\0\0\0\0" + b"\x02\x40\0\0"
+    head += b"prtr" + kind + b"Lab " if kind == b"CMYK" else b"mntr" + kind + b"XYZ "
     head += struct.pack(">6H", 2020, 1, 1, 0, 0, 0) + b"acsp" + b"\0" * 28 + fixed(0.9642, 1.0, 0.8249)
     return head.ljust(128, b"\0") + table + body
 
@@ -318,6 +328,7 @@ def profiled():
     yield "profile_palette.png", save(rgb.quantize(30), "PNG", icc_profile=color)
     yield "profile.webp", save(rgb, "WEBP", icc_profile=color, lossless=True)
     yield "profile.tif", save(rgb, "TIFF", icc_profile=color)
+    yield "profile_cmyk.jpg", save(rgb.convert("CMYK"), "JPEG", icc_profile=profile(b"CMYK"), quality=70)
 
 
 def cases():

@@ -91,7 +91,8 @@ fn a_machine_without_memory_gives_errors() {
         ("small png", file("rgb.png"), "decoded Image(61 x 37)"),
     ];
     for (name, bytes, said) in cases {
-        assert!(bytes.len() < 2_000_000, "{name}: {}", bytes.len());
+        // A small file; what it claims to hold is not.
+        assert!(bytes.len() < 30_000_000, "{name}: {}", bytes.len());
         let path = folder.join(name);
         fs_err::write(&path, bytes).unwrap();
         let output = with_little_memory(&path);
@@ -189,7 +190,7 @@ fn turning_a_picture_has_the_same_limits() {
         let claim = if name == "webp" { "16383 x 16383 = 268.4" } else { "60000 x 60000 = 3600.0" };
         let said = format!("{name} of {claim} megapixels exceeds the limit of 200.0 megapixels");
         assert_eq!(error, said);
-        let pixels = |max_pixels| decode(&file(whole), &DecodeOptions { max_pixels, ..turned.clone() });
+        let pixels = |max_pixels| decode(&file(whole), &DecodeOptions { max_pixels, ..turned });
         let image = pixels(45).unwrap();
         assert!(image.treatment.oriented && image.image.size() == (5, 9), "{name}");
         assert!(pixels(44).is_err(), "{name}");

@@ -336,7 +336,7 @@ fn augmented_shard(
     options: &ViewOptions,
 ) -> Result<Vec<Row>, Error> {
     // One image at a time from file to crops, so that a thread holds one decoded image.
-    let cropped: Vec<Result<(Vec<View>, Option<String>), (String, String)>> = shard
+    let cropped: Vec<Result<Views, (String, String)>> = shard
         .par_iter()
         .zip(&contents)
         .map(|(source, content)| {
@@ -347,7 +347,7 @@ fn augmented_shard(
                     plan.apply(&pixels.image, pixels.mask.as_ref())
                 })
                 .collect();
-            Ok((views, pixels.warning()))
+            Ok(Views { views, warning: pixels.warning() })
         })
         .collect();
     let mut rows = Vec::new();
@@ -356,7 +356,7 @@ fn augmented_shard(
         let row = empty_row(source, content);
         match cropped {
             Err(error) => rows.push(Row { error: Some(error), ..row }),
-            Ok((crops, warning)) => {
+            Ok(Views { views: crops, warning }) => {
                 let row = Row { warning, ..row };
                 for (view, crop) in crops.into_iter().enumerate() {
                     rows.push(Row { view: view as u32, ..row.clone() });
@@ -397,6 +397,12 @@ fn augmented_shard(
 }
 
 type View = (Image, Option<Mask>);
+
+/// The views of a source, and what should be known of its file.
+struct Views {
+    views: Vec<View>,
+    warning: Option<String>,
+}
 
 /// A decoded source.
 struct Pixels {

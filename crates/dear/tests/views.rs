@@ -78,7 +78,9 @@ fn features_of_other_pixels_are_not_read_back_and_warnings_are() {
     let rows = |decode| {
         let options = WholeOptions { seed: 0, decode };
         let chains = [Chain::parse("clean").unwrap()];
-        let rows = whole(&mini, &Store::new(&stored), &[source.clone()], &chains, options, &Silent).unwrap();
+        let rows =
+            whole(&mini, &Store::new(&stored), std::slice::from_ref(&source), &chains, options, &Silent)
+                .unwrap();
         (rows[0][0].clone(), fs_err::read_dir(&stored).unwrap().count())
     };
     let (row, shards) = rows(DecodeOptions::default());

@@ -98,8 +98,8 @@ fn every_json_record_has_the_documented_keys_and_what_is_unknown_is_null() {
     let records = json_lines(&ran.stdout);
     assert_eq!(records.len(), 14);
     for record in &records {
-        let documented = "detector engine error format height logit path path_base64 probability schema sha256 \
-                          status threshold threshold_origin uncertain verdict warning width";
+        let documented = "decode detector engine error format height logit path path_base64 probability schema \
+                          sha256 status threshold threshold_origin treatment uncertain verdict warning width";
         assert_eq!(keys(record), documented);
         assert_eq!(keys(&record["detector"]), "name sha256");
         assert_eq!(keys(&record["engine"]), "fallback name precision provider threads version");
