@@ -45,6 +45,9 @@ PAGE = ROOT / "docs/performance.md"
 WORKERS = 2
 
 
+RESAMPLING = Image.Resampling
+
+
 def opened(file):
     return Image.open(file).convert("RGB")
 
@@ -128,7 +131,6 @@ def resized(kernel, size):
     return lambda image, _: image.resize(size, kernel)
 
 
-RESAMPLING = Image.Resampling
 # Row: name, folder of inputs, our job, the peer's, whether the peer gets an image instead of a file.
 ROWS = [
     ("training view, file to tensor", "photos", ["view"], view, False),
@@ -140,6 +142,12 @@ ROWS = [
     ("decode, encode and decode JPEG, quality 75", "photos", ["chain", "jpeg(75)"], chain(lambda image: jpeg(image, 75)), False),
     ("decode, encode and decode WebP, quality 80", "photos", ["chain", "webp(80)"], chain(lambda image: webp(image, 80)), False),
     ("decode and blur, SciPy's Gaussian, sigma 2", "photos", ["chain", "blur(2)"], chain(lambda image: blurred(image, 2)), False),
+    ("decode and blur, Pillow's Gaussian, radius 2", "photos", ["chain", "pillow_blur(2)"],
+     chain(lambda image: image.filter(ImageFilter.GaussianBlur(2))), False),
+    ("decode and median, 3 x 3", "photos", ["chain", "median(3)"], chain(lambda image: image.filter(ImageFilter.MedianFilter(3))), False),
+    ("decode and rotate by 10 degrees, bicubic", "photos", ["chain", "rotate(10, bicubic)"],
+     chain(lambda image: image.rotate(10, RESAMPLING.BICUBIC)), False),
+    ("decode and turn the hue", "photos", ["chain", "hue(0.1)"], chain(lambda image: F.adjust_hue(image, 0.1)), False),
     ("resize 512 x 512 to 224 x 224, bilinear", "photos", ["resize", "bilinear", "224", "224"], resized(RESAMPLING.BILINEAR, (224, 224)), True),
     ("resize 512 x 512 to 1024 x 1024, bicubic", "photos", ["resize", "bicubic", "1024", "1024"], resized(RESAMPLING.BICUBIC, (1024, 1024)), True),
     ("resize 4000 x 3000 to 1024 x 768, bicubic", "large", ["resize", "bicubic", "1024", "768"], resized(RESAMPLING.BICUBIC, (1024, 768)), True),

@@ -99,8 +99,8 @@ fn view(file: &PathBuf) -> Result<Vec<f32>, Failure> {
 
 /// File to file, through the paper's post-processing.
 fn paper(file: &PathBuf, out: &Path) -> Result<(), Failure> {
-    let applied = Chain::parse("paper")?.apply(&open(file)?, 1, file.as_os_str().as_encoded_bytes())?;
+    let written = Chain::parse("paper")?.write(&open(file)?, 1, file.as_os_str().as_encoded_bytes())?;
     let name = file.file_name().ok_or("a file without a name")?;
-    fs_err::write(out.join(name), applied.encoded.ok_or("paper writes a file")?)?;
+    fs_err::write(out.join(name), written.bytes)?;
     Ok(())
 }

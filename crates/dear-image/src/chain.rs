@@ -19,6 +19,7 @@ mod files;
 mod filters;
 mod paper;
 mod parse;
+mod pixels;
 mod presets;
 mod sizes;
 mod step;
@@ -28,7 +29,8 @@ pub use error::ChainError;
 pub use paper::Paper;
 pub use presets::Preset;
 
-use crate::{Draw, Format, Image};
+use crate::{Draw, Format, Image, encode_png};
+use pixels::Pixels;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt;
@@ -53,6 +55,19 @@ pub struct Applied {
     pub format: Option<Format>,
     /// That file: its pixels are `image`, so a tool that stores the result stores these bytes, not a second encoding.
     pub encoded: Option<Vec<u8>>,
+}
+
+/// The file that a chain made of an image.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written {
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// What it is.
+    pub format: Format,
+    /// Columns and rows.
+    pub size: (u32, u32),
+    /// One line a step: what was drawn, in the chain's own words.
+    pub drawn: Vec<String>,
 }
 
 /// What can be said of a step in a list.
@@ -116,14 +131,44 @@ impl Chain {
     /// Applies all steps in order. What is drawn depends on `seed`, `content_key` (a content hash) and the step's
     /// place in the chain, so neither the order of images nor other steps change it.
     pub fn apply(&self, image: &Image, seed: u64, content_key: &[u8]) -> Result<Applied, ChainError> {
-        let mut state = State { image: Cow::Borrowed(image), drawn: Vec::new(), encoded: None };
+        let State { pixels, drawn } = self.run(image, seed, content_key)?;
+        match pixels {
+            Pixels::Image(image) => {
+                Ok(Applied { image: image.into_owned(), drawn, format: None, encoded: None })
+            }
+            Pixels::File(file) => {
+                let image = file.image().map_err(|detail| unwritable(file.size, detail))?;
+                Ok(Applied { image, drawn, format: Some(file.format), encoded: Some(file.bytes) })
+            }
+        }
+    }
+
+    /// [`Chain::apply`] for those who store the result: the file that the last step wrote, which is then never decoded, or
+    /// else a PNG.
+    pub fn write(&self, image: &Image, seed: u64, content_key: &[u8]) -> Result<Written, ChainError> {
+        let State { pixels, drawn } = self.run(image, seed, content_key)?;
+        let size = pixels.size();
+        match pixels {
+            Pixels::File(file) => Ok(Written { bytes: file.bytes, format: file.format, size, drawn }),
+            Pixels::Image(image) => match encode_png(&image) {
+                Ok(bytes) => Ok(Written { bytes, format: Format::Png, size, drawn }),
+                Err(error) => Err(unwritable(size, error.to_string())),
+            },
+        }
+    }
+
+    fn run<'a>(&self, image: &'a Image, seed: u64, content_key: &[u8]) -> Result<State<'a>, ChainError> {
+        let mut state = State { pixels: Pixels::Image(Cow::Borrowed(image)), drawn: Vec::new() };
         for (index, step) in self.steps.iter().enumerate() {
             let mut draw = Draw::keyed(seed, &[b"chain", content_key, &(index as u64).to_le_bytes()]);
-            step.apply(&mut state, &mut draw)?;
+            state = step.apply(state, &mut draw)?;
         }
-        let (format, encoded) = state.encoded.unzip();
-        Ok(Applied { image: state.image.into_owned(), drawn: state.drawn, format, encoded })
+        Ok(state)
     }
+}
+
+fn unwritable((width, height): (u32, u32), detail: String) -> ChainError {
+    ChainError::Apply { step: "the file", width, height, detail }
 }
 
 impl fmt::Display for Chain {

@@ -1,6 +1,7 @@
 //! Pillow's `ImageEnhance` and torchvision's colour functions on Pillow images, byte for byte.
 
 use crate::Image;
+use crate::image::luma;
 use crate::simd::{byte_f32, vectorized};
 
 /// `ImageEnhance.Brightness`: towards or away from black. Factor 1 keeps the image.
@@ -22,27 +23,31 @@ pub fn contrast_around(image: &Image, mean: u8, factor: f64) -> Image {
 
 /// `int(mean(L) + 0.5)`, the grey that [`contrast`] turns around.
 pub fn mean_luma(image: &Image) -> u8 {
-    let sum: u64 = image
-        .luma()
-        .chunks(1 << 16)
-        .map(|part| u64::from(part.iter().map(|&v| u32::from(v)).sum::<u32>()))
-        .sum();
     let pixels = u64::from(image.width()) * u64::from(image.height());
-    (sum as f64 / pixels as f64 + 0.5) as u8
+    (luma_sum(image.data()) as f64 / pixels as f64 + 0.5) as u8
 }
 
 /// `ImageEnhance.Color`: towards or away from the pixel's own luma (saturation).
 pub fn color(image: &Image, factor: f64) -> Image {
-    let mut result = grayscale(image);
-    blend_onto(result.data_mut(), image.data(), factor as f32);
+    let mut result = image.clone();
+    blend_from_luma(result.data_mut(), factor as f32);
     result
 }
 
 /// `ImageEnhance.Sharpness`: towards or away from the image under [`smooth`].
 pub fn sharpness(image: &Image, factor: f64) -> Image {
-    let mut result = smooth(image);
-    blend_onto(result.data_mut(), image.data(), factor as f32);
-    result
+    smoothed(image, |row, out| blend_onto(out, row, factor as f32))
+}
+
+/// The three that look at each pixel alone, in place, and [`sharpness`] between them, as the paper's post-processing has
+/// them: `brightness`, `contrast`, `sharpness`, `color`, with the factors in this order.
+pub(crate) fn enhance_all(mut image: Image, [bright, contrasted, sharp, colored]: [f64; 4]) -> Image {
+    blend_from(0, image.data_mut(), bright as f32);
+    let mean = mean_luma(&image);
+    blend_from(mean, image.data_mut(), contrasted as f32);
+    let mut image = sharpness(&image, sharp);
+    blend_from_luma(image.data_mut(), colored as f32);
+    image
 }
 
 vectorized! {
@@ -53,31 +58,72 @@ vectorized! {
         }
     }
 
+    /// `Image.blend` of each pixel's luma and its samples, in place.
+    fn blend_from_luma(data: &mut [u8], factor: f32) {
+        let (blocks, rest) = data.as_chunks_mut::<{ 3 * BLOCK }>();
+        for block in blocks {
+            let (mut gray, mut wide) = ([0; BLOCK], [0; 3 * BLOCK]);
+            for (gray, pixel) in gray.iter_mut().zip(block.chunks_exact(3)) {
+                *gray = luma(pixel[0], pixel[1], pixel[2]);
+            }
+            for (pixel, &gray) in wide.chunks_exact_mut(3).zip(&gray) {
+                pixel.copy_from_slice(&[gray; 3]);
+            }
+            for (sample, &gray) in block.iter_mut().zip(&wide) {
+                *sample = blend(gray, *sample, factor);
+            }
+        }
+        for pixel in rest.chunks_exact_mut(3) {
+            let gray = luma(pixel[0], pixel[1], pixel[2]);
+            pixel.iter_mut().for_each(|sample| *sample = blend(gray, *sample, factor));
+        }
+    }
+
     /// `Image.blend` of `data` and `other`, in place.
     fn blend_onto(data: &mut [u8], other: &[u8], factor: f32) {
         for (sample, &other) in data.iter_mut().zip(other) {
             *sample = blend(*sample, other, factor);
         }
     }
+
+    fn luma_sum(data: &[u8]) -> u64 {
+        let mut sum = 0;
+        for part in data.chunks(3 << 16) {
+            sum += u64::from(part.chunks_exact(3).map(|p| u32::from(luma(p[0], p[1], p[2]))).sum::<u32>());
+        }
+        sum
+    }
+
+    /// A row of [`smooth`] from the one above, itself and the one below; all of the same length, at least 6.
+    fn smooth_row(above: &[u8], here: &[u8], below: &[u8], out: &mut [u8]) {
+        let inner = out.len() - 6;
+        let [left, middle, right] = [0, 3, 6].map(|at| {
+            [&above[at..at + inner], &here[at..at + inner], &below[at..at + inner]]
+        });
+        for (x, out) in out[3..3 + inner].iter_mut().enumerate() {
+            let column = |rows: [&[u8]; 3]| u16::from(rows[0][x]) + u16::from(rows[1][x]) + u16::from(rows[2][x]);
+            let sum = column(left) + column(middle) + column(right) + 4 * u16::from(middle[1][x]);
+            // sum / 13 is never half an integer, so this is Pillow's float rounding exactly.
+            *out = ((2 * sum + 13) / 26) as u8;
+        }
+    }
 }
 
 /// `ImageFilter.SMOOTH`: (sum of the 3 x 3 neighbours + 4 times the centre) / 13, rounded; the border is kept.
 pub fn smooth(image: &Image) -> Image {
-    let (width, height) = (image.width() as usize, image.height() as usize);
+    smoothed(image, |_, _| ())
+}
+
+/// [`smooth`]; `then(row, smoothed row)` may change each row while it is in the cache.
+fn smoothed(image: &Image, then: impl Fn(&[u8], &mut [u8])) -> Image {
+    let (stride, height) = (3 * image.width() as usize, image.height() as usize);
     let mut result = image.clone();
-    let stride = 3 * width;
-    let source = image.data();
-    for y in 1..height.saturating_sub(1) {
-        let rows = &source[(y - 1) * stride..(y + 2) * stride];
-        let (above, rest) = rows.split_at(stride);
-        let (here, below) = rest.split_at(stride);
-        let out = &mut result.data_mut()[y * stride..(y + 1) * stride];
-        for x in 3..stride.saturating_sub(3) {
-            let column = |at: usize| u32::from(above[at]) + u32::from(here[at]) + u32::from(below[at]);
-            let sum = column(x - 3) + column(x) + column(x + 3) + 4 * u32::from(here[x]);
-            // sum / 13 is never half an integer, so this is Pillow's float rounding exactly.
-            out[x] = ((2 * sum + 13) / 26) as u8;
+    let row = |y: usize| &image.data()[y * stride..(y + 1) * stride];
+    for (y, out) in result.data_mut().chunks_exact_mut(stride).enumerate() {
+        if stride >= 9 && y > 0 && y + 1 < height {
+            smooth_row(row(y - 1), row(y), row(y + 1), out);
         }
+        then(row(y), out);
     }
     result
 }

@@ -46,7 +46,7 @@ pub use augment::{
 pub use blur::{blur_with, gaussian_blur, gaussian_weights};
 pub use border::border;
 pub use box_blur::{LARGEST_BLUR_RADIUS, box_blur, pillow_blur, pillow_blur_plane};
-pub use chain::{Applied, Chain, ChainError, Paper, Preset, StepInfo};
+pub use chain::{Applied, Chain, ChainError, Paper, Preset, StepInfo, Written};
 pub use decode::{
     Alpha, AlphaUse, DecodeError, DecodeErrorKind, DecodeOptions, Decoded, Format, Gray16, Icc, Orientation,
     ProfileUse, Treatment, decode, decode_mask,

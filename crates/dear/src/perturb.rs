@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 
-use dear_image::{Chain, DecodeOptions, Format, decode, encode_png};
+use dear_image::{Chain, DecodeOptions, Format, decode};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -250,18 +250,15 @@ impl Job<'_> {
             Ok(decoded) => decoded.image,
             Err(error) => return refuse(error.kind().as_str(), error.to_string()),
         };
-        let applied = match self.chain.apply(&image, self.seed, source_sha256.as_bytes()) {
-            Ok(applied) => applied,
+        let written = match self.chain.write(&image, self.seed, source_sha256.as_bytes()) {
+            Ok(written) => written,
             Err(error) => return refuse("chain", error.to_string()),
         };
-        let (extension, file) = match (applied.format, applied.encoded) {
-            (Some(Format::Jpeg), Some(file)) => ("jpg", file),
-            (Some(Format::WebP), Some(file)) => ("webp", file),
-            _ => match encode_png(&applied.image) {
-                Ok(file) => ("png", file),
-                Err(error) => return refuse("encode", error.to_string()),
-            },
+        let extension = match written.format {
+            Format::Jpeg => "jpg",
+            other => other.as_str(),
         };
+        let file = written.bytes;
         let mut name = self.name.as_os_str().to_owned();
         name.push(".");
         name.push(extension);
@@ -273,9 +270,9 @@ impl Job<'_> {
             sha256: sha256_hex(&file),
             chain: self.chain.to_string(),
             seed: self.seed,
-            drawn: applied.drawn.join(" | "),
-            width: applied.image.width(),
-            height: applied.image.height(),
+            drawn: written.drawn.join(" | "),
+            width: written.size.0,
+            height: written.size.1,
             decode: as_json(self.options),
             path_base64: exact_bytes(Path::new(&name)).unwrap_or_default(),
             source_base64: exact_bytes(&self.item.relative).unwrap_or_default(),
@@ -469,6 +466,7 @@ fn numbered(name: Option<&OsStr>, number: u32) -> OsString {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dear_image::encode_png;
 
     #[cfg(unix)]
     #[test]

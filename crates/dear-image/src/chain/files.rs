@@ -2,11 +2,11 @@
 
 use super::arguments::{Numbers, Otherwise, Parameter};
 use super::paper::Paper;
+use super::pixels::{File, Pixels};
 use super::sizes::{FACTORS, KERNEL, kernel, scaled};
 use super::table::{Act, Entry, Given, Made, Sets, fits};
 use crate::{
-    DecodeOptions, EncodeError, Format, Image, Padding, Subsampling, border, crop, decode, encode_jpeg,
-    encode_webp, resize,
+    EncodeError, Format, Image, Padding, Subsampling, border, crop, encode_jpeg, encode_webp, resize,
 };
 
 const QUALITIES: Numbers = Numbers::integer(1, 100);
@@ -76,20 +76,21 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
 ];
 
-/// What a file of ours says, with its text.
-fn written(format: Format, bytes: Result<Vec<u8>, EncodeError>, said: String) -> Result<Made, String> {
-    let bytes = bytes.map_err(|error| error.to_string())?;
-    let image = decode(&bytes, &DecodeOptions::unlimited()).map_err(|error| error.to_string())?.image;
-    Ok(Made { image, said, file: Some((format, bytes)) })
+/// `image` as a file of `format`, or why it is none.
+fn written(format: Format, image: &Image, bytes: Result<Vec<u8>, EncodeError>) -> Result<File, String> {
+    Ok(File { format, size: image.size(), bytes: bytes.map_err(|error| error.to_string())? })
 }
 
-fn as_jpeg(image: &Image, quality: u8, subsampling: Subsampling) -> Result<Made, String> {
-    let said = format!("jpeg({quality}, {})", subsampling.as_str());
-    written(Format::Jpeg, encode_jpeg(image, quality, subsampling), said)
+fn as_jpeg(image: &Image, quality: u8, subsampling: Subsampling) -> Result<File, String> {
+    written(Format::Jpeg, image, encode_jpeg(image, quality, subsampling))
 }
 
-fn as_webp(image: &Image, quality: u8) -> Result<Made, String> {
-    written(Format::WebP, encode_webp(image, quality), format!("webp({quality})"))
+fn as_webp(image: &Image, quality: u8) -> Result<File, String> {
+    written(Format::WebP, image, encode_webp(image, quality))
+}
+
+fn made(file: File, said: String) -> Result<Made, String> {
+    Ok(Made { pixels: Pixels::File(file), said })
 }
 
 fn subsampling(given: &Given) -> Subsampling {
@@ -99,26 +100,26 @@ fn subsampling(given: &Given) -> Subsampling {
 }
 
 fn jpeg(given: &mut Given, image: &Image) -> Result<Made, String> {
-    let quality = given.integer("quality") as u8;
-    as_jpeg(image, quality, subsampling(given))
+    let (quality, subsampling) = (given.integer("quality") as u8, subsampling(given));
+    made(as_jpeg(image, quality, subsampling)?, format!("jpeg({quality}, {})", subsampling.as_str()))
 }
 
 fn webp(given: &mut Given, image: &Image) -> Result<Made, String> {
-    as_webp(image, given.integer("quality") as u8)
+    let quality = given.integer("quality") as u8;
+    made(as_webp(image, quality)?, format!("webp({quality})"))
 }
 
 fn double_jpeg(given: &mut Given, image: &Image) -> Result<Made, String> {
     let (first, second) = (given.integer("first") as u8, given.integer("second") as u8);
     let (dx, dy) = (given.integer("dx"), given.integer("dy"));
     let subsampling = subsampling(given);
-    let once = as_jpeg(image, first, subsampling)?.image;
+    let once = as_jpeg(image, first, subsampling)?.image()?;
     let (width, height) = (image.width().saturating_sub(dx), image.height().saturating_sub(dy));
     if width == 0 || height == 0 {
         return Err(format!("no pixel is left without {dx} columns and {dy} rows"));
     }
     let twice = as_jpeg(&crop(&once, dx, dy, width, height), second, subsampling)?;
-    let said = format!("double_jpeg({first}, {second}, {}, dx={dx}, dy={dy})", subsampling.as_str());
-    Ok(Made { said, ..twice })
+    made(twice, format!("double_jpeg({first}, {second}, {}, dx={dx}, dy={dy})", subsampling.as_str()))
 }
 
 fn screenshot(given: &mut Given, image: &Image) -> Result<Made, String> {
@@ -130,19 +131,22 @@ fn screenshot(given: &mut Given, image: &Image) -> Result<Made, String> {
     fits(long(width, left, right), long(height, top, bottom))?;
     let framed =
         border(&resize(image, width, height, kernel), Padding { left, top, right, bottom }, [value; 3]);
-    let made = if given.has("jpeg") {
-        as_jpeg(&framed, given.integer("jpeg") as u8, Subsampling::S420)?
-    } else if given.has("webp") {
-        as_webp(&framed, given.integer("webp") as u8)?
-    } else {
-        Made::new(framed, "png".to_owned())
+    let said = |end: String| {
+        format!(
+            "screenshot(resize({width} x {height}, {}) | border({left}, {top}, {right}, {bottom}; {value}) | {end})",
+            kernel.as_str()
+        )
     };
-    let said = format!(
-        "screenshot(resize({width} x {height}, {}) | border({left}, {top}, {right}, {bottom}; {value}) | {})",
-        kernel.as_str(),
-        made.said
-    );
-    Ok(Made { said, ..made })
+    if given.has("jpeg") {
+        let (quality, subsampling) = (given.integer("jpeg") as u8, Subsampling::S420);
+        let end = format!("jpeg({quality}, {})", subsampling.as_str());
+        made(as_jpeg(&framed, quality, subsampling)?, said(end))
+    } else if given.has("webp") {
+        let quality = given.integer("webp") as u8;
+        made(as_webp(&framed, quality)?, said(format!("webp({quality})")))
+    } else {
+        Ok(Made::new(framed, said("png".to_owned())))
+    }
 }
 
 fn paper(given: &mut Given, image: &Image) -> Result<Made, String> {
@@ -152,7 +156,8 @@ fn paper(given: &mut Given, image: &Image) -> Result<Made, String> {
         "paper(resize({width} x {height}, bicubic) | brightness({brightness}) | contrast({contrast}) \
          | sharpness({sharpness}) | color({color}) | jpeg({quality}, 4:2:0))"
     );
-    written(Format::Jpeg, paper.apply(image), said)
+    let bytes = paper.apply(image).map_err(|error| error.to_string())?;
+    made(File { format: Format::Jpeg, bytes, size: (width, height) }, said)
 }
 
 #[cfg(test)]

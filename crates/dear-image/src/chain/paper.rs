@@ -1,9 +1,7 @@
 //! The paper's post-processing (its post-processed test set): what is drawn for an image, and how it is applied.
 
-use crate::{
-    Draw, EncodeError, Image, Kernel, Subsampling, brightness, color, contrast, encode_jpeg, resize,
-    sharpness,
-};
+use crate::enhance::enhance_all;
+use crate::{Draw, EncodeError, Image, Kernel, Subsampling, encode_jpeg, resize};
 
 /// What was drawn for one image.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,10 +54,7 @@ impl Paper {
     /// The JPEG file that the test set holds.
     pub fn apply(&self, image: &Image) -> Result<Vec<u8>, EncodeError> {
         let image = resize(image, self.width, self.height, Kernel::Bicubic);
-        let image = brightness(&image, self.brightness);
-        let image = contrast(&image, self.contrast);
-        let image = sharpness(&image, self.sharpness);
-        let image = color(&image, self.color);
+        let image = enhance_all(image, [self.brightness, self.contrast, self.sharpness, self.color]);
         encode_jpeg(&image, self.quality, Subsampling::S420)
     }
 }

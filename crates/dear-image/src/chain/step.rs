@@ -3,10 +3,10 @@
 use super::arguments::{Numbers, Reader, Setting};
 use super::error::ChainError;
 use super::parse::{self, Call};
+use super::pixels::Pixels;
 use super::presets::PRESETS;
 use super::table::{Act, Entry, Given, Sets, entries};
-use crate::{Draw, Format, Image};
-use std::borrow::Cow;
+use crate::Draw;
 use std::fmt;
 
 /// A step, and how often it is taken.
@@ -22,13 +22,10 @@ pub(super) struct Step {
     weight: f64,
 }
 
-/// An image on its way through a chain.
+/// An image on its way through a chain, and what was drawn so far.
 pub(super) struct State<'a> {
-    /// The caller's until a step has changed it: a copy of a large photograph would double what a thread holds.
-    pub(super) image: Cow<'a, Image>,
+    pub(super) pixels: Pixels<'a>,
     pub(super) drawn: Vec<String>,
-    /// The file that the pixels came out of, if the last step was one.
-    pub(super) encoded: Option<(Format, Vec<u8>)>,
 }
 
 /// Whether a step stands in a `one_of`, where it may have a weight.
@@ -73,26 +70,29 @@ impl Step {
     }
 
     /// Draws what is to be drawn, changes the image, and says so.
-    pub(super) fn apply(&self, state: &mut State, draw: &mut Draw) -> Result<(), ChainError> {
+    pub(super) fn apply<'a>(&self, mut state: State<'a>, draw: &mut Draw) -> Result<State<'a>, ChainError> {
         if self.probability < 1.0 && !draw.chance(self.probability) {
             state.drawn.push(format!("{} skipped", self.entry.name));
-            return Ok(());
+            return Ok(state);
         }
         match &self.entry.act {
-            Act::OneOf => self.chosen(draw).map_or(Ok(()), |step| step.apply(state, draw)),
-            Act::AllOf => self.steps.iter().try_for_each(|step| step.apply(state, draw)),
+            Act::OneOf => match self.chosen(draw) {
+                Some(step) => step.apply(state, draw),
+                None => Ok(state),
+            },
+            Act::AllOf => self.steps.iter().try_fold(state, |state, step| step.apply(state, draw)),
             Act::Change(change) => {
                 let mut given = Given { entry: self.entry, settings: &self.settings, draw };
-                let made = change(&mut given, &state.image).map_err(|detail| ChainError::Apply {
+                let (width, height) = state.pixels.size();
+                let changed = state.pixels.into_image().and_then(|image| change(&mut given, &image));
+                let made = changed.map_err(|detail| ChainError::Apply {
                     step: self.entry.name,
-                    width: state.image.width(),
-                    height: state.image.height(),
+                    width,
+                    height,
                     detail,
                 })?;
-                state.image = Cow::Owned(made.image);
-                state.encoded = made.file;
                 state.drawn.push(made.said);
-                Ok(())
+                Ok(State { pixels: made.pixels, drawn: state.drawn })
             }
         }
     }

@@ -2,8 +2,10 @@
 //! and `docs/chains.md` come from it.
 
 use super::arguments::{Numbers, Otherwise, Parameter, Range, Setting};
+use super::pixels::Pixels;
 use super::{colors, files, filters, sizes};
-use crate::{Draw, Format, Image};
+use crate::{Draw, Image};
+use std::borrow::Cow;
 
 /// One step.
 #[derive(Debug)]
@@ -40,11 +42,9 @@ pub(super) enum Act {
 
 /// What a step made.
 pub(super) struct Made {
-    pub(super) image: Image,
+    pub(super) pixels: Pixels<'static>,
     /// What was drawn, in the chain's own words.
     pub(super) said: String,
-    /// The file that the pixels came out of, if the step wrote one.
-    pub(super) file: Option<(Format, Vec<u8>)>,
 }
 
 /// The arguments of a step as it is applied, drawn in the order in which they are asked for.
@@ -164,7 +164,7 @@ impl Given<'_> {
 
 impl Made {
     pub(super) fn new(image: Image, said: String) -> Made {
-        Made { image, said, file: None }
+        Made { pixels: Pixels::Image(Cow::Owned(image)), said }
     }
 }
 

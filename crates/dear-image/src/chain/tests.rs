@@ -202,6 +202,28 @@ fn webp_gives_the_file_that_it_wrote() {
 }
 
 #[test]
+fn what_is_written_holds_what_is_applied() {
+    let image = picture();
+    for (text, format) in [
+        ("clean", Format::Png),
+        ("brightness(0.5..1.5) | jpeg(10..90)", Format::Jpeg),
+        ("jpeg(10..90) | noise(10..50)", Format::Png),
+        ("crop(32) | webp(20..90)", Format::WebP),
+        ("one_of(double_jpeg(80, 70), screenshot(0.5, jpeg=60))", Format::Jpeg),
+        ("paper", Format::Jpeg),
+    ] {
+        let chain = Chain::parse(text).unwrap();
+        let (applied, written) =
+            (chain.apply(&image, 3, b"a").unwrap(), chain.write(&image, 3, b"a").unwrap());
+        assert_eq!(written.format, format, "{text}");
+        assert_eq!((&written.drawn, written.size), (&applied.drawn, applied.image.size()), "{text}");
+        let read = decode(&written.bytes, &crate::DecodeOptions::default()).unwrap().image;
+        assert_eq!(read, applied.image, "{text}");
+        assert!(applied.encoded.is_none_or(|bytes| bytes == written.bytes), "{text}");
+    }
+}
+
+#[test]
 fn draws_depend_on_the_key_alone() {
     let image = picture();
     let chain = Chain::parse("brightness(0.5..1.5) | jpeg(10..90) | noise(10..50)").unwrap();
