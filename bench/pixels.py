@@ -176,8 +176,8 @@ def peer(job):
     return time.perf_counter() - began
 
 
-def ours(folder, job, out):
-    command = [BINARY, folder, WORKERS, out, *job]
+def ours(folder, job, out, seed=0):
+    command = [BINARY, folder, WORKERS, out, seed, *job]
     return json.loads(subprocess.run([str(part) for part in command], check=True, capture_output=True).stdout)["seconds"]
 
 
@@ -221,7 +221,7 @@ def time_rows(folder, rounds, only):
                 jobs = [(row, share, str(out), WORKERS * number + k) for k, share in enumerate(shares)]
                 # The slower of the two processes is what a user waits for.
                 peer_times.append(max(pool.map(peer, jobs)) / len(files))
-                our_times.append(ours(folder / kind, job, out) / len(files))
+                our_times.append(ours(folder / kind, job, out, 1 + number) / len(files))
             mine, theirs = statistics.median(our_times), statistics.median(peer_times)
             lines.append(f"| {name} | {1000 * mine:.2f} | {1000 * theirs:.2f} | {theirs / mine:.1f}x |")
             print(lines[-1], flush=True)
@@ -242,7 +242,7 @@ def peak(command):
 def measure_memory(folder):
     lines, image = [], 8000 * 6000 * 3
     jobs = [
-        ("decode", [BINARY, folder / "huge", WORKERS, folder / "out", "decode"]),
+        ("decode", [BINARY, folder / "huge", WORKERS, folder / "out", 0, "decode"]),
         *((f"`dear perturb --chain '{text}'`", [DEAR, "perturb", folder / "huge", "--chain", text, "--out", folder / f"p{number}"])
           for number, text in enumerate(["paper", "jpeg(75)", "resize(0.5) | webp(80)"])),
     ]

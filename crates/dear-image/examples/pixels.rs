@@ -1,7 +1,7 @@
 //! Our side of `bench/pixels.py`: does one job with every file of a folder, and prints how long it took.
 //!
 //! ```text
-//! pixels FOLDER THREADS OUT decode | view | paper | chain TEXT | resize KERNEL WIDTH HEIGHT
+//! pixels FOLDER THREADS OUT SEED decode | view | paper | chain TEXT | resize KERNEL WIDTH HEIGHT
 //! ```
 
 use std::error::Error;
@@ -22,10 +22,10 @@ const DEVIATION: [f32; 3] = [0.229, 0.224, 0.225];
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let [folder, threads, out, job @ ..] = &arguments[..] else {
-        return Err("usage: pixels FOLDER THREADS OUT JOB".into());
+    let [folder, threads, out, seed, job @ ..] = &arguments[..] else {
+        return Err("usage: pixels FOLDER THREADS OUT SEED JOB".into());
     };
-    let (threads, out) = (threads.parse()?, Path::new(out));
+    let (threads, out, seed) = (threads.parse()?, Path::new(out), seed.parse()?);
     let mut files = Vec::new();
     for entry in fs_err::read_dir(folder)? {
         files.push(entry?.path());
@@ -33,8 +33,8 @@ fn main() -> Result<(), Failure> {
     let mut begin = Instant::now();
     match *job {
         ["decode"] => share(&files, threads, |file| open(file).map(drop))?,
-        ["view"] => share(&files, threads, |file| view(file).map(drop))?,
-        ["paper"] => share(&files, threads, |file| paper(file, out))?,
+        ["view"] => share(&files, threads, |file| view(file, seed).map(drop))?,
+        ["paper"] => share(&files, threads, |file| paper(file, out, seed))?,
         ["chain", text] => {
             let chain = Chain::parse(text)?;
             share(&files, threads, |file| {
@@ -82,9 +82,9 @@ fn open(file: &PathBuf) -> Result<Image, Failure> {
 }
 
 /// File to normalised tensor `[3, 96, 96]`, through the paper's augmentation.
-fn view(file: &PathBuf) -> Result<Vec<f32>, Failure> {
+fn view(file: &PathBuf, seed: u64) -> Result<Vec<f32>, Failure> {
     let image = open(file)?;
-    let mut draw = Draw::keyed(1, &[file.as_os_str().as_encoded_bytes()]);
+    let mut draw = Draw::keyed(seed, &[name(file)?]);
     let (crop, _) = augment(&image, None, &AugmentOptions::default(), AugmentRole::Main, &mut draw);
     let plane = crop.data().len() / 3;
     let mut tensor = vec![0.0; 3 * plane];
@@ -98,9 +98,13 @@ fn view(file: &PathBuf) -> Result<Vec<f32>, Failure> {
 }
 
 /// File to file, through the paper's post-processing.
-fn paper(file: &PathBuf, out: &Path) -> Result<(), Failure> {
-    let written = Chain::parse("paper")?.write(&open(file)?, 1, file.as_os_str().as_encoded_bytes())?;
-    let name = file.file_name().ok_or("a file without a name")?;
-    fs_err::write(out.join(name), written.bytes)?;
+fn paper(file: &PathBuf, out: &Path, seed: u64) -> Result<(), Failure> {
+    let written = Chain::parse("paper")?.write(&open(file)?, seed, name(file)?)?;
+    fs_err::write(out.join(file.file_name().ok_or("a file without a name")?), written.bytes)?;
     Ok(())
+}
+
+/// What the draws of a file depend on.
+fn name(file: &Path) -> Result<&[u8], Failure> {
+    Ok(file.file_name().ok_or("a file without a name")?.as_encoded_bytes())
 }

@@ -23,8 +23,12 @@ pub fn contrast_around(image: &Image, mean: u8, factor: f64) -> Image {
 
 /// `int(mean(L) + 0.5)`, the grey that [`contrast`] turns around.
 pub fn mean_luma(image: &Image) -> u8 {
+    mean_of(luma_sum(image.data()), image)
+}
+
+fn mean_of(luma_sum: u64, image: &Image) -> u8 {
     let pixels = u64::from(image.width()) * u64::from(image.height());
-    (luma_sum(image.data()) as f64 / pixels as f64 + 0.5) as u8
+    (luma_sum as f64 / pixels as f64 + 0.5) as u8
 }
 
 /// `ImageEnhance.Color`: towards or away from the pixel's own luma (saturation).
@@ -36,18 +40,28 @@ pub fn color(image: &Image, factor: f64) -> Image {
 
 /// `ImageEnhance.Sharpness`: towards or away from the image under [`smooth`].
 pub fn sharpness(image: &Image, factor: f64) -> Image {
-    smoothed(image, |row, out| blend_onto(out, row, factor as f32))
+    smoothed(image.clone(), |_| (), |row, out| blend_onto(out, row, factor as f32))
 }
 
-/// The three that look at each pixel alone, in place, and [`sharpness`] between them, as the paper's post-processing has
-/// them: `brightness`, `contrast`, `sharpness`, `color`, with the factors in this order.
-pub(crate) fn enhance_all(mut image: Image, [bright, contrasted, sharp, colored]: [f64; 4]) -> Image {
-    blend_from(0, image.data_mut(), bright as f32);
-    let mean = mean_luma(&image);
-    blend_from(mean, image.data_mut(), contrasted as f32);
-    let mut image = sharpness(&image, sharp);
-    blend_from_luma(image.data_mut(), colored as f32);
-    image
+/// [`brightness`], [`contrast`], [`sharpness`] and [`color`] with the factors in this order, as the paper's post-processing
+/// has them. Each row goes through all that does not need the mean of the whole while it is in the cache.
+pub(crate) fn enhance_all(mut image: Image, factors: [f64; 4]) -> Image {
+    let [bright, contrasted, sharp, colored] = factors.map(|factor| factor as f32);
+    let stride = 3 * image.width() as usize;
+    let mut sum = 0;
+    for row in image.data_mut().chunks_exact_mut(stride) {
+        blend_from(0, row, bright);
+        sum += luma_sum(row);
+    }
+    let mean = mean_of(sum, &image);
+    smoothed(
+        image,
+        |row| blend_from(mean, row, contrasted),
+        |row, out| {
+            blend_onto(out, row, sharp);
+            blend_from_luma(out, colored);
+        },
+    )
 }
 
 vectorized! {
@@ -111,21 +125,31 @@ vectorized! {
 
 /// `ImageFilter.SMOOTH`: (sum of the 3 x 3 neighbours + 4 times the centre) / 13, rounded; the border is kept.
 pub fn smooth(image: &Image) -> Image {
-    smoothed(image, |_, _| ())
+    smoothed(image.clone(), |_| (), |_, _| ())
 }
 
-/// [`smooth`]; `then(row, smoothed row)` may change each row while it is in the cache.
-fn smoothed(image: &Image, then: impl Fn(&[u8], &mut [u8])) -> Image {
-    let (stride, height) = (3 * image.width() as usize, image.height() as usize);
-    let mut result = image.clone();
-    let row = |y: usize| &image.data()[y * stride..(y + 1) * stride];
-    for (y, out) in result.data_mut().chunks_exact_mut(stride).enumerate() {
-        if stride >= 9 && y > 0 && y + 1 < height {
+/// [`smooth`], row by row: `first(row)` changes each row before any is smoothed with it, `then(row, smoothed)` the smoothed
+/// one after.
+fn smoothed(mut image: Image, first: impl Fn(&mut [u8]), then: impl Fn(&[u8], &mut [u8])) -> Image {
+    let (width, height) = image.size();
+    let stride = 3 * width as usize;
+    let data = image.data_mut();
+    let mut result = Vec::with_capacity(data.len());
+    first(&mut data[..stride]);
+    for y in 0..height as usize {
+        let last = y + 1 == height as usize;
+        if !last {
+            first(&mut data[(y + 1) * stride..(y + 2) * stride]);
+        }
+        let row = |y: usize| &data[y * stride..(y + 1) * stride];
+        result.extend_from_slice(row(y));
+        let out = &mut result[y * stride..];
+        if stride >= 9 && y > 0 && !last {
             smooth_row(row(y - 1), row(y), row(y + 1), out);
         }
         then(row(y), out);
     }
-    result
+    Image::new(width, height, result).expect("a row for each row")
 }
 
 /// `convert("L")` in all three channels.
