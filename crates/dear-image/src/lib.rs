@@ -71,6 +71,7 @@ pub use interpolate::{Corners, InterpolateError, Target, interpolate};
 pub use median::{LARGEST_MEDIAN, median};
 pub use noise::{Noise, add_noise};
 pub use resize::{Kernel, Resize, resize, resize_box, resize_mask};
+pub use simd::registers;
 pub use tensor_color::{
     tensor_brightness, tensor_contrast, tensor_gamma, tensor_grayscale, tensor_hue, tensor_saturation,
 };

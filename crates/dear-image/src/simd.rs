@@ -1,25 +1,73 @@
-//! The same code for wider registers: inner loops are compiled once for every x86-64 processor and once for AVX2.
+//! The same code for wider registers: inner loops are compiled for every x86-64 processor, for AVX2 and for AVX-512.
 //!
-//! All arithmetic is in integers, or in floats without fused operations, so both versions give the same bytes. The only
+//! All arithmetic is in integers, or in floats without fused operations, so all give the same bytes. The only
 //! hand-written vector code is `resize/avx2.rs`.
+
+use std::sync::OnceLock;
+
+/// The registers that the processor has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
+    Baseline,
+    Avx2,
+    Avx512,
+}
+
+impl Level {
+    /// Asks the processor, once. `DEAR_SIMD=baseline` or `avx2` asks for less, to compare.
+    pub(crate) fn current() -> Level {
+        static LEVEL: OnceLock<Level> = OnceLock::new();
+        *LEVEL.get_or_init(|| {
+            let most = match std::env::var("DEAR_SIMD").as_deref() {
+                Ok("baseline") => Level::Baseline,
+                Ok("avx2") => Level::Avx2,
+                _ => Level::Avx512,
+            };
+            Level::found().min(most)
+        })
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn found() -> Level {
+        let has_avx512 = std::arch::is_x86_feature_detected!("avx512f")
+            && std::arch::is_x86_feature_detected!("avx512bw")
+            && std::arch::is_x86_feature_detected!("avx512vl");
+        match std::arch::is_x86_feature_detected!("avx2") {
+            true if has_avx512 => Level::Avx512,
+            true => Level::Avx2,
+            false => Level::Baseline,
+        }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn found() -> Level {
+        Level::Baseline
+    }
+}
+
+/// The registers in use: `AVX-512`, `AVX2` or `baseline`. They decide how long pixels take, never what they are.
+/// The environment variable `DEAR_SIMD` (`baseline`, `avx2`) asks for less than the processor has.
+pub fn registers() -> &'static str {
+    match Level::current() {
+        Level::Baseline => "baseline",
+        Level::Avx2 => "AVX2",
+        Level::Avx512 => "AVX-512",
+    }
+}
 
 /// Proof that the processor has AVX2.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Avx2(());
 
 impl Avx2 {
-    /// Asks the processor.
+    /// See [`Level::current`].
     pub(crate) fn detect() -> Option<Avx2> {
-        #[cfg(target_arch = "x86_64")]
-        if std::arch::is_x86_feature_detected!("avx2") {
-            return Some(Avx2(()));
-        }
-        None
+        (Level::current() >= Level::Avx2).then_some(Avx2(()))
     }
 }
 
-/// Defines functions that are compiled twice, for every x86-64 processor and for AVX2, and choose when called. A closure given
-/// to a generic function would not do: the compiler inlines only small ones, and the others stay as they are.
+/// Defines functions that are compiled for each [`Level`], and choose when called. A closure given to a generic function
+/// would not do: the compiler inlines only small ones, and the others stay as they are.
 macro_rules! vectorized {
     ($($(#[$meta:meta])* $visibility:vis fn $name:ident($($argument:ident: $kind:ty),* $(,)?) $(-> $result:ty)? $body:block)+) => {$(
         $(#[$meta])*
@@ -33,9 +81,16 @@ macro_rules! vectorized {
                 fn avx2($($argument: $kind),*) $(-> $result)? {
                     body($($argument),*)
                 }
-                if $crate::simd::Avx2::detect().is_some() {
-                    // SAFETY: the processor has AVX2, as the line above asked.
-                    return unsafe { avx2($($argument),*) };
+                #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+                fn avx512($($argument: $kind),*) $(-> $result)? {
+                    body($($argument),*)
+                }
+                match $crate::simd::Level::current() {
+                    // SAFETY: the level says that the processor has AVX-512 F, BW and VL.
+                    $crate::simd::Level::Avx512 => return unsafe { avx512($($argument),*) },
+                    // SAFETY: the level says that the processor has AVX2.
+                    $crate::simd::Level::Avx2 => return unsafe { avx2($($argument),*) },
+                    $crate::simd::Level::Baseline => {}
                 }
             }
             body($($argument),*)
@@ -92,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn both_versions_agree() {
+    fn a_level_agrees_with_plain_loops() {
         let values: Vec<f64> = (0..1001).map(|i| f64::from(i).sqrt() / 7.0).collect();
         let (mut sum, mut whole) = (0.0, 0i32);
         for (at, &value) in values.iter().enumerate() {

@@ -154,3 +154,8 @@ fn chains_are_the_peers_one_after_another() {
     }
     seen.finish(2 * 15);
 }
+
+#[test]
+fn smaller_processors_give_the_same_bytes() {
+    support::again_on_smaller_processors("smaller_processors_give_the_same_bytes");
+}

@@ -173,3 +173,8 @@ fn interpolation_is_pytorchs_up_to_rounding() {
     seen.finish(2 * 64);
     assert_eq!(values, 1360);
 }
+
+#[test]
+fn smaller_processors_give_the_same_bytes() {
+    support::again_on_smaller_processors("smaller_processors_give_the_same_bytes");
+}

@@ -237,3 +237,8 @@ fn post_processed_files_are_pillows_byte_for_byte() {
     }
     seen.finish(2 * 4);
 }
+
+#[test]
+fn smaller_processors_give_the_same_bytes() {
+    support::again_on_smaller_processors("smaller_processors_give_the_same_bytes");
+}

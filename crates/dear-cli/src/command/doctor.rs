@@ -24,6 +24,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         std::env::consts::ARCH
     ))?;
     output::line(format_args!("decoders   {}", dear_image::CODECS))?;
+    output::line(format_args!("registers  {}", dear_image::registers()))?;
 
     output::line("engines")?;
     let picture =
