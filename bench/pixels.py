@@ -195,7 +195,7 @@ def make_inputs(folder):
     files = sorted(file for file in (ROOT / "samples").rglob("real/**/*") if file.suffix in (".jpg", ".png"))
     assert len(files) > 100, f"samples/ holds {len(files)} real photographs"
     photographs = [opened(file) for file in files]
-    kinds = {"photos": (64, 512, 512, "jpg"), "large": (4, 4000, 3000, "jpg"), "png": (32, 512, 512, "png"),
+    kinds = {"photos": (160, 512, 512, "jpg"), "large": (4, 4000, 3000, "jpg"), "png": (32, 512, 512, "png"),
              "webp": (32, 512, 512, "webp"), "huge": (6, 8000, 6000, "jpg")}
     for name, (count, width, height, suffix) in kinds.items():
         (folder / name).mkdir()

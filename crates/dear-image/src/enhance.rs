@@ -17,7 +17,7 @@ pub fn contrast(image: &Image, factor: f64) -> Image {
 /// [`contrast`] around a mean that is known already.
 pub fn contrast_around(image: &Image, mean: u8, factor: f64) -> Image {
     let mut result = image.clone();
-    blend_from(mean, result.data_mut(), factor as f32);
+    blend_from(mean, result.data_mut(), Factor::new(factor));
     result
 }
 
@@ -34,19 +34,19 @@ fn mean_of(luma_sum: u64, image: &Image) -> u8 {
 /// `ImageEnhance.Color`: towards or away from the pixel's own luma (saturation).
 pub fn color(image: &Image, factor: f64) -> Image {
     let mut result = image.clone();
-    blend_from_luma(result.data_mut(), factor as f32);
+    blend_from_luma(result.data_mut(), Factor::new(factor));
     result
 }
 
 /// `ImageEnhance.Sharpness`: towards or away from the image under [`smooth`].
 pub fn sharpness(image: &Image, factor: f64) -> Image {
-    smoothed(image.clone(), |_| (), |row, out| blend_onto(out, row, factor as f32))
+    smoothed(image.clone(), |_| (), |row, out| blend_onto(out, row, Factor::new(factor)))
 }
 
 /// [`brightness`], [`contrast`], [`sharpness`] and [`color`] with the factors in this order, as the paper's post-processing
 /// has them. Each row goes through all that does not need the mean of the whole while it is in the cache.
 pub(crate) fn enhance_all(mut image: Image, factors: [f64; 4]) -> Image {
-    let [bright, contrasted, sharp, colored] = factors.map(|factor| factor as f32);
+    let [bright, contrasted, sharp, colored] = factors.map(Factor::new);
     let stride = 3 * image.width() as usize;
     let mut sum = 0;
     for row in image.data_mut().chunks_exact_mut(stride) {
@@ -66,14 +66,14 @@ pub(crate) fn enhance_all(mut image: Image, factors: [f64; 4]) -> Image {
 
 vectorized! {
     /// `Image.blend` of one value and each sample, in place.
-    fn blend_from(value: u8, data: &mut [u8], factor: f32) {
+    fn blend_from(value: u8, data: &mut [u8], factor: Factor) {
         for sample in data {
             *sample = blend(value, *sample, factor);
         }
     }
 
     /// `Image.blend` of each pixel's luma and its samples, in place.
-    fn blend_from_luma(data: &mut [u8], factor: f32) {
+    fn blend_from_luma(data: &mut [u8], factor: Factor) {
         let (blocks, rest) = data.as_chunks_mut::<{ 3 * BLOCK }>();
         for block in blocks {
             let (mut gray, mut wide) = ([0; BLOCK], [0; 3 * BLOCK]);
@@ -94,7 +94,7 @@ vectorized! {
     }
 
     /// `Image.blend` of `data` and `other`, in place.
-    fn blend_onto(data: &mut [u8], other: &[u8], factor: f32) {
+    fn blend_onto(data: &mut [u8], other: &[u8], factor: Factor) {
         for (sample, &other) in data.iter_mut().zip(other) {
             *sample = blend(*sample, other, factor);
         }
@@ -272,10 +272,25 @@ fn pick(sector: i32, [a, b, c, d, e, f]: [i32; 6]) -> i32 {
     if sector < 3 { low } else { high }
 }
 
+/// A factor of [`blend`]. From a million on, either way, no difference of samples is too small to reach 0 or 255.
+#[derive(Clone, Copy)]
+struct Factor(f32);
+
+impl Factor {
+    /// Not a number is 0.
+    fn new(factor: f64) -> Factor {
+        let factor = factor as f32;
+        Factor(if factor.is_nan() { 0.0 } else { factor.clamp(-1e6, 1e6) })
+    }
+}
+
 /// `Image.blend` of two samples: `a + factor (b - a)` in float, cut to an integer and clipped.
 #[inline(always)]
-fn blend(a: u8, b: u8, factor: f32) -> u8 {
-    byte_f32(f32::from(a) + factor * (f32::from(b) - f32::from(a))) as u8
+fn blend(a: u8, b: u8, factor: Factor) -> u8 {
+    let value = f32::from(a) + factor.0 * (f32::from(b) - f32::from(a));
+    // SAFETY: a factor is at most a million either way, so this is a number of at most 2.6e8 either way.
+    let whole: i32 = unsafe { value.to_int_unchecked() };
+    whole.clamp(0, 255) as u8
 }
 
 #[cfg(test)]
@@ -301,9 +316,19 @@ mod tests {
 
     #[test]
     fn values_clip() {
-        assert_eq!(blend(0, 200, 2.0), 255);
-        assert_eq!(blend(200, 0, 1.5), 0);
-        assert_eq!(blend(0, 101, 0.5), 50);
+        let cases = [
+            (0, 200, 2.0, 255),
+            (200, 0, 1.5, 0),
+            (0, 101, 0.5, 50),
+            (9, 10, 1e300, 255),
+            (10, 9, f64::INFINITY, 0),
+            (9, 10, f64::NEG_INFINITY, 0),
+            (7, 7, f64::INFINITY, 7),
+            (7, 200, f64::NAN, 7),
+        ];
+        for (a, b, factor, blended) in cases {
+            assert_eq!(blend(a, b, Factor::new(factor)), blended, "{a} {b} {factor}");
+        }
     }
 
     #[test]

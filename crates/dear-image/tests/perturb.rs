@@ -156,6 +156,6 @@ fn chains_are_the_peers_one_after_another() {
 }
 
 #[test]
-fn smaller_processors_give_the_same_bytes() {
-    support::again_on_smaller_processors("smaller_processors_give_the_same_bytes");
+fn processors_without_avx2_give_the_same_bytes() {
+    support::again_without_avx2("processors_without_avx2_give_the_same_bytes");
 }

@@ -175,6 +175,6 @@ fn interpolation_is_pytorchs_up_to_rounding() {
 }
 
 #[test]
-fn smaller_processors_give_the_same_bytes() {
-    support::again_on_smaller_processors("smaller_processors_give_the_same_bytes");
+fn processors_without_avx2_give_the_same_bytes() {
+    support::again_without_avx2("processors_without_avx2_give_the_same_bytes");
 }

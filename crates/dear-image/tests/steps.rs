@@ -239,6 +239,6 @@ fn post_processed_files_are_pillows_byte_for_byte() {
 }
 
 #[test]
-fn smaller_processors_give_the_same_bytes() {
-    support::again_on_smaller_processors("smaller_processors_give_the_same_bytes");
+fn processors_without_avx2_give_the_same_bytes() {
+    support::again_without_avx2("processors_without_avx2_give_the_same_bytes");
 }
