@@ -2,11 +2,13 @@
 //! slow way does it.
 #![no_main]
 
-use dear_image::{AugmentOptions, AugmentPlan, AugmentRole, Draw, Image, decode_mask, resize_mask};
+use dear_image::{
+    AugmentOptions, AugmentPlan, AugmentRole, DecodeOptions, Draw, Image, decode_mask, resize_mask,
+};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    let Ok(mask) = decode_mask(bytes) else { return };
+    let Ok(mask) = decode_mask(bytes, &DecodeOptions::default()) else { return };
     let (width, height) = mask.size();
     if u64::from(width) * u64::from(height) > 1 << 16 {
         return;
