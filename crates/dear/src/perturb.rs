@@ -55,6 +55,9 @@ pub struct PerturbedImage {
     /// How the source was decoded, as JSON; the column is absent where that was the default.
     #[serde(default)]
     pub decode: String,
+    /// What decoding warned of; the column is absent where it never did.
+    #[serde(default)]
+    pub warning: String,
     /// Exact bytes of `path` in base64 where it is not UTF-8; the column is absent where all are.
     #[serde(default)]
     pub path_base64: String,
@@ -246,11 +249,11 @@ impl Job<'_> {
         {
             return Ok((Ok(told(row.clone())), true));
         }
-        let image = match decode(&bytes, self.options) {
-            Ok(decoded) => decoded.image,
+        let decoded = match decode(&bytes, self.options) {
+            Ok(decoded) => decoded,
             Err(error) => return refuse(error.kind().as_str(), error.to_string()),
         };
-        let written = match self.chain.write(&image, self.seed, source_sha256.as_bytes()) {
+        let written = match self.chain.write(&decoded.image, self.seed, source_sha256.as_bytes()) {
             Ok(written) => written,
             Err(error) => return refuse("chain", error.to_string()),
         };
@@ -274,6 +277,7 @@ impl Job<'_> {
             width: written.size.0,
             height: written.size.1,
             decode: as_json(self.options),
+            warning: decoded.warnings.join("; "),
             path_base64: exact_bytes(Path::new(&name)).unwrap_or_default(),
             source_base64: exact_bytes(&self.item.relative).unwrap_or_default(),
             ..PerturbedImage::default()
@@ -357,7 +361,7 @@ fn as_json(options: &DecodeOptions) -> String {
 }
 
 /// Columns of the manifest, in the order of [`PerturbedImage`].
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 17] = [
     "path",
     "source",
     "source_sha256",
@@ -372,6 +376,7 @@ const COLUMNS: [&str; 16] = [
     "subset",
     "split",
     "decode",
+    "warning",
     "path_base64",
     "source_base64",
 ];
@@ -409,6 +414,7 @@ impl PerturbedImage {
             self.subset.clone(),
             self.split.clone(),
             self.decode.clone(),
+            self.warning.clone(),
             self.path_base64.clone(),
             self.source_base64.clone(),
         ]

@@ -168,3 +168,20 @@ fn a_recipe_has_the_options_of_decoding() {
     fs_err::write(&recipe, "[decode]\nicc = \"adobe\"\n").unwrap();
     run(&recipe).expect(2);
 }
+
+#[test]
+fn a_copy_of_a_truncated_image_says_so() {
+    let temp = tempfile::tempdir().unwrap();
+    let (source, copy) =
+        (folder_of(&samples("test", 2), temp.path().join("source")), temp.path().join("copy"));
+    truncated_jpeg(source.join("cut.jpg"));
+    let run = || dear(args!["perturb", &source, "--chain", "jpeg(75)", "--out", &copy, "--allow-truncated"]);
+    for made_before in [0, 3] {
+        // Also where the copy is of an earlier run.
+        let ran = run().expect(1);
+        assert_eq!(ran.talk("warning: cut.jpg: jpeg file is truncated: ").len(), 1, "{}", ran.stderr);
+        assert!(ran.stdout.contains(&format!("({made_before} made before); 0 refused")), "{}", ran.stdout);
+    }
+    let manifest = fs_err::read_to_string(copy.join("manifest.csv")).unwrap();
+    assert!(manifest.lines().next().unwrap().ends_with(",decode,warning"), "{manifest}");
+}
