@@ -1,6 +1,6 @@
 //! Files written whole or not at all, and content hashes.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use dear_image::{DecodeError, DecodeOptions};
@@ -18,24 +18,42 @@ pub struct Unread {
     pub hint: Option<String>,
 }
 
-/// All bytes of an image file, whose length is compared with the limit before it is read.
+/// All bytes of an image file, whose length is compared with the limit before it is read. Only regular files are read: a pipe
+/// would be waited for, and a device may have no end.
 ///
 /// # Errors
 /// [`Unread`].
 pub fn read_image(path: &Path, options: &DecodeOptions) -> Result<Vec<u8>, Unread> {
     let unreadable = |error: io::Error| Unread { kind: "unreadable", message: error.to_string(), hint: None };
-    let bytes = fs_err::metadata(path).map_err(unreadable)?.len();
-    if bytes > options.max_bytes {
+    let too_long = |bytes: u64| {
         let error = DecodeError::TooLong { bytes, max_bytes: options.max_bytes };
-        return Err(Unread { kind: error.kind().as_str(), message: error.to_string(), hint: error.hint() });
+        Unread { kind: error.kind().as_str(), message: error.to_string(), hint: error.hint() }
+    };
+    let metadata = fs_err::metadata(path).map_err(unreadable)?;
+    if !metadata.is_file() && !metadata.is_dir() {
+        let message = format!("{}: is a pipe, a socket or a device, expected a file", path.display());
+        return Err(Unread { kind: "unreadable", message, hint: None });
     }
-    fs_err::read(path).map_err(unreadable)
+    if metadata.len() > options.max_bytes {
+        return Err(too_long(metadata.len()));
+    }
+    let mut bytes = Vec::new();
+    // The file may have grown since.
+    let file = fs_err::File::open(path).map_err(unreadable)?;
+    file.take(options.max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > options.max_bytes {
+        return Err(too_long(bytes.len() as u64));
+    }
+    Ok(bytes)
 }
 
 /// SHA-256 of `bytes`, lower-case hexadecimal.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+/// How the names of half-written files begin.
+pub(crate) const TEMPORARY: &str = ".dear-";
 
 /// Write `bytes` to a temporary sibling, sync it, rename it to `path`: a reader, or a killed run, never sees half a file.
 /// Folders above `path` are made. The temporary name is hidden (starts with a dot), so listings skip a leftover.
@@ -49,7 +67,7 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     };
     fs_err::create_dir_all(folder)?;
     let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-    let mut file = tempfile::Builder::new().prefix(".dear-").tempfile_in(folder).map_err(named)?;
+    let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder).map_err(named)?;
     file.write_all(bytes).map_err(named)?;
     file.as_file().sync_all().map_err(named)?;
     #[cfg(unix)]

@@ -7,6 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use dear_image::{Chain, DecodeOptions, Format, decode};
 use rayon::prelude::*;
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::{self, path_text};
 use crate::error::Error;
-use crate::files::{read_image, sha256_hex, write_atomic};
+use crate::files::{TEMPORARY, read_image, sha256_hex, write_atomic};
 use crate::observe::{Event, Observer};
 use crate::probe::Refused;
 use crate::scan::{exact_bytes, exact_path};
@@ -91,14 +92,18 @@ pub struct Perturbed {
     pub refused: Vec<Refused>,
     /// Files of the source that are no images.
     pub skipped: u64,
+    /// Copies by an earlier run of images that are gone or refused now: they were removed.
+    pub removed: u64,
+    /// Images in the copy's folder that no row of the manifest names.
+    pub unnamed: u64,
 }
 
 /// Name of the manifest.
 pub const MANIFEST: &str = "manifest.csv";
 /// Images that are in memory at once.
 const BATCH: usize = 16;
-/// A kill costs at most the work on so many images.
-const SAVED_EVERY: usize = 512;
+/// A kill costs at most the work of this time.
+const SAVED_EVERY: Duration = Duration::from_secs(5);
 
 /// Write a copy of all images below the folder `source`, or listed in the manifest `source`, into `out`, each through
 /// `chain`. What is drawn depends on `seed` and the image's content.
@@ -116,37 +121,89 @@ pub fn perturb(
 ) -> Result<Perturbed, Error> {
     let (items, skipped) = if source.is_file() { listed(source, out)? } else { found(source, out)? };
     fs_err::create_dir_all(out)?;
+    remove_leftovers(out)?;
     let earlier = earlier(out, chain, seed, options)?;
     let names = names(items.iter().map(|item| item.name.as_path()));
     let mut done = Perturbed { skipped, ..Perturbed::default() };
-    write_manifest(out, &done.images)?;
+    // What an earlier run made and this one has not come to: it stays in the manifest until then.
+    let mut open = earlier.clone();
+    save(out, &done.images, &open)?;
     observer.event(Event::Started { step: "perturbing images", total: items.len() as u64 });
-    let mut unsaved = 0;
+    // The first rows are saved at once: they say which chain the files in the folder went through.
+    let mut saved = None::<Instant>;
     for (items, names) in items.chunks(BATCH).zip(names.chunks(BATCH)) {
         if observer.cancelled() {
-            write_manifest(out, &done.images)?;
+            save(out, &done.images, &open)?;
             return Err(Error::Interrupted);
         }
         let one =
             |(item, name): (&Item, &PathBuf)| Job { item, name, out, chain, seed, options }.run(&earlier);
         let made: Vec<_> = items.par_iter().zip(names).map(one).collect::<Result<_, Error>>()?;
-        for (result, kept) in made {
+        for (item, (result, kept)) in items.iter().zip(made) {
             done.kept += u64::from(kept);
             match result {
-                Ok(image) => done.images.push(image),
+                Ok(image) => {
+                    open.remove(&item.relative);
+                    done.images.push(image);
+                }
                 Err(refused) => done.refused.push(refused),
             }
         }
         observer.event(Event::Advanced { by: items.len() as u64 });
-        unsaved += items.len();
-        if unsaved >= SAVED_EVERY {
-            write_manifest(out, &done.images)?;
-            unsaved = 0;
+        if saved.is_none_or(|saved| saved.elapsed() >= SAVED_EVERY) {
+            save(out, &done.images, &open)?;
+            saved = Some(Instant::now());
         }
     }
-    write_manifest(out, &done.images)?;
+    done.removed = remove_copies(out, &done.images, open.values())?;
+    done.unnamed = unnamed(out, &done.images);
+    save(out, &done.images, &HashMap::new())?;
     observer.event(Event::Finished);
     Ok(done)
+}
+
+/// The manifest of a run on its way.
+fn save(out: &Path, images: &[PerturbedImage], open: &HashMap<PathBuf, PerturbedImage>) -> Result<(), Error> {
+    let mut rows = images.to_vec();
+    rows.extend(open.values().cloned());
+    rows.sort_by(|a, b| a.source.cmp(&b.source));
+    write_manifest(out, &rows)
+}
+
+/// Copies of images that are gone, or are refused now, would be taken for part of the dataset. Only what this command wrote, and
+/// nobody changed since, is removed.
+fn remove_copies<'a>(
+    out: &Path,
+    images: &[PerturbedImage],
+    gone: impl Iterator<Item = &'a PerturbedImage>,
+) -> Result<u64, Error> {
+    let current: HashSet<PathBuf> = images.iter().map(PerturbedImage::exact_path).collect();
+    let mut removed = 0;
+    for row in gone.filter(|row| !current.contains(&row.exact_path())) {
+        let path = out.join(row.exact_path());
+        if fs_err::read(&path).is_ok_and(|bytes| sha256_hex(&bytes) == row.sha256) {
+            fs_err::remove_file(&path)?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+/// Images in the folder that no row names: of a run that was killed before it saved its first rows, or somebody else's.
+fn unnamed(out: &Path, images: &[PerturbedImage]) -> u64 {
+    let named: HashSet<PathBuf> = images.iter().map(|row| out.join(row.exact_path())).collect();
+    let found = dataset::list_images(out).map(|listing| listing.paths).unwrap_or_default();
+    found.iter().filter(|path| !named.contains(*path)).count() as u64
+}
+
+/// Half-written files of a killed run.
+fn remove_leftovers(out: &Path) -> Result<(), Error> {
+    for entry in walkdir::WalkDir::new(out).into_iter().filter_map(Result::ok) {
+        if entry.file_type().is_file() && entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+            fs_err::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// An image to be copied.
@@ -502,6 +559,66 @@ mod tests {
         assert!(files.len() == 2 && files.iter().all(|file| out.join(file).is_file()), "{files:?}");
         let second = run();
         assert_eq!((second.kept, &second.images), (2, &first.images));
+    }
+
+    #[test]
+    fn copies_of_what_is_gone_are_removed_and_leftovers_too() {
+        let temp = tempfile::tempdir().unwrap();
+        let (source, out) = (temp.path().join("in"), temp.path().join("out"));
+        fs_err::create_dir_all(&source).unwrap();
+        for name in ["a.png", "b.png", "c.png", "d.png"] {
+            let image = dear_image::Image::from_fn(8, 8, |x, _| [x as u8, name.as_bytes()[0], 9]);
+            fs_err::write(source.join(name), encode_png(&image).unwrap()).unwrap();
+        }
+        let run = || {
+            let chain = Chain::parse("jpeg(80)").unwrap();
+            perturb(&source, &out, &chain, 0, &DecodeOptions::default(), &crate::observe::Silent).unwrap()
+        };
+        assert_eq!((run().images.len(), run().kept), (4, 4));
+        // One is gone, one is refused now, one is gone and its copy was changed by somebody.
+        fs_err::remove_file(source.join("a.png")).unwrap();
+        fs_err::write(source.join("b.png"), b"no image").unwrap();
+        fs_err::remove_file(source.join("c.png")).unwrap();
+        fs_err::write(out.join("c.jpg"), b"mine").unwrap();
+        fs_err::write(out.join(".dear-half"), b"half").unwrap();
+        let done = run();
+        assert_eq!((done.images.len(), done.kept, done.refused.len()), (1, 1, 1));
+        assert_eq!((done.removed, done.unnamed), (2, 1));
+        let mut left: Vec<String> = fs_err::read_dir(&out)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["c.jpg", "d.jpg", "manifest.csv"]);
+        assert_eq!(fs_err::read_to_string(out.join(MANIFEST)).unwrap().lines().count(), 2);
+    }
+
+    #[test]
+    fn an_interrupted_run_keeps_the_rows_it_has_not_come_to() {
+        /// Stops before the first batch.
+        struct Stop;
+        impl Observer for Stop {
+            fn event(&self, _: Event<'_>) {}
+            fn cancelled(&self) -> bool {
+                true
+            }
+        }
+        let temp = tempfile::tempdir().unwrap();
+        let (source, out) = (temp.path().join("in"), temp.path().join("out"));
+        fs_err::create_dir_all(&source).unwrap();
+        for name in ["a.png", "b.png"] {
+            let image = dear_image::Image::from_fn(8, 8, |x, _| [x as u8, name.as_bytes()[0], 9]);
+            fs_err::write(source.join(name), encode_png(&image).unwrap()).unwrap();
+        }
+        let run = |observer: &dyn Observer| {
+            let chain = Chain::parse("jpeg(80)").unwrap();
+            perturb(&source, &out, &chain, 0, &DecodeOptions::default(), observer)
+        };
+        let first = run(&crate::observe::Silent).unwrap();
+        let manifest = fs_err::read(out.join(MANIFEST)).unwrap();
+        assert!(matches!(run(&Stop), Err(Error::Interrupted)));
+        assert_eq!(fs_err::read(out.join(MANIFEST)).unwrap(), manifest);
+        assert_eq!(run(&crate::observe::Silent).unwrap(), Perturbed { kept: 2, ..first });
     }
 
     #[test]

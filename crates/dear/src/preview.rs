@@ -10,6 +10,8 @@ use crate::views::Shown;
 
 /// Longest side of the pictures of whole images, and what a view is enlarged to, in pixels.
 const SIDE: u32 = 192;
+/// Most pixels of a sheet.
+const MOST_PIXELS: u64 = 200_000_000;
 /// Pixels between the tiles of a picture.
 const GAP: u32 = 8;
 /// The outline of what is inside a mask.
@@ -27,7 +29,15 @@ const BACK: [u8; 3] = [32, 36, 40];
 /// If there is nothing to show.
 pub fn picture(sheet: &[Shown]) -> Result<Vec<u8>, Error> {
     let columns = 1 + sheet.iter().map(|shown| shown.views.len()).max().unwrap_or(0) as u32;
-    let (width, height) = ((SIDE + GAP) * columns + GAP, (SIDE + GAP) * sheet.len() as u32 + GAP);
+    let side = |tiles: u64| u64::from(SIDE + GAP) * tiles + u64::from(GAP);
+    let (width, height) = (side(u64::from(columns)), side(sheet.len() as u64));
+    if width * height > MOST_PIXELS {
+        return Err(Error::Options(format!(
+            "a picture of {width} x {height} is too large for {} rows and {columns} columns: show fewer views or images",
+            sheet.len()
+        )));
+    }
+    let (width, height) = (width as u32, height as u32);
     let mut picture = Image::from_fn(width, height, |_, _| BACK);
     for (row, shown) in sheet.iter().enumerate() {
         for (column, tile) in tiles(shown).iter().enumerate() {

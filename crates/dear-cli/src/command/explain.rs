@@ -43,6 +43,8 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     for warning in &decoded.warnings {
         output::warning(format_args!("{}: {warning}", args.image.display()));
     }
+    // What is missing is filled in, and has its evidence too.
+    let outcome = if decoded.truncated { Outcome::DoneWithFailedItems } else { Outcome::Done };
     let detector = args.detector.open()?;
     let evidence = detector.evidence(&decoded.image)?;
     let scale = Scale::of([&evidence]);
@@ -60,5 +62,5 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         scale.full
     ))?;
     output::note(format_args!("wrote {}", args.out.display()));
-    Ok(Outcome::Done)
+    Ok(outcome)
 }

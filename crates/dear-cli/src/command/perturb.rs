@@ -65,6 +65,20 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         done.refused.len(),
         counted(done.skipped, "other file"),
     ))?;
+    if done.removed > 0 {
+        let copies = if done.removed == 1 { "copy" } else { "copies" };
+        output::note(format_args!(
+            "removed {} {copies} of images that are gone or refused now",
+            done.removed
+        ));
+    }
+    if done.unnamed > 0 {
+        output::warning(format_args!(
+            "{}: holds {} that {MANIFEST} does not name, of an earlier run or not of this command",
+            out.display(),
+            counted(done.unnamed, "image")
+        ));
+    }
     output::note(format_args!("wrote {}", out.join(MANIFEST).display()));
     Ok(if done.refused.is_empty() && !truncated { Outcome::Done } else { Outcome::DoneWithFailedItems })
 }

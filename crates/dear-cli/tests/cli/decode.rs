@@ -185,3 +185,22 @@ fn a_copy_of_a_truncated_image_says_so() {
     let manifest = fs_err::read_to_string(copy.join("manifest.csv")).unwrap();
     assert!(manifest.lines().next().unwrap().ends_with(",decode,warning"), "{manifest}");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_or_a_device_is_refused_and_not_waited_for() {
+    let temp = tempfile::tempdir().unwrap();
+    let pipe = temp.path().join("pipe.jpg");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let ran = dear(args!["scan", &pipe, "/dev/zero", sample(true), "--format", "jsonl"]).expect(1);
+    let records = json_lines(&ran.stdout);
+    let status: Vec<&str> = records.iter().map(|record| record["status"].as_str().unwrap()).collect();
+    assert_eq!(status, ["refused", "refused", "scored"]);
+    for record in &records[..2] {
+        assert_eq!(record["error"]["kind"], "unreadable");
+        assert!(
+            record["error"]["message"].as_str().unwrap().contains("a pipe, a socket or a device"),
+            "{record}"
+        );
+    }
+}

@@ -68,6 +68,9 @@ impl ChainError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
+            ChainError::UnknownStep { found, .. } if found == "clean" => {
+                Some("`clean` stands alone: it is the chain without steps".to_owned())
+            }
             ChainError::UnknownStep { nearest, .. } => Some(format!("did you mean {nearest:?}?")),
             ChainError::Syntax { .. } => {
                 Some("a chain reads like `resize(0.5, bicubic) | jpeg(50..95, p=0.5)`".to_owned())

@@ -160,7 +160,11 @@ fn unknown(call: &Call) -> ChainError {
     ChainError::UnknownStep {
         position: call.position,
         found: call.name.clone(),
-        nearest: names.iter().min_by_key(|name| distance(name, &call.name)).copied().unwrap_or_default(),
+        nearest: names
+            .iter()
+            .min_by_key(|name| distance(name, &call.name.to_lowercase()))
+            .copied()
+            .unwrap_or_default(),
         known: names.join(", "),
     }
 }

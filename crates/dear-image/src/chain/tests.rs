@@ -159,7 +159,7 @@ fn errors_name_step_argument_position_and_range() {
         assert_eq!(error.kind(), kind, "{text}: {error}");
         assert!(error.to_string().contains(part), "{text}: {error}");
     }
-    for (text, nearest) in [("resise(2)", "resize"), ("facebok", "facebook")] {
+    for (text, nearest) in [("resise(2)", "resize"), ("facebok", "facebook"), ("JPEG(50)", "jpeg")] {
         let hint = Chain::parse(text).unwrap_err().hint().unwrap();
         assert_eq!(hint, format!("did you mean {nearest:?}?"));
     }

@@ -108,7 +108,7 @@ pub(super) fn sniff(bytes: &[u8]) -> Sniffed {
         return Sniffed::Known(Format::Tga);
     }
     if bytes.ends_with(tga::FOOTER) {
-        return Sniffed::Unsupported("TGA of a type that Pillow does not read");
+        return Sniffed::Unsupported("TGA of a type that is not read here");
     }
     if bytes.iter().all(|&b| b == 0) {
         return Sniffed::NotAnImage(format!("{} zero bytes", bytes.len()));

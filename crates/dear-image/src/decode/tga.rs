@@ -43,7 +43,11 @@ pub(super) const FOOTER: &[u8] = b"TRUEVISION-XFILE.\0";
 /// Whether the bytes are a TGA: called last, when nothing else fits.
 pub(super) fn is_tga(bytes: &[u8]) -> bool {
     let Some(header) = Header::read(bytes) else { return false };
-    bytes.ends_with(FOOTER) || bytes.len() >= header.start() + header.fewest_bytes()
+    if bytes.ends_with(FOOTER) {
+        return true;
+    }
+    let pixels = bytes.get(header.start()..).unwrap_or_default();
+    if header.runs { header.runs_end(pixels) } else { pixels.len() >= header.fewest_bytes() }
 }
 
 /// Decodes the picture.
@@ -107,6 +111,22 @@ fn mirrored(size: (u32, u32), data: Vec<u8>) -> Result<Vec<u8>, DecodeError> {
 }
 
 impl Header {
+    /// Whether the runs end with the last pixel, within the file.
+    fn runs_end(&self, mut data: &[u8]) -> bool {
+        let mut left = u64::from(self.size.0) * u64::from(self.size.1);
+        while left > 0 {
+            let Some((&packet, rest)) = data.split_first() else { return false };
+            let pixels = u64::from(packet & 0x7f) + 1;
+            let stored = if packet & 0x80 != 0 { 1 } else { pixels as usize };
+            let (Some(rest), Some(fewer)) = (rest.get(stored * self.bytes..), left.checked_sub(pixels))
+            else {
+                return false;
+            };
+            (data, left) = (rest, fewer);
+        }
+        true
+    }
+
     /// `None` where a field has a value that no such file has.
     fn read(bytes: &[u8]) -> Option<Header> {
         let head: &[u8; HEADER] = bytes.first_chunk()?;

@@ -21,7 +21,7 @@ fn write(width: u32, height: u32, color: ColorType, data: &[u8]) -> Result<Vec<u
     let mut encoder = Encoder::new(&mut bytes, width, height);
     encoder.set_color(color);
     encoder.set_depth(BitDepth::Eight);
-    // Photographs get 12 % larger than at the level that Pillow takes, in a thirtieth of the time.
+    // Photographs get larger than at the level that Pillow takes, by a sixth and more, and are written many times faster.
     encoder.set_compression(Compression::Fast);
     let mut writer = encoder.write_header().map_err(library)?;
     writer.write_image_data(data).map_err(library)?;
