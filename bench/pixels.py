@@ -248,7 +248,9 @@ def measure_memory(folder):
     ]
     for name, command in jobs:
         bytes_ = peak(command)
-        lines.append(f"| {name} | {bytes_ / 1e6:.0f} MB | {bytes_ / WORKERS / image:.2f} |")
+        # A bar would end the cell.
+        cell = name.replace("|", "\\|")
+        lines.append(f"| {cell} | {bytes_ / 1e6:.0f} MB | {bytes_ / WORKERS / image:.2f} |")
         print(lines[-1], flush=True)
     return lines
 
