@@ -56,13 +56,22 @@ pub(crate) fn error(error: &Error) {
 
 /// Images that could not be used: the first few, and how many.
 pub(crate) fn refused(list: &[Refused]) {
+    warnings(
+        list,
+        |refused| format!("{}: refused ({}): {}", refused.path, refused.kind, refused.message),
+        |more| {
+            let was = if more == 1 { "was" } else { "were" };
+            format!("{} {was} refused", counted(more as u64, "more image"))
+        },
+    );
+}
+
+/// A warning for each of the first few, and what `rest` says of the number of the others.
+pub(crate) fn warnings<T>(list: &[T], line: impl Fn(&T) -> String, rest: impl FnOnce(usize) -> String) {
     const SHOWN: usize = 5;
-    for refused in list.iter().take(SHOWN) {
-        warning(format_args!("{}: refused ({}): {}", refused.path, refused.kind, refused.message));
-    }
+    list.iter().take(SHOWN).for_each(|item| warning(line(item)));
     if list.len() > SHOWN {
-        let (more, was) = (list.len() - SHOWN, if list.len() - SHOWN == 1 { "was" } else { "were" });
-        warning(format_args!("{} {was} refused", counted(more as u64, "more image")));
+        warning(rest(list.len() - SHOWN));
     }
 }
 

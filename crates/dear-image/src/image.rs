@@ -57,7 +57,7 @@ impl Image {
     /// One grey value a pixel, repeated in the three channels.
     pub(crate) fn from_gray(width: u32, height: u32, gray: &[u8]) -> Image {
         let mut data = vec![0; 3 * gray.len()];
-        from_gray(gray, &mut data);
+        spread_gray(gray, &mut data);
         Image { width, height, data }
     }
 
@@ -191,7 +191,8 @@ vectorized! {
         }
     }
 
-    fn from_gray(gray: &[u8], data: &mut [u8]) {
+    /// Each value three times, into `data`.
+    pub(crate) fn spread_gray(gray: &[u8], data: &mut [u8]) {
         for (pixel, &value) in data.chunks_exact_mut(3).zip(gray) {
             pixel.copy_from_slice(&[value; 3]);
         }

@@ -6,55 +6,30 @@
 
 use std::sync::OnceLock;
 
-/// The registers that the processor has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Level {
-    Baseline,
-    Avx2,
-}
+/// Proof that the processor has AVX2.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Avx2(());
 
-impl Level {
-    /// Asks the processor, once. `DEAR_SIMD=baseline` asks for less, to compare.
-    pub(crate) fn current() -> Level {
-        static LEVEL: OnceLock<Level> = OnceLock::new();
-        *LEVEL.get_or_init(|| match std::env::var("DEAR_SIMD").as_deref() {
-            Ok("baseline") => Level::Baseline,
-            _ => Level::found(),
-        })
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    fn found() -> Level {
-        if std::arch::is_x86_feature_detected!("avx2") { Level::Avx2 } else { Level::Baseline }
-    }
-
-    #[cfg(not(target_arch = "x86_64"))]
-    fn found() -> Level {
-        Level::Baseline
+impl Avx2 {
+    /// Asks the processor, once. `DEAR_SIMD=baseline` asks for less than it has, to compare.
+    pub(crate) fn detect() -> Option<Avx2> {
+        static FOUND: OnceLock<bool> = OnceLock::new();
+        #[cfg(target_arch = "x86_64")]
+        let has_avx2 = || std::arch::is_x86_feature_detected!("avx2");
+        #[cfg(not(target_arch = "x86_64"))]
+        let has_avx2 = || false;
+        let wanted = || std::env::var("DEAR_SIMD").as_deref() != Ok("baseline");
+        FOUND.get_or_init(|| has_avx2() && wanted()).then_some(Avx2(()))
     }
 }
 
 /// The registers in use: `AVX2` or `baseline`. They decide how long pixels take, never what they are. The environment
 /// variable `DEAR_SIMD=baseline` asks for less than the processor has.
 pub fn registers() -> &'static str {
-    match Level::current() {
-        Level::Baseline => "baseline",
-        Level::Avx2 => "AVX2",
-    }
+    if Avx2::detect().is_some() { "AVX2" } else { "baseline" }
 }
 
-/// Proof that the processor has AVX2.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Avx2(());
-
-impl Avx2 {
-    /// See [`Level::current`].
-    pub(crate) fn detect() -> Option<Avx2> {
-        (Level::current() == Level::Avx2).then_some(Avx2(()))
-    }
-}
-
-/// Defines functions that are compiled for each [`Level`], and choose when called. A closure given to a generic function
+/// Defines functions that are compiled twice, with AVX2 and without, and choose when called. A closure given to a generic function
 /// would not do: the compiler inlines only small ones, and the others stay as they are.
 macro_rules! vectorized {
     ($($(#[$meta:meta])* $visibility:vis fn $name:ident($($argument:ident: $kind:ty),* $(,)?) $(-> $result:ty)? $body:block)+) => {$(
@@ -69,8 +44,8 @@ macro_rules! vectorized {
                 fn avx2($($argument: $kind),*) $(-> $result)? {
                     body($($argument),*)
                 }
-                if $crate::simd::Level::current() == $crate::simd::Level::Avx2 {
-                    // SAFETY: the level says that the processor has AVX2.
+                if $crate::simd::Avx2::detect().is_some() {
+                    // SAFETY: the line above has the proof that the processor has AVX2.
                     return unsafe { avx2($($argument),*) };
                 }
             }

@@ -7,15 +7,10 @@ mod support;
 
 use dear_image::*;
 use serde_json::Value;
-use support::{Cases, json, number, pair, picture, sha};
+use support::{Cases, number, picture, sha, source};
 
-fn cases(name: &str) -> Vec<Value> {
-    json("encode.json")[name].as_array().unwrap().clone()
-}
-
-fn source(case: &Value) -> Image {
-    let (width, height) = pair(&case["source"]);
-    picture(width, height)
+fn cases(step: &str) -> Vec<Value> {
+    support::cases("encode.json", step)
 }
 
 #[test]

@@ -8,19 +8,14 @@ mod support;
 
 use dear_image::*;
 use serde_json::Value;
-use support::{Cases, json, mask, number, pair, picture, sha};
+use support::{Cases, json, mask, number, pair, picture, sha, source};
 
-fn cases(name: &str) -> Vec<Value> {
-    json("steps.json")[name].as_array().unwrap().clone()
+fn cases(step: &str) -> Vec<Value> {
+    support::cases("steps.json", step)
 }
 
 fn kernel(name: &Value) -> Kernel {
     serde_json::from_value(name.clone()).unwrap()
-}
-
-fn source(case: &Value) -> Image {
-    let (width, height) = pair(&case["source"]);
-    picture(width, height)
 }
 
 #[test]

@@ -122,22 +122,20 @@ pub fn perturb(
     let (items, skipped) = if source.is_file() { listed(source, out)? } else { found(source, out)? };
     fs_err::create_dir_all(out)?;
     remove_leftovers(out)?;
-    let earlier = earlier(out, chain, seed, options)?;
+    // What an earlier run made and this one has not come to: it stays in the manifest until then.
+    let mut open = earlier(out, chain, seed, options)?;
     let names = names(items.iter().map(|item| item.name.as_path()));
     let mut done = Perturbed { skipped, ..Perturbed::default() };
-    // What an earlier run made and this one has not come to: it stays in the manifest until then.
-    let mut open = earlier.clone();
-    save(out, &done.images, &open)?;
+    write_manifest(out, done.images.iter().chain(open.values()))?;
     observer.event(Event::Started { step: "perturbing images", total: items.len() as u64 });
     // The first rows are saved at once: they say which chain the files in the folder went through.
     let mut saved = None::<Instant>;
     for (items, names) in items.chunks(BATCH).zip(names.chunks(BATCH)) {
         if observer.cancelled() {
-            save(out, &done.images, &open)?;
+            write_manifest(out, done.images.iter().chain(open.values()))?;
             return Err(Error::Interrupted);
         }
-        let one =
-            |(item, name): (&Item, &PathBuf)| Job { item, name, out, chain, seed, options }.run(&earlier);
+        let one = |(item, name): (&Item, &PathBuf)| Job { item, name, out, chain, seed, options }.run(&open);
         let made: Vec<_> = items.par_iter().zip(names).map(one).collect::<Result<_, Error>>()?;
         for (item, (result, kept)) in items.iter().zip(made) {
             done.kept += u64::from(kept);
@@ -151,23 +149,15 @@ pub fn perturb(
         }
         observer.event(Event::Advanced { by: items.len() as u64 });
         if saved.is_none_or(|saved| saved.elapsed() >= SAVED_EVERY) {
-            save(out, &done.images, &open)?;
+            write_manifest(out, done.images.iter().chain(open.values()))?;
             saved = Some(Instant::now());
         }
     }
     done.removed = remove_copies(out, &done.images, open.values())?;
     done.unnamed = unnamed(out, &done.images);
-    save(out, &done.images, &HashMap::new())?;
+    write_manifest(out, done.images.iter())?;
     observer.event(Event::Finished);
     Ok(done)
-}
-
-/// The manifest of a run on its way.
-fn save(out: &Path, images: &[PerturbedImage], open: &HashMap<PathBuf, PerturbedImage>) -> Result<(), Error> {
-    let mut rows = images.to_vec();
-    rows.extend(open.values().cloned());
-    rows.sort_by(|a, b| a.source.cmp(&b.source));
-    write_manifest(out, &rows)
 }
 
 /// Copies of images that are gone, or are refused now, would be taken for part of the dataset. Only what this command wrote, and
@@ -440,9 +430,12 @@ const COLUMNS: [&str; 17] = [
 /// From this column on, those without any value are left out: a column `scene` says that scenes are known.
 const ALWAYS: usize = 9;
 
-fn write_manifest(out: &Path, images: &[PerturbedImage]) -> Result<(), Error> {
+/// Write the manifest, sorted by source.
+fn write_manifest<'a>(out: &Path, images: impl Iterator<Item = &'a PerturbedImage>) -> Result<(), Error> {
     let failed = |error: csv::Error| Error::Options(format!("{MANIFEST}: {error}"));
-    let rows: Vec<[String; COLUMNS.len()]> = images.iter().map(PerturbedImage::cells).collect();
+    let mut images: Vec<&PerturbedImage> = images.collect();
+    images.sort_by(|a, b| a.source.cmp(&b.source));
+    let rows: Vec<[String; COLUMNS.len()]> = images.into_iter().map(PerturbedImage::cells).collect();
     let told = |column: &usize| *column < ALWAYS || rows.iter().any(|row| !row[*column].is_empty());
     let columns: Vec<usize> = (0..COLUMNS.len()).filter(told).collect();
     let mut writer = csv::Writer::from_writer(Vec::new());

@@ -3,9 +3,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use dear_image::{Image, Kernel, Mask, encode_png, resize, resize_mask};
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 use crate::error::Error;
+use crate::report::{document, within};
 use crate::views::Shown;
 
 /// Longest side of the pictures of whole images, and what a view is enlarged to, in pixels.
@@ -54,22 +55,11 @@ pub fn picture(sheet: &[Shown]) -> Result<Vec<u8>, Error> {
 /// As [`picture`].
 pub fn page(sheet: &[Shown], lead: &str) -> Result<String, Error> {
     let rows = sheet.iter().map(row).collect::<Result<Vec<Markup>, Error>>()?;
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "Augmented views" }
-                style { (PreEscaped(include_str!("report/style.css"))) (PreEscaped(include_str!("preview.css"))) }
-            }
-            body {
-                header { h1 { "Augmented views" } p.lead { (lead) } }
-                main { @for row in &rows { (row) } }
-            }
-        }
+    let body = html! {
+        header { h1 { "Augmented views" } p.lead { (lead) } }
+        main { @for row in &rows { (row) } }
     };
-    Ok(page.into_string())
+    Ok(document("Augmented views", include_str!("preview.css"), &body))
 }
 
 fn row(shown: &Shown) -> Result<Markup, Error> {
@@ -98,9 +88,7 @@ fn row(shown: &Shown) -> Result<Markup, Error> {
 /// The image and its views, at most `SIDE` pixels a side, masks outlined.
 fn tiles(shown: &Shown) -> Vec<Image> {
     let (image, mask) = &shown.image;
-    let (width, height) = image.size();
-    let scaled = |side: u32| (u64::from(side) * u64::from(SIDE) / u64::from(width.max(height))).max(1) as u32;
-    let to = (scaled(width), scaled(height));
+    let to = within(SIDE, image.size());
     let views =
         shown.views.iter().map(|(image, mask, _)| tile(image, mask.as_ref(), (SIDE, SIDE), Kernel::Nearest));
     std::iter::once(tile(image, mask.as_ref(), to, Kernel::Bilinear)).chain(views).collect()

@@ -67,38 +67,51 @@ pub fn html(evaluation: &Evaluation, extras: &Extras) -> String {
     .into_iter()
     .filter(|section| !section.body.0.is_empty())
     .collect::<Vec<_>>();
+    let body = html! {
+        header {
+            h1 { (extras.title) }
+            p.lead { (unbroken(&lead(evaluation))) }
+            @if let Some(caution) = extras.caution { p.caution role="note" { (caution) } }
+        }
+        main {
+            @for (i, section) in sections.iter().enumerate() {
+                section aria-labelledby=(section.id) {
+                    h2 id=(section.id) { (section.title) }
+                    (section.body)
+                }
+                @if i == 0 {
+                    nav aria-label="Contents" {
+                        @for other in &sections[1..] { a href=(format!("#{}", other.id)) { (other.title) } " " }
+                    }
+                }
+            }
+        }
+    };
+    document(extras.title, "", &body)
+}
+
+/// A page that needs no other file: its title, styles beside the report's, and what stands in its body.
+pub(crate) fn document(title: &str, style: &str, body: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (extras.title) }
-                style { (PreEscaped(include_str!("report/style.css"))) }
+                title { (title) }
+                style { (PreEscaped(include_str!("report/style.css"))) (PreEscaped(style)) }
             }
-            body {
-                header {
-                    h1 { (extras.title) }
-                    p.lead { (unbroken(&lead(evaluation))) }
-                    @if let Some(caution) = extras.caution { p.caution role="note" { (caution) } }
-                }
-                main {
-                    @for (i, section) in sections.iter().enumerate() {
-                        section aria-labelledby=(section.id) {
-                            h2 id=(section.id) { (section.title) }
-                            (section.body)
-                        }
-                        @if i == 0 {
-                            nav aria-label="Contents" {
-                                @for other in &sections[1..] { a href=(format!("#{}", other.id)) { (other.title) } " " }
-                            }
-                        }
-                    }
-                }
-            }
+            body { (body) }
         }
     };
     page.into_string()
+}
+
+/// Columns and rows of an image of this size whose longer side becomes `side`.
+pub(crate) fn within(side: u32, (width, height): (u32, u32)) -> (u32, u32) {
+    let scaled =
+        |length: u32| (u64::from(length) * u64::from(side) / u64::from(width.max(height))).max(1) as u32;
+    (scaled(width), scaled(height))
 }
 
 /// On what, in one sentence.

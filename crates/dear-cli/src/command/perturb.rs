@@ -12,9 +12,6 @@ use crate::arguments::DecodeArgs;
 use crate::progress::Progress;
 use crate::{Outcome, output};
 
-/// Images whose warning is printed.
-const WARNINGS_SHOWN: usize = 5;
-
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "dear perturb [OPTIONS] --chain <CHAIN> --out <DIR> <DIR>\n       dear perturb --list"
@@ -49,12 +46,11 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let done = perturb(&source, &out, &chain, args.seed, &options, &Progress::default())?;
     output::refused(&done.refused);
     let warned: Vec<_> = done.images.iter().filter(|row| !row.warning.is_empty()).collect();
-    for row in warned.iter().take(WARNINGS_SHOWN) {
-        output::warning(format_args!("{}: {}", row.source, row.warning));
-    }
-    if let Some(more) = warned.len().checked_sub(WARNINGS_SHOWN).filter(|&more| more > 0) {
-        output::warning(format_args!("{} more in {MANIFEST}, column warning", counted(more as u64, "image")));
-    }
+    output::warnings(
+        &warned,
+        |row| format!("{}: {}", row.source, row.warning),
+        |more| format!("{} more in {MANIFEST}, column warning", counted(more as u64, "image")),
+    );
     // A part of these images is filled in.
     let truncated = options.allow_truncated && warned.iter().any(|row| row.warning.contains("is truncated"));
     output::line(format_args!(

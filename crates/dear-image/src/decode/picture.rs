@@ -4,6 +4,7 @@ use super::limits::{check_memory, check_size, zeros};
 use super::options::{Alpha, DecodeOptions, Icc, Orientation};
 use super::profile::{Conversion, Space};
 use super::{AlphaUse, DecodeError, Decoded, Format, ProfileUse, Treatment};
+use crate::image::spread_gray;
 use crate::{Image, geometry};
 
 /// A picture as its file stores it.
@@ -194,9 +195,7 @@ fn divide_by_255(n: u32) -> u32 {
 /// One byte a pixel to three equal ones.
 pub(super) fn spread(format: Format, gray: &[u8]) -> Result<Vec<u8>, DecodeError> {
     let mut rgb = zeros(format, 3 * gray.len() as u64)?;
-    for (out, &value) in rgb.chunks_exact_mut(3).zip(gray) {
-        out.fill(value);
-    }
+    spread_gray(gray, &mut rgb);
     Ok(rgb)
 }
 

@@ -56,6 +56,17 @@ pub(crate) fn set_tiff_field(bytes: &mut [u8], tag: u16, value: u16) {
     bytes[entry + 8..entry + 10].copy_from_slice(&store(value));
 }
 
+/// The cases of one step in a fixture.
+pub(crate) fn cases(file: &str, step: &str) -> Vec<Value> {
+    json(file)[step].as_array().unwrap().clone()
+}
+
+/// The picture that a case starts from.
+pub(crate) fn source(case: &Value) -> Image {
+    let (width, height) = pair(&case["source"]);
+    picture(width, height)
+}
+
 /// Two numbers of a JSON list.
 pub(crate) fn pair(value: &Value) -> (u32, u32) {
     (number(&value[0]) as u32, number(&value[1]) as u32)
@@ -97,7 +108,6 @@ impl Cases {
 }
 
 /// This test's program again, all of it but `test`, as on a processor without AVX2.
-#[allow(dead_code, reason = "not all test programs compute pixels")]
 pub(crate) fn again_without_avx2(test: &str) {
     let output = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--skip", test])

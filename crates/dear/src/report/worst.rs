@@ -155,11 +155,12 @@ fn as_scored(
 }
 
 fn picture(caption: &str, image: &Image) -> Result<Picture, Error> {
-    let (width, height) = image.size();
-    let long = width.max(height);
-    let scaled = |side: u32| (u64::from(side) * u64::from(SIDE) / u64::from(long)).max(1) as u32;
-    let small =
-        if long > SIDE { &resize(image, scaled(width), scaled(height), Kernel::Bicubic) } else { image };
+    let (width, height) = super::within(SIDE, image.size());
+    let small = if image.width().max(image.height()) > SIDE {
+        &resize(image, width, height, Kernel::Bicubic)
+    } else {
+        image
+    };
     let png = encode_png(small).map_err(|error| Error::Options(error.to_string()))?;
     Ok(Picture { caption: caption.to_owned(), png: base64::engine::general_purpose::STANDARD.encode(png) })
 }
