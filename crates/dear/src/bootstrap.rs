@@ -17,6 +17,8 @@ use crate::metrics::{Excluded, Metric, Ranking, RankingError, Undefined, check_s
 use resampler::Resampler;
 use statistic::{Measure, Placed, correct_ends, intervals, resample_metrics};
 
+pub(crate) use statistic::quantile;
+
 pub use mean::mean_over;
 pub use paired::{Paired, deviation, paired, simultaneous, tpr_at_r_acc_of};
 

@@ -5,6 +5,7 @@ use crate::calibrate::CalibrateError;
 use crate::columns::ColumnsError;
 use crate::dataset::DatasetError;
 use crate::detector::DetectorError;
+use crate::fragility::FragilityError;
 use crate::gate::GateError;
 use crate::generator::GeneratorError;
 use crate::head::TrainError;
@@ -36,6 +37,9 @@ pub enum Error {
     /// Dissect.
     #[error(transparent)]
     Rad(#[from] RadError),
+    /// How far channels move under a perturbation.
+    #[error(transparent)]
+    Fragility(#[from] FragilityError),
     /// Prune.
     #[error(transparent)]
     Gate(#[from] GateError),
@@ -100,6 +104,7 @@ impl Error {
             Self::Detector(error) => error.hint(),
             Self::Generator(error) => error.hint(),
             Self::Rad(error) => error.hint(),
+            Self::Fragility(error) => error.hint(),
             Self::Gate(error) => error.hint(),
             Self::Train(error) => error.hint(),
             Self::Columns(error) => Some(error.hint.clone()),

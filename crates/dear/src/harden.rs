@@ -13,14 +13,15 @@ use crate::backbone::metadata::{GateRecord, NamedHead, RadRecord, Threshold};
 use crate::calibrate::{self, CalibrateError, Calibration};
 use crate::dataset::{self, Dataset, Label};
 use crate::detector::{Detector, DetectorError};
+use crate::dissect::{Dissection, dissect};
 use crate::engine::EngineOptions;
 use crate::error::Error;
-use crate::gate::{self, Gate};
+use crate::gate::Gate;
 use crate::generator::Generator;
 use crate::head::{self, Head, Report, Samples, Training};
 use crate::observe::{Event, Observer};
 use crate::probe::{self, InpainterKind, Null, ProbePair, Refused, Resynthesis};
-use crate::rad::{Rad, RegionMoments, rad};
+use crate::rad::Rad;
 use crate::recipe::Recipe;
 use crate::store::{Row, Store};
 use crate::views::{self, Source, ViewOptions};
@@ -129,41 +130,22 @@ pub fn harden(
     let split = split_images(inputs, recipe)?;
     let (pairs, null_pairs, probes_held_out) = gather_probes(inputs, &split, recipe, observer)?;
 
-    let probe_rows = probe_views(detector, &store, &pairs, recipe, "dissecting probes", observer)?;
-    let null_rows = match &null_pairs {
-        Some(pairs) => {
-            Some(probe_views(detector, &store, pairs, recipe, "dissecting null probes", observer)?)
-        }
-        None => None,
-    };
-    let rad = dissect(&probe_rows, null_rows.as_deref(), recipe)?;
-    let gate = gate::bilateral(&rad.scores, &recipe.gate)?;
+    let probes = (pairs.as_slice(), null_pairs.as_deref());
+    let dissection = dissect(detector, &store, probes, None, recipe, observer)?;
+    let gate = dissection.gate(recipe)?;
 
     let main_rows = main_views(detector, &store, &split.train, recipe, "training views", observer)?;
     let val_rows = main_views(detector, &store, &split.val, recipe, "validation views", observer)?;
-    let refinement = refine(detector, &gate, &main_rows, &val_rows, Some(&probe_rows), recipe, observer)?;
+    let refinement =
+        refine(detector, &gate, &main_rows, &val_rows, Some(&dissection.probes), recipe, observer)?;
 
     let reading = read_logits(detector, &store, &split, &refinement.head, recipe, observer)?;
 
-    let (mut counts, refused) = Counts::of(&main_rows, &val_rows, &probe_rows, null_rows.as_deref(), recipe);
+    let Dissection { rad, probes, null, .. } = dissection;
+    let (mut counts, refused) = Counts::of(&main_rows, &val_rows, &probes, null.as_deref(), recipe);
     counts.probes_held_out = probes_held_out;
     let model = assemble(detector, &rad, &gate, &refinement, &reading, recipe, &counts)?;
     Ok(Hardened { model, rad, gate, report: refinement.report, reading, counts, refused })
-}
-
-/// Dissect: scores of all channels from probe views.
-///
-/// # Errors
-/// [`Error::Rad`]: no probe survived, or a score is not finite.
-pub fn dissect(probes: &[Row], null: Option<&[Row]>, recipe: &Recipe) -> Result<Rad, Error> {
-    let null = null.map(moments);
-    Ok(rad(&moments(probes), null.as_deref(), &recipe.rad)?)
-}
-
-/// Region moments of the probe views that could be made, in order; a view that no part of the mask survived is absent.
-fn moments(rows: &[Row]) -> Vec<RegionMoments> {
-    let made = rows.iter().filter(|row| row.error.is_none());
-    made.map(|row| row.moments.clone().unwrap_or_else(|| RegionMoments::absent(row.pooled.len()))).collect()
 }
 
 /// The new head and the heads of the baselines.
@@ -299,7 +281,7 @@ pub fn assemble(
     let model = detector.with_head(&refinement.head, |metadata| {
         metadata.name = format!("{}-hardened", metadata.name);
         metadata.head = head;
-        metadata.gate = Some(GateRecord::new(gate, &recipe.gate, "bilateral RAD"));
+        metadata.gate = Some(GateRecord::new(gate, &recipe.gate));
         metadata.rad = Some(rad_value);
         metadata.heads = refinement.baselines.clone();
         metadata.recipe = Some(recipe_value);
@@ -419,42 +401,11 @@ pub fn main_views(
     step: &str,
     observer: &dyn Observer,
 ) -> Result<Vec<Row>, Error> {
-    let options = view_options(recipe, step);
+    let options = ViewOptions::of(recipe, step);
     views::augmented(detector, store, sources, AugmentRole::Main, &options, observer)
 }
 
-/// Views of probes, with the moments inside and outside of the mask.
-///
-/// # Errors
-/// As [`views::augmented`].
-pub fn probe_views(
-    detector: &Detector,
-    store: &Store,
-    pairs: &[ProbePair],
-    recipe: &Recipe,
-    step: &str,
-    observer: &dyn Observer,
-) -> Result<Vec<Row>, Error> {
-    let sources: Vec<Source> = pairs
-        .iter()
-        .map(|pair| Source {
-            path: pair.image.clone(),
-            key: pair.stem.clone(),
-            label: Label::Generated,
-            subset: "probe".to_owned(),
-            mask: Some(pair.mask.clone()),
-        })
-        .collect();
-    let options = view_options(recipe, step);
-    views::augmented(detector, store, &sources, AugmentRole::Probe, &options, observer)
-}
-
 type Gathered = (Vec<ProbePair>, Option<Vec<ProbePair>>, u64);
-
-fn view_options<'a>(recipe: &'a Recipe, step: &'a str) -> ViewOptions<'a> {
-    let Recipe { seed, views, augment, decode, .. } = recipe;
-    ViewOptions { seed: *seed, views: *views, augment, decode: *decode, step }
-}
 
 /// Find the given probes, or make them from the training photographs; null probes likewise.
 fn gather_probes(

@@ -14,8 +14,12 @@
 //! numbers per channel, and [`rad`] turns a list of such probes into scores. Features are post-ReLU and
 //! un-gated, `[C, h, w]`.
 
+mod reliability;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+pub use reliability::{Halves, ProbeView, Reliability, SizeGroup, reliability};
 
 /// Added to each region's weight before dividing, as the authors do.
 const EPSILON: f64 = 1e-6;
@@ -503,20 +507,15 @@ fn scored_batches<'a>(
         read += chunk.len();
         let kept: Vec<_> = chunk
             .iter()
-            .filter(|probe| match probe.regions() {
-                Regions::Both => true,
-                Regions::Absent => {
-                    counts.absent += 1;
-                    false
+            .filter(|probe| {
+                let regions = probe.regions();
+                match regions {
+                    Regions::Both => {}
+                    Regions::Absent => counts.absent += 1,
+                    Regions::NoInside => counts.no_inside += 1,
+                    Regions::NoBackground => counts.no_background += 1,
                 }
-                Regions::NoInside => {
-                    counts.no_inside += 1;
-                    options.degenerate == Degenerate::Keep
-                }
-                Regions::NoBackground => {
-                    counts.no_background += 1;
-                    options.degenerate == Degenerate::Keep
-                }
+                is_scored(regions, options.degenerate)
             })
             .collect();
         counts.scored += kept.len() as u64;
@@ -526,6 +525,15 @@ fn scored_batches<'a>(
     }
     counts.beyond_limit = (probes.len() - read) as u64;
     batches
+}
+
+/// Whether a probe with these regions counts.
+fn is_scored(regions: Regions, degenerate: Degenerate) -> bool {
+    match regions {
+        Regions::Both => true,
+        Regions::NoInside | Regions::NoBackground => degenerate == Degenerate::Keep,
+        Regions::Absent => false,
+    }
 }
 
 fn discrepancy(probe: &RegionMoments, channel: usize) -> f64 {
@@ -548,41 +556,44 @@ fn pooled_deviations<'a>(
     let mut weight = 0.0;
     for probe in probes {
         weight += probe.w_in + probe.w_bg;
-        for k in 0..channels {
-            for (weight, mean, square) in
-                [(probe.w_in, probe.mu_in[k], probe.sq_in[k]), (probe.w_bg, probe.mu_bg[k], probe.sq_bg[k])]
-            {
-                if weight >= VANISHED {
-                    // Undo the epsilon of the divisor, which would look like a variance of mean^2 x 1e-6 /
-                    // weight.
-                    let exact = (weight + EPSILON) / weight;
-                    let (mean, square) = (f64::from(mean) * exact, f64::from(square) * exact);
-                    variance[k] += weight * (square - mean * mean);
-                    mean_square[k] += weight * square;
-                }
+        add_within(&mut variance, &mut mean_square, probe);
+    }
+    let found = variance.iter().zip(&mean_square).map(|(&v, &square)| deviation(v, square, weight));
+    let (deviations, flat): (Vec<f64>, Vec<bool>) = found.unzip();
+    (deviations, flat.iter().filter(|flat| **flat).count() as u64)
+}
+
+/// Add a probe's weighted squares within its regions: around the region's mean, and around 0.
+fn add_within(variance: &mut [f64], mean_square: &mut [f64], probe: &RegionMoments) {
+    for k in 0..variance.len() {
+        for (weight, mean, square) in
+            [(probe.w_in, probe.mu_in[k], probe.sq_in[k]), (probe.w_bg, probe.mu_bg[k], probe.sq_bg[k])]
+        {
+            if weight >= VANISHED {
+                // Undo the epsilon of the divisor, which would look like a variance of mean^2 x 1e-6 / weight.
+                let exact = (weight + EPSILON) / weight;
+                let (mean, square) = (f64::from(mean) * exact, f64::from(square) * exact);
+                variance[k] += weight * (square - mean * mean);
+                mean_square[k] += weight * square;
             }
         }
     }
-    let mut flat = 0;
-    let deviations = variance
-        .iter()
-        .zip(&mean_square)
-        .map(|(&variance, &mean_square)| {
-            let floor = mean_square * RESOLVABLE_VARIANCE;
-            if variance > floor {
-                return (variance / weight).sqrt();
-            }
-            flat += 1;
-            if floor > 0.0 {
-                (floor / weight).sqrt()
-            } else if mean_square.is_finite() {
-                1.0
-            } else {
-                f64::NAN
-            }
-        })
-        .collect();
-    (deviations, flat)
+}
+
+/// The deviation of those sums over `weight` positions, and whether it could not be told from zero.
+fn deviation(variance: f64, mean_square: f64, weight: f64) -> (f64, bool) {
+    let floor = mean_square * RESOLVABLE_VARIANCE;
+    if variance > floor {
+        return ((variance / weight).sqrt(), false);
+    }
+    let least = if floor > 0.0 {
+        (floor / weight).sqrt()
+    } else if mean_square.is_finite() {
+        1.0
+    } else {
+        f64::NAN
+    };
+    (least, true)
 }
 
 #[cfg(test)]

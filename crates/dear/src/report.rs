@@ -4,6 +4,7 @@
 mod advice;
 mod charts;
 mod counts;
+pub mod dissection;
 mod examples;
 mod findings;
 mod markdown;
@@ -179,7 +180,7 @@ fn spectrum(evaluation: &Evaluation) -> Markup {
                     (rad.degenerate) " degenerate " (rad.options.degenerate.done()) "), highest first. High: the channel fires "
                     "on generated pixels. " (detector.pruned.len()) " channels in the shaded ranks were pruned."
                 }
-                (charts::spectrum(rad, &detector.pruned))
+                (charts::spectrum(rad, &detector.pruned, None))
             }
         }
     }

@@ -17,6 +17,7 @@ use crate::files::{Unread, read_image, sha256_hex};
 use crate::observe::{Event, Observer};
 use crate::probe::Refused;
 use crate::rad::{region_moments, resize_mask};
+use crate::recipe::Recipe;
 use crate::store::{Row, Store};
 
 /// Images in a shard of the store: a kill costs at most the work on these.
@@ -98,7 +99,13 @@ pub struct ViewOptions<'a> {
     pub step: &'a str,
 }
 
-impl ViewOptions<'_> {
+impl<'a> ViewOptions<'a> {
+    /// The views that a recipe asks for.
+    pub fn of(recipe: &'a Recipe, step: &'a str) -> Self {
+        let Recipe { seed, views, augment, decode, .. } = recipe;
+        Self { seed: *seed, views: *views, augment, decode: *decode, step }
+    }
+
     /// What is drawn for one view of an image of `size` whose file has this hash.
     fn plan(&self, size: (u32, u32), sha256: &str, role: AugmentRole, view: u32) -> AugmentPlan {
         let key = [sha256.as_bytes(), role_name(role).as_bytes(), &view.to_le_bytes()];

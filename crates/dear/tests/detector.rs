@@ -7,7 +7,7 @@ use std::process::Command;
 use dear::backbone::{Edit, OnnxModel};
 use dear::detector::{Detector, DetectorError, MINI};
 use dear::engine::EngineOptions;
-use dear::gate::{GateOptions, bilateral};
+use dear::gate::{GateOptions, prune};
 use dear::head::Head;
 use dear_image::Image;
 use oracle::{Fixture, bytes, difference, engines, picture, read, sha256, skipped};
@@ -127,10 +127,10 @@ fn the_document_of_a_hardened_detector_says_what_was_done_and_keeps_the_rest() {
     let base = tiny();
     let scores: Vec<f64> = (0..8).map(f64::from).collect();
     let options = GateOptions::default();
-    let gate = bilateral(&scores, &options).expect("gate");
+    let gate = prune(&scores, options.cut).expect("gate");
     let head = base.head().gated(&gate);
     let file = base.with_head(&head, |metadata| {
-        metadata.gate = Some(dear::backbone::metadata::GateRecord::new(&gate, &options, "bilateral"));
+        metadata.gate = Some(dear::backbone::metadata::GateRecord::new(&gate, &options));
         metadata.rad =
             Some(dear::backbone::metadata::RadRecord { scores: scores.clone(), extra: Default::default() });
         metadata.head = json!({"training": "l2"});

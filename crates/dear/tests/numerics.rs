@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use dear::bootstrap::{Bootstrap, BootstrapOptions, bootstrap, paired_difference};
-use dear::gate::{Gate, GateOptions, bilateral};
+use dear::gate::{Cut, Gate, prune};
 use dear::head::adam::{Batch, run_batches};
 use dear::head::{AdamOptions, Head, L2Options, Samples, Training, l2};
 use dear::metrics::{METRICS, Ranking, Tie, ece_by_chance, ece_plug_in, measure_all, wilson};
@@ -180,20 +180,15 @@ fn gates_are_identical_to_a_stable_argsort() {
     let fixture: GateFixture = fixture("gate");
     assert_eq!(fixture.cases.len(), 24);
     for case in &fixture.cases {
-        let options = GateOptions { prune_top: case.prune_top, prune_bottom: case.prune_bottom };
+        let cut = Cut::Fractions { top: case.prune_top, bottom: case.prune_bottom };
         let keep = case.keep.chars().map(|c| c == '1').collect();
         let expected = Gate { keep, n_top: case.n_top, n_bottom: case.n_bottom };
-        assert_eq!(
-            bilateral(&fixture.scores[&case.scores], &options).unwrap(),
-            expected,
-            "{} {options:?}",
-            case.scores
-        );
+        assert_eq!(prune(&fixture.scores[&case.scores], cut).unwrap(), expected, "{} {cut:?}", case.scores);
     }
     assert_eq!(fixture.floors.len(), 600);
     for &(channels, fraction, floor) in &fixture.floors {
         let scores: Vec<f64> = (0..channels).map(|k| k as f64).collect();
-        let gate = bilateral(&scores, &GateOptions { prune_top: fraction, prune_bottom: 0.0 }).unwrap();
+        let gate = prune(&scores, Cut::Fractions { top: fraction, bottom: 0.0 }).unwrap();
         assert_eq!(gate.n_top, floor, "int({channels} * {fraction})");
     }
 }

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
+use dear::dissect::dissect;
 use dear::error::Error;
-use dear::harden::{dissect, probe_views};
 use dear::probe::{InpainterKind, list};
-use dear::rad::Rad;
+use dear::report::dissection;
 use dear::store::Store;
-use serde::{Deserialize, Serialize};
 
+use super::evaluate::parse_chain;
 use super::harden::{recipe_path, work_folder};
 use crate::arguments::{DetectorArgs, RecipeArgs};
 use crate::progress::Progress;
@@ -27,9 +27,12 @@ pub(crate) struct Args {
     /// Null probes; scored and subtracted if the recipe says `subtract_null`
     #[arg(long, value_name = "DIR")]
     null_probes: Option<PathBuf>,
+    /// Also measure how much each channel moves under this perturbation chain, and plot it against the ranking by RAD
+    #[arg(long, value_name = "CHAIN")]
+    fragility: Option<String>,
     #[command(flatten)]
     recipe: RecipeArgs,
-    /// The scores
+    /// The scores; a page with the same name and `.html` shows them
     #[arg(long, value_name = "FILE.json")]
     out: PathBuf,
     /// Folder for features, so that a rerun goes on [default: OUT with `.work`]
@@ -37,20 +40,12 @@ pub(crate) struct Args {
     work: Option<PathBuf>,
 }
 
-/// What `dear dissect` writes and `dear prune` reads.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct RadFile {
-    pub(crate) schema: u32,
-    pub(crate) detector: String,
-    pub(crate) backbone_sha256: String,
-    pub(crate) rad: Rad,
-}
-
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let recipe = args.recipe.resolve()?;
     if args.recipe.printed(&recipe)? {
         return Ok(Outcome::Done);
     }
+    let chain = args.fragility.as_deref().map(parse_chain).transpose()?;
     output::check_writable(&args.out)?;
     let pairs = list(&args.probes, args.masks.as_deref(), Some(InpainterKind::Resynthesis))?;
     let null_pairs = args
@@ -61,28 +56,18 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let detector = args.detector.open()?;
     let store = Store::new(&args.work.unwrap_or_else(|| work_folder(&args.out)).join("features"));
     let progress = Progress::default();
-    let rows = probe_views(&detector, &store, &pairs, &recipe, "dissecting probes", &progress)?;
-    let null_rows = match &null_pairs {
-        Some(pairs) => {
-            Some(probe_views(&detector, &store, pairs, &recipe, "dissecting null probes", &progress)?)
-        }
-        None => None,
-    };
-    let rad = dissect(&rows, null_rows.as_deref(), &recipe)?;
+    let pairs = (pairs.as_slice(), null_pairs.as_deref());
+    let found = dissect(&detector, &store, pairs, chain.as_ref(), &recipe, &progress)?;
     let mut refused = 0;
-    for row in rows.iter().chain(null_rows.iter().flatten()) {
+    for row in found.probes.iter().chain(found.null.iter().flatten()) {
         if let Some((kind, message)) = &row.error {
             output::warning(format_args!("probe {}: refused ({kind}): {message}", row.path));
             refused += 1;
         }
     }
-    let file = RadFile {
-        schema: 1,
-        detector: detector.metadata().name.clone(),
-        backbone_sha256: detector.backbone_sha256().to_owned(),
-        rad,
-    };
+    let file = found.record(&detector, &recipe);
     output::write(&recipe_path(&args.out), recipe.to_toml()?.as_bytes())?;
+    output::write(&args.out.with_extension("html"), dissection::page(&file).as_bytes())?;
     output::write_json(&args.out, &file)?;
     output::line(format_args!(
         "{} channels scored over {} probe views ({} degenerate {}): {:+.4} to {:+.4}",
@@ -93,5 +78,8 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         file.rad.scores.iter().copied().fold(f64::INFINITY, f64::min),
         file.rad.scores.iter().copied().fold(f64::NEG_INFINITY, f64::max)
     ))?;
+    for sentence in dissection::sentences(&file) {
+        output::paragraph(&sentence)?;
+    }
     Ok(if refused == 0 { Outcome::Done } else { Outcome::DoneWithFailedItems })
 }

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
+use dear::dissect::Record;
 use dear::error::Error;
-use dear::gate::{Gate, GateOptions, bilateral};
+use dear::gate::{Cut, Gate, GateOptions, Ranking, gate};
 use serde::{Deserialize, Serialize};
 
-use super::dissect::RadFile;
 use crate::{Outcome, output};
 
 #[derive(Debug, clap::Args)]
@@ -14,15 +14,68 @@ pub(crate) struct Args {
     /// Scores from `dear dissect`
     #[arg(long, value_name = "FILE.json")]
     rad: PathBuf,
-    /// Share of the channels with the highest scores that is pruned
-    #[arg(long, value_name = "SHARE", default_value_t = GateOptions::default().prune_top)]
-    prune_top: f64,
-    /// Share of the channels with the lowest scores that is pruned
-    #[arg(long, value_name = "SHARE", default_value_t = GateOptions::default().prune_bottom)]
-    prune_bottom: f64,
+    /// What the channels are ranked by; `magnitude` is |RAD|, `none` keeps all
+    #[arg(long, value_enum, default_value = "rad")]
+    ranking: RankingName,
+    /// Share of the channels pruned at the high end of the ranking [default: 0.2]
+    #[arg(long, value_name = "SHARE")]
+    prune_top: Option<f64>,
+    /// Share of the channels pruned at the low end [default: 0.2]
+    #[arg(long, value_name = "SHARE")]
+    prune_bottom: Option<f64>,
+    /// Instead of shares: prune below and above these percentiles (the paper's alpha_low and alpha_high)
+    #[arg(long, value_name = "LOW,HIGH", value_parser = parse_pair, conflicts_with_all = ["prune_top", "prune_bottom", "thresholds"])]
+    percentiles: Option<(f64, f64)>,
+    /// Instead of shares: prune scores below and above these numbers
+    #[arg(long, value_name = "LOW,HIGH", value_parser = parse_pair, allow_hyphen_values = true, conflicts_with_all = ["prune_top", "prune_bottom"])]
+    thresholds: Option<(f64, f64)>,
+    /// Seed of `--ranking random`
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
     /// The gate
     #[arg(long, value_name = "FILE.json")]
     out: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum RankingName {
+    Rad,
+    Magnitude,
+    Fragility,
+    Variance,
+    Random,
+    None,
+}
+
+/// Two numbers with a comma between them.
+fn parse_pair(text: &str) -> Result<(f64, f64), String> {
+    let pair = text
+        .split_once(',')
+        .and_then(|(low, high)| Some((low.trim().parse().ok()?, high.trim().parse().ok()?)));
+    pair.ok_or_else(|| format!("found {text:?}, expected two numbers such as 20,80"))
+}
+
+impl Args {
+    fn options(&self) -> GateOptions {
+        let shares = |top: Option<f64>, bottom: Option<f64>| {
+            let Cut::Fractions { top: t, bottom: b } = Cut::default() else { return Cut::default() };
+            Cut::Fractions { top: top.unwrap_or(t), bottom: bottom.unwrap_or(b) }
+        };
+        let cut = match (self.percentiles, self.thresholds) {
+            (Some((low, high)), _) => Cut::Percentiles { low, high },
+            (None, Some((low, high))) => Cut::Thresholds { low, high },
+            (None, None) => shares(self.prune_top, self.prune_bottom),
+        };
+        let ranking = match self.ranking {
+            RankingName::Rad => Ranking::Rad,
+            RankingName::Magnitude => Ranking::Magnitude,
+            RankingName::Fragility => Ranking::Fragility,
+            RankingName::Variance => Ranking::Variance,
+            RankingName::Random => Ranking::Random,
+            RankingName::None => Ranking::None,
+        };
+        GateOptions { ranking, cut, ..GateOptions::default() }
+    }
 }
 
 /// What `dear prune` writes and `dear refine` reads.
@@ -31,13 +84,13 @@ pub(crate) struct GateFile {
     pub(crate) options: GateOptions,
     pub(crate) gate: Gate,
     #[serde(flatten)]
-    pub(crate) scores: RadFile,
+    pub(crate) scores: Record,
 }
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
-    let scores: RadFile = output::read_json(&args.rad, "a file of scores from `dear dissect`")?;
-    let options = GateOptions { prune_top: args.prune_top, prune_bottom: args.prune_bottom };
-    let gate = bilateral(&scores.rad.scores, &options)?;
+    let scores: Record = output::read_json(&args.rad, "a file of scores from `dear dissect`")?;
+    let options = args.options();
+    let gate = gate(&scores.evidence(args.seed), &options)?;
     let file = GateFile { options, gate, scores };
     output::write_json(&args.out, &file)?;
     output::line(format_args!(

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use dear::dissect::probe_views;
 use dear::error::Error;
-use dear::harden::{Counts, Inputs, assemble, main_views, probe_views, read_logits, refine, split_images};
+use dear::harden::{Counts, Inputs, assemble, main_views, read_logits, refine, split_images};
 use dear::probe::{InpainterKind, list};
 use dear::store::{Row, Store};
 

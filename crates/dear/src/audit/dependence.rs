@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::AuditOptions;
-use super::family::{Columns, Exchange, centred_ranks, test};
+use super::family::{Columns, Exchange, test};
 use super::feature::{FEATURES, Kind};
 use super::shortcut::{Flag, Row, columns_of, numbers, varies};
 use crate::dataset::Label;
+use crate::ranks::{centred_ranks, spearman};
 
 /// How the logit follows one feature within one class.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -119,17 +120,6 @@ fn of_class(scored: &[Scored], label: Label, families: usize, options: &AuditOpt
     varying.iter().enumerate().map(finding).collect()
 }
 
-/// Spearman's correlation over the samples that have both (`scipy.stats.spearmanr`); `None` where one side is constant.
-fn spearman(a: &[Option<f64>], b: &[Option<f64>]) -> Option<f64> {
-    let both = |(a, b): (&Option<f64>, &Option<f64>)| a.zip(*b).map(|(a, b)| (Some(a), Some(b)));
-    let (a, b): (Vec<_>, Vec<_>) = a.iter().zip(b).filter_map(both).unzip();
-    let [a, b] = [a, b].map(|values| centred_ranks(&values));
-    let product =
-        |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum::<f64>();
-    let scale = (product(&a, &a) * product(&b, &b)).sqrt();
-    (scale > 0.0).then(|| product(&a, &b) / scale)
-}
-
 fn interval(correlation: f64, images: u64) -> Option<(f64, f64)> {
     if images < 4 {
         return None;
@@ -144,16 +134,6 @@ fn interval(correlation: f64, images: u64) -> Option<(f64, f64)> {
 mod tests {
     use super::*;
     use crate::audit::Value;
-
-    #[test]
-    fn spearman_is_scipys() {
-        // scipy.stats.spearmanr([1, 2, 2, 4, 7, 3], [3, 1, 4, 4, 9, 2]) = 0.5735294117647058
-        let values = |list: [f64; 6]| list.map(Some).to_vec();
-        let found =
-            spearman(&values([1.0, 2.0, 2.0, 4.0, 7.0, 3.0]), &values([3.0, 1.0, 4.0, 4.0, 9.0, 2.0]));
-        assert!((found.unwrap() - 0.573_529_411_764_705_8).abs() < 1e-12, "{found:?}");
-        assert_eq!(spearman(&values([1.0; 6]), &values([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])), None);
-    }
 
     #[test]
     fn a_score_that_follows_a_feature_in_one_class_is_told_for_that_class_only() {

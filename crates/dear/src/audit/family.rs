@@ -184,23 +184,10 @@ impl Exchange {
     }
 }
 
-/// Midranks of the numbers, centred; 0 for what is missing. Exact in f32 up to eight million samples.
-pub(super) fn centred_ranks(values: &[Option<f64>]) -> Vec<f32> {
-    let mut order: Vec<usize> = (0..values.len()).filter(|&index| values[index].is_some()).collect();
-    order.sort_by(|&a, &b| values[a].unwrap_or(0.0).total_cmp(&values[b].unwrap_or(0.0)));
-    let (middle, mut ranks) = ((order.len() as f64 + 1.0) / 2.0, vec![0.0; values.len()]);
-    let mut at = 0;
-    for tie in order.chunk_by(|&a, &b| values[a] == values[b]) {
-        let rank = at as f64 + (tie.len() as f64 + 1.0) / 2.0;
-        tie.iter().for_each(|&index| ranks[index] = (rank - middle) as f32);
-        at += tie.len();
-    }
-    ranks
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ranks::centred_ranks;
 
     fn family(columns: &[(usize, Vec<f32>)], features: usize, weights: &[f64], permutations: u32) -> Family {
         let columns = Columns::new(columns, weights.len());

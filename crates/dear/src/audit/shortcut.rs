@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use dear_image::Draw;
 use serde::{Deserialize, Serialize};
 
-use super::family::{Columns, Exchange, Family, centred_ranks, test};
+use super::family::{Columns, Exchange, Family, test};
 use super::feature::{FEATURES, Feature, Kind, Value};
 use super::{AuditOptions, Verdict};
 use crate::inference::{closed_form, detectable};
 use crate::metrics::{Ranking, auc};
+use crate::ranks::centred_ranks;
 
 /// What a feature says about the label.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{ImportError, Problem};
 use crate::calibrate::Calibration;
-use crate::gate::{Gate, GateOptions};
+use crate::gate::{Cut, Gate, GateOptions, Ranking};
 
 /// The version of the document that this program reads and writes.
 pub const SCHEMA: u64 = 1;
@@ -151,11 +151,11 @@ fn one() -> u32 {
 /// Which channels a hardened detector no longer uses, and why.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GateRecord {
-    /// The share pruned at the high end of the scores.
+    /// The share pruned at the high end of the ranking.
     pub prune_top: f64,
     /// The share pruned at the low end.
     pub prune_bottom: f64,
-    /// How channels were chosen: `bilateral`, `random`, ...
+    /// How channels were chosen: see [`GateOptions::criterion`].
     pub criterion: String,
     /// The number of channels that are left.
     pub kept: u32,
@@ -168,13 +168,18 @@ pub struct GateRecord {
 
 impl GateRecord {
     /// The record of a gate.
-    pub fn new(gate: &Gate, options: &GateOptions, criterion: impl Into<String>) -> Self {
+    pub fn new(gate: &Gate, options: &GateOptions) -> Self {
         let pruned = (0u32..).zip(&gate.keep).filter(|(_, keep)| !**keep).map(|(channel, _)| channel);
         let pruned: Vec<u32> = pruned.collect();
+        let share = |n: usize| n as f64 / gate.channels().max(1) as f64;
+        let (prune_top, prune_bottom) = match options.cut {
+            Cut::Fractions { top, bottom } if options.ranking != Ranking::None => (top, bottom),
+            _ => (share(gate.n_top), share(gate.n_bottom)),
+        };
         Self {
-            prune_top: options.prune_top,
-            prune_bottom: options.prune_bottom,
-            criterion: criterion.into(),
+            prune_top,
+            prune_bottom,
+            criterion: options.criterion(),
             kept: (gate.keep.len() - pruned.len()) as u32,
             pruned,
             extra: Map::new(),
@@ -403,9 +408,8 @@ mod tests {
 
     #[test]
     fn a_gate_becomes_its_record_and_comes_back() {
-        let gate =
-            crate::gate::bilateral(&[0.5, -2.0, 3.0, 0.1, 0.0], &GateOptions::default()).expect("gate");
-        let record = GateRecord::new(&gate, &GateOptions::default(), "bilateral");
+        let gate = crate::gate::prune(&[0.5, -2.0, 3.0, 0.1, 0.0], Cut::default()).expect("gate");
+        let record = GateRecord::new(&gate, &GateOptions::default());
         assert_eq!((record.kept, record.pruned.len()), (3, 2));
         assert_eq!(record.keep(), gate.keep);
     }

@@ -171,7 +171,7 @@ pub(super) fn percentile(
 }
 
 /// Quantile of sorted values with linear interpolation.
-pub(super) fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
+pub(crate) fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
     let last = sorted.len().checked_sub(1)?;
     let position = share * last as f64;
     let below = (position as usize).min(last);

@@ -3,7 +3,7 @@
 use crate::backbone::metadata::NamedHead;
 use crate::detector::Detector;
 use crate::error::Error;
-use crate::gate::{self, Gate};
+use crate::gate::{self, Cut, Gate};
 use crate::head::adam::{self, AdamOptions, Sign};
 use crate::head::bias::fit_bias;
 use crate::head::temperature::{fit_temperature, targets};
@@ -131,11 +131,16 @@ fn stay_positive(
     }
 }
 
-/// The gate of the authors' code at the recipe's fractions, and from how many probe views.
+/// The gate of the authors' code at the recipe's fractions, and from how many probe views. Thresholds are in the unit of the
+/// recipe's own ranking; the authors' gate then has their published fractions.
 fn reference_gate(probes: &[Row], recipe: &Recipe) -> Result<(Gate, u64), Error> {
-    let moments = super::moments(probes);
+    let moments = crate::dissect::moments(probes);
     let rad = rad(&moments, None, &RadOptions::reference())?;
-    Ok((gate::bilateral(&rad.scores, &recipe.gate)?, rad.probes))
+    let cut = match recipe.gate.cut {
+        Cut::Thresholds { .. } => Cut::default(),
+        cut => cut,
+    };
+    Ok((gate::prune(&rad.scores, cut)?, rad.probes))
 }
 
 /// A baseline that does not exist on these images is said to be missing; it does not end the run.

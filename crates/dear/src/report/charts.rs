@@ -3,6 +3,7 @@
 
 mod dumbbells;
 mod histogram;
+mod ranks;
 mod reliability;
 mod roc;
 mod severity;
@@ -11,6 +12,7 @@ mod strips;
 
 pub(super) use dumbbells::dumbbells;
 pub(super) use histogram::histogram;
+pub(super) use ranks::along_ranks;
 pub(super) use reliability::reliability;
 pub(super) use roc::roc;
 pub(super) use severity::{level, severity};

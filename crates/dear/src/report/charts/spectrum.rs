@@ -2,19 +2,20 @@ use std::fmt::Write as _;
 
 use maud::{Markup, html};
 
-use crate::rad::Rad;
+use crate::rad::{Rad, Reliability};
 use crate::report::number::significant;
 
 /// Height of the drawing's own unit square.
 const HEIGHT: f64 = 200.0;
 
-/// Scores in order, highest first, with the pruned channels shaded.
-pub(in crate::report) fn spectrum(rad: &Rad, pruned: &[u32]) -> Markup {
+/// Scores in order, highest first, with the pruned channels shaded, and with the intervals behind them where they are known.
+pub(in crate::report) fn spectrum(rad: &Rad, pruned: &[u32], sure: Option<&Reliability>) -> Markup {
     let mut order: Vec<usize> = (0..rad.scores.len()).collect();
     order.sort_by(|&a, &b| rad.scores[b].total_cmp(&rad.scores[a]).then(a.cmp(&b)));
     let is_pruned: Vec<bool> = order.iter().map(|&channel| pruned.contains(&(channel as u32))).collect();
-    let max = rad.scores.iter().copied().fold(0.0, f64::max);
-    let min = rad.scores.iter().copied().fold(0.0, f64::min);
+    let (lows, highs) = sure.map_or((&rad.scores, &rad.scores), |sure| (&sure.low, &sure.high));
+    let max = highs.iter().copied().fold(0.0, f64::max);
+    let min = lows.iter().copied().fold(0.0, f64::min);
     let span = if max > min { max - min } else { 1.0 };
     let y = |score: f64| (max - score) / span * HEIGHT;
     // Runs of pruned ranks, shaded as one rectangle each.
@@ -36,12 +37,25 @@ pub(in crate::report) fn spectrum(rad: &Rad, pruned: &[u32]) -> Markup {
         }
         d
     };
+    // Lower and upper ends as one area of steps.
+    let band = sure.map(|sure| {
+        let mut d = format!("M0 {:.1}", y(sure.high[order[0]]));
+        for (rank, &channel) in order.iter().enumerate() {
+            let _ = write!(d, "V{:.1}H{}", y(sure.high[channel]), rank + 1);
+        }
+        for (rank, &channel) in order.iter().enumerate().rev() {
+            let _ = write!(d, "V{:.1}H{rank}", y(sure.low[channel]));
+        }
+        d.push('Z');
+        d
+    });
     html! {
         div.spectrum {
             div.scale aria-hidden="true" { span { (significant(max)) } span { (significant(min)) } }
             svg viewBox=(format!("0 0 {} {HEIGHT}", order.len().max(1))) preserveAspectRatio="none" role="img"
                 aria-label=(format!("RAD score of {} channels in order, from {} to {}, pruned channels shaded", order.len(), significant(max), significant(min))) {
                 @for (start, end) in &runs { rect.pruned x=(start) width=(end - start) y="0" height=(HEIGHT) {} }
+                @if let Some(band) = band { path.band d=(band) {} }
                 path.fake d=(bars(true)) {}
                 path.real d=(bars(false)) {}
                 line.axis x1="0" x2=(order.len()) y1=(y(0.0)) y2=(y(0.0)) {}
