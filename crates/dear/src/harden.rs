@@ -2,16 +2,16 @@
 
 mod baselines;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use dear_image::{AugmentRole, Chain, Draw};
+use dear_image::Chain;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::backbone::metadata::{GateRecord, NamedHead, RadRecord, Threshold};
 use crate::calibrate::{self, CalibrateError, Calibration};
-use crate::dataset::{self, Dataset, Label};
+use crate::dataset::Label;
 use crate::detector::{Detector, DetectorError};
 use crate::dissect::{Dissection, dissect};
 use crate::engine::EngineOptions;
@@ -24,17 +24,13 @@ use crate::probe::{self, InpainterKind, Null, ProbePair, Refused, Resynthesis};
 use crate::rad::Rad;
 use crate::recipe::Recipe;
 use crate::store::{Row, Store};
-use crate::views::{self, Source, ViewOptions};
+use crate::training_set::{Split, TrainingImages, main_views, split_images};
 
 /// What a detector is hardened with.
 #[derive(Debug, Clone)]
 pub struct Inputs {
-    /// Folder of real images.
-    pub real: PathBuf,
-    /// Folder of generated images.
-    pub fake: PathBuf,
-    /// Dataset for validation; without it a share of the images is held out.
-    pub val: Option<PathBuf>,
+    /// Training and validation images.
+    pub images: TrainingImages,
     /// Probes and, if they lie elsewhere, their masks; without them probes are made from the real images.
     pub probes: Option<(PathBuf, Option<PathBuf>)>,
     /// Null probes; made where the recipe subtracts them and none are given.
@@ -127,7 +123,7 @@ pub fn harden(
     recipe.check()?;
     let store = Store::new(&inputs.work.join("features"));
 
-    let split = split_images(inputs, recipe)?;
+    let split = split_images(&inputs.images, recipe)?;
     let (pairs, null_pairs, probes_held_out) = gather_probes(inputs, &split, recipe, observer)?;
 
     let probes = (pairs.as_slice(), null_pairs.as_deref());
@@ -292,119 +288,6 @@ pub fn assemble(
     Ok(model.map_err(DetectorError::from)?)
 }
 
-/// Training and validation images.
-#[derive(Debug, Clone)]
-pub struct Split {
-    /// Trained on.
-    pub train: Vec<Source>,
-    /// Strength, bias, probability and threshold are chosen on these.
-    pub val: Vec<Source>,
-    /// The scene of each validation image, where a manifest says so.
-    pub val_scenes: Option<Vec<String>>,
-    /// Stems of held-out images: their probes are not used.
-    pub held_out: BTreeSet<String>,
-}
-
-/// List the images and set the validation images apart: the given dataset, or a seeded share of the images. Images of one
-/// stem (a photograph and its generated counterpart) stay on one side.
-///
-/// # Errors
-/// [`Error::Dataset`], or [`Error::Images`] where a class is too small to be split.
-pub fn split_images(inputs: &Inputs, recipe: &Recipe) -> Result<Split, Error> {
-    let real = sources(&inputs.real, Label::Real, "real")?;
-    let fake = sources(&inputs.fake, Label::Generated, "fake")?;
-    if let Some(root) = &inputs.val {
-        let dataset = validation_set(root)?;
-        let val_scenes = scenes(&dataset);
-        let val = dataset_sources(&dataset);
-        let held_out = val.iter().map(|source| dataset::stem(&source.path)).collect();
-        return Ok(Split { train: [real, fake].concat(), val, val_scenes, held_out });
-    }
-    let all = [real, fake].concat();
-    let mut classes: BTreeMap<String, (bool, bool)> = BTreeMap::new();
-    for source in &all {
-        let entry = classes.entry(dataset::stem(&source.path)).or_default();
-        entry.0 |= source.label == Label::Real;
-        entry.1 |= source.label == Label::Generated;
-    }
-    let mut held_out = BTreeSet::new();
-    for kind in [(true, true), (true, false), (false, true)] {
-        let mut stems: Vec<(u64, &String)> = classes
-            .iter()
-            .filter(|(_, class)| **class == kind)
-            .map(|(stem, _)| (Draw::keyed(recipe.seed, &[b"hold-out", stem.as_bytes()]).next_u64(), stem))
-            .collect();
-        stems.sort();
-        let take = ((stems.len() as f64 * recipe.holdout).round() as usize).max(1);
-        held_out.extend(stems.into_iter().take(take).map(|(_, stem)| stem.clone()));
-    }
-    let (val, train): (Vec<Source>, Vec<Source>) =
-        all.into_iter().partition(|source| held_out.contains(&dataset::stem(&source.path)));
-    for (name, part) in [("training", &train), ("validation", &val)] {
-        for label in [Label::Real, Label::Generated] {
-            if !part.iter().any(|source| source.label == label) {
-                return Err(Error::Images {
-                    message: format!(
-                        "no {label:?} image is left for {name} after the hold-out, expected at least one"
-                    )
-                    .to_lowercase(),
-                    hint: "give more images, or a validation set with --val".to_owned(),
-                });
-            }
-        }
-    }
-    Ok(Split { train, val, val_scenes: None, held_out })
-}
-
-/// Open a dataset for choosing something: its split `val` or `validation`, or the folder itself where it holds no splits.
-///
-/// # Errors
-/// [`Error::Dataset`], and [`Error::Images`] where there are other splits only.
-pub fn validation_set(root: &Path) -> Result<Dataset, Error> {
-    let split = ["val", "validation"].into_iter().find(|split| root.join(split).is_dir());
-    // Never fall back to another split: what is chosen on the test images is not tested by them.
-    if split.is_none() && ["train", "test", "test_processed"].iter().any(|split| root.join(split).is_dir()) {
-        return Err(Error::Images {
-            message: format!("{}: holds splits, but neither val nor validation", root.display()),
-            hint: "pass the folder of the validation split itself".to_owned(),
-        });
-    }
-    Ok(dataset::open(root, split)?)
-}
-
-/// The scene of each image, where a manifest says so.
-pub fn scenes(dataset: &Dataset) -> Option<Vec<String>> {
-    dataset.scenes_known.then(|| dataset.samples.iter().map(|sample| sample.group.clone()).collect())
-}
-
-/// The images of a dataset on their way into the store.
-pub fn dataset_sources(dataset: &Dataset) -> Vec<Source> {
-    let source = |sample: &dataset::Sample| Source {
-        path: sample.path.clone(),
-        key: sample.key.clone(),
-        label: sample.label,
-        subset: sample.subset.clone(),
-        mask: None,
-    };
-    dataset.samples.iter().map(source).collect()
-}
-
-/// Views of training or validation images.
-///
-/// # Errors
-/// As [`views::augmented`].
-pub fn main_views(
-    detector: &Detector,
-    store: &Store,
-    sources: &[Source],
-    recipe: &Recipe,
-    step: &str,
-    observer: &dyn Observer,
-) -> Result<Vec<Row>, Error> {
-    let options = ViewOptions::of(recipe, step);
-    views::augmented(detector, store, sources, AugmentRole::Main, &options, observer)
-}
-
 type Gathered = (Vec<ProbePair>, Option<Vec<ProbePair>>, u64);
 
 /// Find the given probes, or make them from the training photographs; null probes likewise.
@@ -483,25 +366,6 @@ fn only_made(folder: &Path, made: &[probe::Made]) -> Vec<ProbePair> {
         .collect()
 }
 
-fn sources(folder: &Path, label: Label, prefix: &str) -> Result<Vec<Source>, Error> {
-    let listing = dataset::list_images(folder)?;
-    Ok(listing
-        .paths
-        .into_iter()
-        .map(|path| {
-            let relative = path.strip_prefix(folder).unwrap_or(&path);
-            let subset = relative.parent().map(dataset::path_text).filter(|text| !text.is_empty());
-            Source {
-                key: format!("{prefix}/{}", dataset::path_text(relative)),
-                label,
-                subset: subset.unwrap_or_else(|| prefix.to_owned()),
-                mask: None,
-                path,
-            }
-        })
-        .collect())
-}
-
 struct Matrix {
     features: Vec<f32>,
     channels: usize,
@@ -540,86 +404,4 @@ fn paths(rows: &[Row]) -> u64 {
 fn paths_where(rows: &[Row], wanted: impl Fn(&Row) -> bool) -> u64 {
     let usable = rows.iter().filter(|row| row.error.is_none() && wanted(row));
     usable.map(|row| row.path.as_str()).collect::<BTreeSet<_>>().len() as u64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn inputs(files: &[String]) -> (tempfile::TempDir, Inputs) {
-        let folder = tempfile::tempdir().unwrap();
-        for file in files {
-            let path = folder.path().join(file);
-            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
-            fs_err::write(path, b"x").unwrap();
-        }
-        let inputs = Inputs {
-            real: folder.path().join("real"),
-            fake: folder.path().join("fake"),
-            val: None,
-            probes: None,
-            null_probes: None,
-            work: folder.path().join("work"),
-            engine: EngineOptions::default(),
-        };
-        (folder, inputs)
-    }
-
-    fn keys(sources: &[Source]) -> BTreeSet<String> {
-        sources.iter().map(|source| source.key.clone()).collect()
-    }
-
-    #[test]
-    fn the_hold_out_is_a_seeded_fifth_and_keeps_counterparts_together() {
-        // 20 pairs of one stem, 10 real images alone, 5 generated ones alone.
-        let mut files: Vec<String> =
-            (0..20).flat_map(|i| [format!("real/p{i}.jpg"), format!("fake/p{i}.png")]).collect();
-        files.extend((0..10).map(|i| format!("real/r{i}.jpg")));
-        files.extend((0..5).map(|i| format!("fake/f{i}.jpg")));
-        let (_folder, inputs) = inputs(&files);
-        let split = split_images(&inputs, &Recipe::default()).unwrap();
-        assert_eq!(split.val.len(), 2 * 4 + 2 + 1, "a fifth of each kind, pairs counted as one");
-        assert_eq!(split.train.len() + split.val.len(), files.len());
-        let stems = |sources: &[Source]| -> BTreeSet<String> {
-            sources.iter().map(|source| dataset::stem(&source.path)).collect()
-        };
-        assert!(stems(&split.train).is_disjoint(&stems(&split.val)), "a pair was torn apart");
-        assert_eq!(stems(&split.val), split.held_out);
-        assert_eq!(keys(&split.val), keys(&split_images(&inputs, &Recipe::default()).unwrap().val));
-        let other = split_images(&inputs, &Recipe { seed: 1, ..Recipe::default() }).unwrap();
-        assert_ne!(keys(&split.val), keys(&other.val), "the seed decides");
-    }
-
-    #[test]
-    fn too_few_images_to_hold_any_out_is_an_error_with_a_remedy() {
-        let (_folder, inputs) = inputs(&["real/a.jpg".into(), "fake/b.jpg".into(), "fake/c.jpg".into()]);
-        let error = split_images(&inputs, &Recipe::default()).unwrap_err();
-        assert!(error.to_string().contains("no real image is left for training"), "{error}");
-        assert!(error.hint().unwrap().contains("--val"));
-    }
-
-    #[test]
-    fn a_given_validation_set_leaves_all_images_for_training() {
-        let files = [
-            "real/a.jpg",
-            "fake/b.jpg",
-            "data/val/real/c.jpg",
-            "data/val/fake/d.jpg",
-            "data/test/real/e.jpg",
-        ];
-        let (folder, mut inputs) = inputs(&files.map(str::to_owned));
-        inputs.val = Some(folder.path().join("data"));
-        let split = split_images(&inputs, &Recipe::default()).unwrap();
-        assert_eq!(keys(&split.train), ["fake/b.jpg", "real/a.jpg"].map(str::to_owned).into());
-        assert_eq!(keys(&split.val), ["fake/d.jpg", "real/c.jpg"].map(str::to_owned).into());
-        assert_eq!(
-            split.held_out,
-            ["c", "d"].map(str::to_owned).into(),
-            "probes of validation images are not used"
-        );
-        fs_err::create_dir_all(folder.path().join("other/test/real")).unwrap();
-        inputs.val = Some(folder.path().join("other"));
-        let error = split_images(&inputs, &Recipe::default()).unwrap_err();
-        assert!(error.to_string().contains("neither val nor validation"), "{error}");
-    }
 }

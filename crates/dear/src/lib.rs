@@ -45,4 +45,5 @@ pub mod scan;
 pub mod scores;
 pub mod store;
 mod tile;
+pub mod training_set;
 pub mod views;

@@ -10,8 +10,8 @@ use dear::calibrate::{
 use dear::dataset::{self, Label};
 use dear::detector::DetectorError;
 use dear::error::Error;
-use dear::harden::{dataset_sources, scenes, validation_set};
 use dear::store::Store;
+use dear::training_set::{dataset_sources, scenes, validation_set};
 use dear_image::Chain;
 
 use super::evaluate::parse_chain;

@@ -13,6 +13,7 @@ use dear::observe::{Event, Observer};
 use dear::recipe::Recipe;
 use dear::report::{Extras, examples};
 use dear::store::Store;
+use dear::training_set::TrainingImages;
 use dear_image::{Chain, DecodeOptions, Kernel, Subsampling, decode, encode_jpeg, encode_png, resize};
 
 use super::evaluate::{command_line, parse_chain, print, write_results};
@@ -46,10 +47,12 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let base = Detector::mini(&args.engine.options())?;
     let recipe = Recipe::default();
     let inputs = Inputs {
-        real: data.join("train/real"),
-        fake: data.join("train/fake"),
-        // The root and not its split: its manifest says which crops share a scene.
-        val: Some(data.clone()),
+        images: TrainingImages {
+            real: data.join("train/real"),
+            fake: data.join("train/fake"),
+            // The root and not its split: its manifest says which crops share a scene.
+            val: Some(data.clone()),
+        },
         probes: None,
         null_probes: None,
         work: args.out.join("work"),

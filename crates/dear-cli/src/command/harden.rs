@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use dear::error::Error;
 use dear::harden::{Inputs, Reading, harden};
 use dear::head::Report;
+use dear::training_set::TrainingImages;
 
 use crate::arguments::{DetectorArgs, RecipeArgs};
 use crate::progress::Progress;
@@ -15,7 +16,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     detector: DetectorArgs,
     #[command(flatten)]
-    images: TrainingImages,
+    images: ImageArgs,
     /// Probes; without them they are made from the real images
     #[arg(long, value_name = "DIR")]
     probes: Option<PathBuf>,
@@ -37,7 +38,7 @@ pub(crate) struct Args {
 
 /// The images that a head is trained and validated on.
 #[derive(Debug, Clone, clap::Args)]
-pub(crate) struct TrainingImages {
+pub(crate) struct ImageArgs {
     /// Folder of real images
     #[arg(long, value_name = "DIR")]
     pub(crate) real: PathBuf,
@@ -47,6 +48,12 @@ pub(crate) struct TrainingImages {
     /// Dataset for validation; without it a seeded 20 % of the images are held out
     #[arg(long, value_name = "ROOT")]
     pub(crate) val: Option<PathBuf>,
+}
+
+impl From<ImageArgs> for TrainingImages {
+    fn from(ImageArgs { real, fake, val }: ImageArgs) -> Self {
+        Self { real, fake, val }
+    }
 }
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
@@ -59,9 +66,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     output::check_no_file(&work)?;
     let detector = args.detector.open()?;
     let inputs = Inputs {
-        real: args.images.real,
-        fake: args.images.fake,
-        val: args.images.val,
+        images: args.images.into(),
         probes: args.probes.map(|probes| (probes, args.masks)),
         null_probes: args.null_probes,
         work,

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use dear::dissect::probe_views;
 use dear::error::Error;
-use dear::harden::{Counts, Inputs, assemble, main_views, read_logits, refine, split_images};
+use dear::harden::{Counts, assemble, read_logits, refine};
 use dear::probe::{InpainterKind, list};
 use dear::store::{Row, Store};
+use dear::training_set::{main_views, split_images};
 
-use super::harden::{TrainingImages, describe_reading, describe_training, recipe_path, work_folder};
+use super::harden::{ImageArgs, describe_reading, describe_training, recipe_path, work_folder};
 use super::prune::GateFile;
 use crate::arguments::{DetectorArgs, RecipeArgs};
 use crate::progress::Progress;
@@ -22,7 +23,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE.json")]
     gate: PathBuf,
     #[command(flatten)]
-    images: TrainingImages,
+    images: ImageArgs,
     /// Probes to train on beside the images; without them the head sees none
     #[arg(long, value_name = "DIR")]
     probes: Option<PathBuf>,
@@ -64,16 +65,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     }
     let work = args.work.unwrap_or_else(|| work_folder(&args.out));
     let store = Store::new(&work.join("features"));
-    let inputs = Inputs {
-        real: args.images.real,
-        fake: args.images.fake,
-        val: args.images.val,
-        probes: None,
-        null_probes: None,
-        work,
-        engine: args.detector.engine.options(),
-    };
-    let split = split_images(&inputs, &recipe)?;
+    let split = split_images(&args.images.into(), &recipe)?;
     let progress = Progress::default();
     let mut probes_held_out = 0;
     let probes = match &args.probes {
