@@ -162,13 +162,17 @@ impl AugmentPlan {
         let part = self.turned(part);
         let cut = self.padded(&part, window.crop_at);
 
-        let size = image.size();
-        let mask = mask.map(|mask| {
-            let mask = self.resized_mask(mask, size);
-            let Rect { left, top, width, height } = window.seen;
-            self.cut_mask(&crop_mask(&mask, left, top, width, height), window.crop_at)
-        });
-        (cut, mask)
+        (cut, mask.map(|mask| self.apply_mask(mask)))
+    }
+
+    /// What becomes of a mask of the image that the plan was drawn for: resized by nearest neighbour, turned, padded with 0
+    /// and cut like the image. Its values are kept, so it may hold weights as well.
+    pub fn apply_mask(&self, mask: &Mask) -> Mask {
+        let size = self.resized_crop.map_or(mask.size(), |crop| crop.to);
+        let window = Window::new(self, size);
+        let mask = self.resized_mask(mask, size);
+        let Rect { left, top, width, height } = window.seen;
+        self.cut_mask(&crop_mask(&mask, left, top, width, height), window.crop_at)
     }
 
     /// Applies the plan step by step to the whole picture: what [`AugmentPlan::apply`] must equal.

@@ -64,7 +64,7 @@ pub(in crate::report) fn spectrum(rad: &Rad, pruned: &[u32], sure: Option<&Relia
         }
         p.legend {
             span.dot.fake {} " above the line: fires on generated pixels " span.dot.real {} " below: fires on real pixels "
-            span.dot.pruned {} " pruned"
+            @if !pruned.is_empty() { span.dot.pruned {} " pruned" }
         }
     }
 }
