@@ -18,7 +18,7 @@ use crate::engine::EngineOptions;
 use crate::error::Error;
 use crate::gate::Gate;
 use crate::generator::Generator;
-use crate::head::{self, Head, Report, Samples, Training};
+use crate::head::{self, Head, Probes, Report, Samples, Training};
 use crate::observe::{Event, Observer};
 use crate::probe::{self, InpainterKind, Null, ProbePair, Refused, Resynthesis};
 use crate::rad::Rad;
@@ -185,10 +185,9 @@ pub fn refine(
         }
     }
     let training = Training {
-        main: main.samples(),
-        probes: probe_matrix.as_ref().map(Matrix::samples),
-        validation: val.samples(),
-        gate,
+        probes: probe_matrix.as_ref().map(Matrix::probes),
+        base: Some(detector.head()),
+        ..Training::new(main.samples(), val.samples(), gate)
     };
     observer.event(Event::Started { step: "training heads", total: 1 + baselines::TRAINED });
     let hardened = head::train(&training, &recipe.head)?;
@@ -370,6 +369,8 @@ struct Matrix {
     features: Vec<f32>,
     channels: usize,
     labels: Vec<u8>,
+    /// Of probe views: the share inside of the mask.
+    shares: Vec<f32>,
 }
 
 impl Matrix {
@@ -379,10 +380,14 @@ impl Matrix {
             features: usable().flat_map(|row| row.pooled.iter().copied()).collect(),
             channels,
             labels: usable().map(|row| row.label.as_u8()).collect(),
+            shares: usable().map(|row| row.mask_share.unwrap_or(0.0)).collect(),
         }
     }
     fn samples(&self) -> Samples<'_> {
         Samples { features: &self.features, channels: self.channels, labels: &self.labels }
+    }
+    fn probes(&self) -> Probes<'_> {
+        Probes { features: &self.features, channels: self.channels, shares: &self.shares }
     }
 }
 

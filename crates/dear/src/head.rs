@@ -8,20 +8,40 @@
 //! ```
 //!
 //! where main rows are the detector's own training images (real 0, generated 1) and a probe row's label says
-//! whether any of its mask survived the crop. There are two solvers: [`l2`] finds the optimum under a penalty
-//! chosen on validation data (default: no learning rate, no stopping rule, the same head every time),
-//! [`adam`] follows the authors' schedule. [`bias`] is the baseline that every new head must beat.
+//! whether any of its mask survived the crop ([`ProbeLabels`] has other readings). The solvers: [`l2`] finds the
+//! optimum under a penalty chosen on validation data (default: no learning rate, no stopping rule, the same head
+//! every time), [`adam`] follows the authors' schedule, [`stay_positive`] allows no negative weight, [`bias_only`]
+//! moves the base head's bias. [`bias`] is the baseline that every new head must beat.
+//!
+//! [`Training`] holds the data, a solver's options say what is made of them: an option whose data are missing is an
+//! error, data that no option asks for are checked and left alone.
 
 pub mod adam;
+pub mod balance;
 pub mod bias;
+pub mod bias_only;
+mod class_balance;
+mod error;
 pub mod l2;
+pub mod penalty;
+mod probe_labels;
+pub mod stay_positive;
 pub mod temperature;
+mod training;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 pub use adam::{AdamOptions, AdamReport};
+pub use balance::{BalanceOptions, BalanceReport};
+pub use bias_only::{BiasOptions, BiasReport};
+pub use class_balance::ClassBalance;
+pub use error::TrainError;
 pub use l2::{L2Options, L2Report};
+pub use penalty::{Penalty, PenaltyReport};
+pub use probe_labels::ProbeLabels;
+pub use stay_positive::StayPositiveOptions;
+pub use training::{Operating, Probes, Samples, Training};
 
 use crate::gate::Gate;
 
@@ -47,8 +67,7 @@ impl Head {
     /// If `pooled` has not as many channels as the head.
     pub fn logit(&self, pooled: &[f32]) -> f64 {
         assert_eq!(pooled.len(), self.weight.len(), "pooled features must have the head's channels");
-        let products = pooled.iter().zip(&self.weight).map(|(&x, &w)| f64::from(x) * f64::from(w));
-        f64::from(self.bias) + products.sum::<f64>()
+        f64::from(self.bias) + products(pooled, &self.weight)
     }
 
     /// This head on gated features: the weights of pruned channels become exactly 0 (pruning without
@@ -66,94 +85,7 @@ impl Head {
 
     /// The logits of all rows.
     pub fn logits(&self, samples: Samples) -> Vec<f64> {
-        (0..samples.rows()).map(|row| self.logit(samples.row(row))).collect()
-    }
-}
-
-/// Pooled features and their labels.
-#[derive(Debug, Clone, Copy)]
-pub struct Samples<'a> {
-    /// Row-major `[rows, channels]`.
-    pub features: &'a [f32],
-    /// Number of channels.
-    pub channels: usize,
-    /// 1 for generated, 0 for real; one for each row.
-    pub labels: &'a [u8],
-}
-
-impl<'a> Samples<'a> {
-    /// Number of rows.
-    pub fn rows(&self) -> usize {
-        self.labels.len()
-    }
-
-    /// The features of one row.
-    ///
-    /// # Panics
-    /// If there is no such row.
-    pub fn row(&self, row: usize) -> &'a [f32] {
-        &self.features[row * self.channels..][..self.channels]
-    }
-
-    fn check(&self, set: &'static str, channels: usize) -> Result<(), TrainError> {
-        let expected = self.labels.len() * channels;
-        if self.channels != channels {
-            return Err(TrainError::Channels { set, found: self.channels, expected: channels });
-        }
-        if self.features.len() != expected {
-            return Err(TrainError::Length { set, found: self.features.len(), expected });
-        }
-        if let Some(row) = self.labels.iter().position(|&label| label > 1) {
-            return Err(TrainError::Label { set, row, found: self.labels[row] });
-        }
-        if let Some(index) = self.features.iter().position(|value| !value.is_finite()) {
-            let (row, channel, value) = (index / channels, index % channels, self.features[index]);
-            return Err(TrainError::NonFinite { set, row, channel, value });
-        }
-        Ok(())
-    }
-
-    fn has_both_classes(&self) -> bool {
-        self.labels.contains(&0) && self.labels.contains(&1)
-    }
-}
-
-/// Everything that a head is trained from.
-#[derive(Debug, Clone, Copy)]
-pub struct Training<'a> {
-    /// The detector's own training images.
-    pub main: Samples<'a>,
-    /// Diagnostic probes, label 1 where some of the mask survived the crop.
-    pub probes: Option<Samples<'a>>,
-    /// Images on which the strength or the step is chosen.
-    pub validation: Samples<'a>,
-    /// Channels that may have a weight.
-    pub gate: &'a Gate,
-}
-
-impl Training<'_> {
-    fn check(&self) -> Result<(), TrainError> {
-        let channels = self.gate.channels();
-        self.main.check("main", channels)?;
-        if let Some(probes) = self.probes {
-            probes.check("probe", channels)?;
-            if probes.rows() == 0 {
-                return Err(TrainError::NoRows { set: "probe" });
-            }
-        }
-        self.validation.check("validation", channels)?;
-        if self.gate.kept() == 0 {
-            return Err(TrainError::NoChannels { channels });
-        }
-        for (set, samples) in [("main", self.main), ("validation", self.validation)] {
-            if samples.rows() == 0 {
-                return Err(TrainError::NoRows { set });
-            }
-            if !samples.has_both_classes() {
-                return Err(TrainError::OneClass { set, label: samples.labels[0] });
-            }
-        }
-        Ok(())
+        (0..samples.rows()).into_par_iter().map(|row| self.logit(samples.row(row))).collect()
     }
 }
 
@@ -165,11 +97,30 @@ pub enum Solver {
     L2(L2Options),
     /// The authors' optimiser and schedule.
     Adam(AdamOptions),
+    /// No weight below 0.
+    StayPositive(StayPositiveOptions),
+    /// The base head, gated, with another bias.
+    Bias(BiasOptions),
 }
 
 impl Default for Solver {
     fn default() -> Self {
         Self::L2(L2Options::default())
+    }
+}
+
+impl Solver {
+    /// Refuse values outside their range.
+    ///
+    /// # Errors
+    /// The first option out of range.
+    pub fn check(&self) -> Result<(), TrainError> {
+        match self {
+            Self::L2(options) => options.check(),
+            Self::Adam(options) => options.check(),
+            Self::StayPositive(options) => options.check(),
+            Self::Bias(options) => options.check(),
+        }
     }
 }
 
@@ -191,171 +142,36 @@ pub enum Report {
     L2(L2Report),
     /// Of [`Solver::Adam`].
     Adam(AdamReport),
+    /// Of [`Solver::StayPositive`].
+    StayPositive(AdamReport),
+    /// Of [`Solver::Bias`].
+    Bias(BiasReport),
 }
 
 /// Train a head.
+///
+/// # Errors
+/// Options out of range, data that do not fit or are missing, or no head: see [`TrainError`].
 pub fn train(training: &Training, solver: &Solver) -> Result<Trained, TrainError> {
-    match solver {
+    let (head, report) = match solver {
         Solver::L2(options) => {
             let (head, report) = l2::fit(training, options)?;
-            Ok(Trained { head, report: Report::L2(report) })
+            (head, Report::L2(report))
         }
         Solver::Adam(options) => {
             let (head, report) = adam::fit(training, options)?;
-            Ok(Trained { head, report: Report::Adam(report) })
+            (head, Report::Adam(report))
         }
-    }
-}
-
-/// Why there is no head.
-#[derive(Debug, Clone, PartialEq, Error)]
-#[non_exhaustive]
-pub enum TrainError {
-    /// An option is out of range.
-    #[error("head option {key:?} is {found}, expected {expected}")]
-    Option {
-        /// The option's name.
-        key: &'static str,
-        /// Its value.
-        found: f64,
-        /// What is allowed.
-        expected: &'static str,
-    },
-    /// Features do not fit the gate.
-    #[error("{set} features have {found} channels, expected {expected} as in the gate")]
-    Channels {
-        /// "main", "probe" or "validation".
-        set: &'static str,
-        /// Their channels.
-        found: usize,
-        /// The gate's channels.
-        expected: usize,
-    },
-    /// Features do not fit their labels.
-    #[error("{set} features have {found} values, expected {expected} (labels x channels)")]
-    Length {
-        /// "main", "probe" or "validation".
-        set: &'static str,
-        /// Number of values.
-        found: usize,
-        /// Labels times channels.
-        expected: usize,
-    },
-    /// A label is neither 0 nor 1.
-    #[error("label of {set} row {row} is {found}, expected 0 (real) or 1 (generated)")]
-    Label {
-        /// "main", "probe" or "validation".
-        set: &'static str,
-        /// Row of the label.
-        row: usize,
-        /// Its value.
-        found: u8,
-    },
-    /// A feature is NaN or infinite.
-    #[error("{set} row {row} has {value} in channel {channel}, expected a finite number")]
-    NonFinite {
-        /// "main", "probe" or "validation".
-        set: &'static str,
-        /// Row of the feature.
-        row: usize,
-        /// Channel of the feature.
-        channel: usize,
-        /// Its value.
-        value: f32,
-    },
-    /// A set is empty.
-    #[error("no {set} rows given, expected at least one")]
-    NoRows {
-        /// "main", "probe" or "validation".
-        set: &'static str,
-    },
-    /// A set holds one class, so nothing can be told apart.
-    #[error("every {set} row has label {label}, expected both classes")]
-    OneClass {
-        /// "main" or "validation".
-        set: &'static str,
-        /// The only label.
-        label: u8,
-    },
-    /// The gate keeps nothing.
-    #[error("the gate prunes all {channels} channels, expected at least one kept")]
-    NoChannels {
-        /// Number of channels.
-        channels: usize,
-    },
-    /// A fixed batch names a row that does not exist.
-    #[error("batch {batch} names {set} row {row}, expected a row below {rows}")]
-    Row {
-        /// Number of the batch.
-        batch: usize,
-        /// "main" or "probe".
-        set: &'static str,
-        /// The row.
-        row: u32,
-        /// How many there are.
-        rows: usize,
-    },
-    /// No strength of the grid reached its optimum.
-    #[error(
-        "gradient norm is {gradient_norm:e} after {iterations} iterations, expected at most {tolerance:e}"
-    )]
-    NotConverged {
-        /// Smallest gradient norm of the grid.
-        gradient_norm: f64,
-        /// Iterations allowed.
-        iterations: u32,
-        /// Norm asked for.
-        tolerance: f64,
-    },
-    /// No validated head was better than the zero head.
-    #[error("no head beat the zero head's balanced accuracy of 0.5 in {steps} steps")]
-    NoImprovement {
-        /// Steps taken.
-        steps: u64,
-    },
-    /// A weight does not fit f32.
-    #[error("weight of channel {channel} is {value}, expected a finite number")]
-    Weight {
-        /// The channel.
-        channel: usize,
-        /// Its weight.
-        value: f32,
-    },
-}
-
-impl TrainError {
-    /// Stable name of the error.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Option { .. } => "option",
-            Self::Channels { .. } => "channels",
-            Self::Length { .. } => "length",
-            Self::Label { .. } => "label",
-            Self::NonFinite { .. } => "non_finite",
-            Self::NoRows { .. } => "no_rows",
-            Self::OneClass { .. } => "one_class",
-            Self::NoChannels { .. } => "no_channels",
-            Self::Row { .. } => "row",
-            Self::NotConverged { .. } => "not_converged",
-            Self::NoImprovement { .. } => "no_improvement",
-            Self::Weight { .. } => "weight",
+        Solver::StayPositive(options) => {
+            let (head, report) = stay_positive::fit(training, options)?;
+            (head, Report::StayPositive(report))
         }
-    }
-
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::NonFinite { .. } => "leave out the image, and check the backbone's weights and precision",
-            Self::OneClass { .. } => "give real and generated images",
-            Self::NotConverged { .. } => {
-                "allow more iterations or leave out the weakest strengths of the grid"
-            }
-            Self::NoImprovement { .. } => "use the l2 solver, or a higher learning rate or patience",
-            Self::Weight { .. } => "the channel's activations are too small for f32 weights: prune it",
-            _ => return None,
-        };
-        Some(hint.to_owned())
-    }
+        Solver::Bias(options) => {
+            let (head, report) = bias_only::fit(training, options)?;
+            (head, Report::Bias(report))
+        }
+    };
+    Ok(Trained { head, report })
 }
 
 /// Balanced accuracy for choosing among heads: a logit of 0 counts as real, so the zero head has 0.5
@@ -383,6 +199,11 @@ pub(crate) fn sigmoid(z: f64) -> f64 {
         let e = z.exp();
         e / (1.0 + e)
     }
+}
+
+/// `x . w`, summed in f64 in the channels' order.
+fn products(x: &[f32], w: &[f32]) -> f64 {
+    x.iter().zip(w).map(|(&x, &w)| f64::from(x) * f64::from(w)).sum()
 }
 
 /// `x . w`, in eight interleaved sums that the compiler can keep in vector registers.

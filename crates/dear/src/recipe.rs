@@ -90,10 +90,7 @@ impl Recipe {
         self.rad.check()?;
         self.gate.check()?;
         self.augment.check().map_err(|error| Error::Recipe(error.to_string()))?;
-        match &self.head {
-            Solver::L2(options) => options.check()?,
-            Solver::Adam(options) => options.check()?,
-        }
+        self.head.check()?;
         self.calibrate.check()?;
         Ok(())
     }

@@ -11,7 +11,7 @@ use std::path::Path;
 use dear::bootstrap::{Bootstrap, BootstrapOptions, bootstrap, paired_difference};
 use dear::gate::{Cut, Gate, prune};
 use dear::head::adam::{Batch, run_batches};
-use dear::head::{AdamOptions, Head, L2Options, Samples, Training, l2};
+use dear::head::{AdamOptions, Head, L2Options, Probes, Samples, Training, l2};
 use dear::metrics::{METRICS, Ranking, Tie, ece_by_chance, ece_plug_in, measure_all, wilson};
 use dear::rad::{Degenerate, RadOptions, RadOrder, RegionMoments, Regions, rad, region_moments, resize_mask};
 use serde::Deserialize;
@@ -231,12 +231,11 @@ impl HeadFixture {
         let [main, probes, validation] = stored.each_ref().map(Vec::as_slice);
         let samples = |features, labels| Samples { features, channels: self.channels, labels };
         let gate = Gate { keep: self.keep.iter().map(|&keep| keep == 1).collect(), n_top: 0, n_bottom: 0 };
-        run(&Training {
-            main: samples(main, &self.main_labels),
-            probes: Some(samples(probes, &self.probe_labels)),
-            validation: samples(validation, &self.validation_labels),
-            gate: &gate,
-        })
+        let shares: Vec<f32> = self.probe_labels.iter().map(|&label| f32::from(label)).collect();
+        let probes = Probes { features: probes, channels: self.channels, shares: &shares };
+        let main = samples(main, &self.main_labels);
+        let validation = samples(validation, &self.validation_labels);
+        run(&Training { probes: Some(probes), ..Training::new(main, validation, &gate) })
     }
 }
 

@@ -99,9 +99,13 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
 pub(crate) fn describe_training(report: &Report, counts: &dear::harden::Counts) -> String {
     let how = match report {
         Report::L2(report) => format!("L2 optimum, strength {} chosen on validation", report.strength),
-        Report::Adam(report) => format!(
+        Report::Adam(report) | Report::StayPositive(report) => format!(
             "Adam, best of {} steps is {} with balanced accuracy {:.3} on validation",
             report.steps, report.best_step, report.best_balanced_accuracy
+        ),
+        Report::Bias(report) => format!(
+            "the base head, gated, {:+.4} added to its bias, balanced accuracy {:.3} on validation",
+            report.shift, report.balanced_accuracy
         ),
     };
     format!(

@@ -4,17 +4,14 @@ use crate::backbone::metadata::NamedHead;
 use crate::detector::Detector;
 use crate::error::Error;
 use crate::gate::{self, Cut, Gate};
-use crate::head::adam::{self, AdamOptions, Sign};
+use crate::head::adam::{self, Sign};
 use crate::head::bias::fit_bias;
 use crate::head::temperature::{fit_temperature, targets};
-use crate::head::{self, Head, Solver, TrainError, Training};
+use crate::head::{self, AdamOptions, Head, ProbeLabels, Solver, StayPositiveOptions, TrainError, Training};
 use crate::observe::{Event, Observer};
 use crate::rad::{RadOptions, rad};
 use crate::recipe::Recipe;
 use crate::store::Row;
-
-/// Steps of the non-negative head at most: a few seconds at 2,048 channels.
-const STAY_POSITIVE_STEPS: u64 = 20_000;
 
 /// Heads trained here, for progress.
 pub(super) const TRAINED: u64 = 4;
@@ -101,20 +98,17 @@ fn stay_positive(
     recipe: &Recipe,
     observer: &dyn Observer,
 ) -> Result<Option<NamedHead>, Error> {
-    let base = match &recipe.head {
-        Solver::Adam(options) => *options,
-        // Ten times the published learning rate: a few seconds must do, and a head that is not done is no fair baseline.
-        Solver::L2(_) => AdamOptions {
-            lr: 1e-3,
-            min_lr: 1e-5,
-            max_steps: STAY_POSITIVE_STEPS,
-            seed: recipe.seed,
-            ..AdamOptions::default()
-        },
+    let quick = StayPositiveOptions { seed: recipe.seed, ..StayPositiveOptions::default() };
+    let options = match recipe.head {
+        // The recipe's own schedule.
+        Solver::Adam(options) => AdamOptions { sign: Sign::NonNegative, ..options },
+        Solver::StayPositive(options) => options.adam(),
+        Solver::L2(ref l2) => StayPositiveOptions { class_balance: l2.class_balance, ..quick }.adam(),
+        Solver::Bias(_) => quick.adam(),
     };
-    let options = AdamOptions { sign: Sign::NonNegative, ..base };
+    let options = AdamOptions { probe_labels: ProbeLabels::None, ..options };
     let all = Gate::none(training.gate.channels());
-    match adam::fit(&Training { probes: None, gate: &all, ..*training }, &options) {
+    match adam::fit(&Training { gate: &all, ..*training }, &options) {
         Ok((head, report)) => {
             let note = format!(
                 "last layer trained again without negative weights (Stay-Positive, ICML 2025) on the same images and views, \
@@ -216,8 +210,7 @@ mod tests {
         let channels = detector.channels();
         let (main, validation) = (Data::new(80, channels, 0), Data::new(40, channels, 9000));
         let gate = gate::random(channels, 10, 5);
-        let training =
-            Training { main: main.samples(), probes: None, validation: validation.samples(), gate: &gate };
+        let training = Training::new(main.samples(), validation.samples(), &gate);
         let heads = baselines(&detector, &training, probes, &Recipe::default(), &Silent).unwrap();
         (detector, heads)
     }

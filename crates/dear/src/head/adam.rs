@@ -9,7 +9,10 @@
 use dear_image::Draw;
 use serde::{Deserialize, Serialize};
 
-use super::{Head, Samples, TrainError, Training, add_scaled, dot, selection_accuracy, sigmoid};
+use super::{
+    ClassBalance, Head, ProbeLabels, Probes, Samples, TrainError, Training, add_scaled, dot,
+    selection_accuracy, sigmoid,
+};
 use crate::gate::Gate;
 
 /// How Adam runs. Defaults are the paper's (section 4.1), but for the schedule.
@@ -41,6 +44,11 @@ pub struct AdamOptions {
     pub max_steps: u64,
     /// Signs that the weights may have (default: both).
     pub sign: Sign,
+    /// Weights of the classes of the main rows (default: none). A row's loss is multiplied by rows / (2 x rows of its class),
+    /// counted over all main rows: over an epoch each class weighs half, whatever a batch holds.
+    pub class_balance: ClassBalance,
+    /// What a probe view counts as (default: generated if any pixel is). `"regulariser"` is for the L2 solver only.
+    pub probe_labels: ProbeLabels,
     /// Key of the shuffling (default 0).
     pub seed: u64,
 }
@@ -91,6 +99,8 @@ impl Default for AdamOptions {
             min_gain: 0.001,
             max_steps: 200_000,
             sign: Sign::Both,
+            class_balance: ClassBalance::None,
+            probe_labels: ProbeLabels::AnyPixel,
             seed: 0,
         }
     }
@@ -138,7 +148,8 @@ impl AdamOptions {
                 expected: "a number in [0, 1)",
             });
         }
-        Ok(())
+        self.probe_labels.check()?;
+        self.probe_labels.refuse_regulariser("adam")
     }
 }
 
@@ -203,7 +214,8 @@ pub fn fit(training: &Training, options: &AdamOptions) -> Result<(Head, AdamRepo
         let (key, found) = ("rows_per_item", options.rows_per_item as f64);
         return Err(TrainError::Option { key, found, expected: "a divisor of the number of main rows" });
     }
-    let probe_rows = training.probes.map_or(0, |probes| probes.rows());
+    let sets = Sets::new(training.main, training.probes, options);
+    let probe_rows = sets.probes.as_ref().map_or(0, Set::rows);
     let epoch_steps = (main_rows / options.rows_per_item).div_ceil(options.batch) as u64;
     let (validate_every, patience) = match options.schedule {
         Schedule::Steps { validate_every, patience } => (validate_every, patience),
@@ -240,7 +252,7 @@ pub fn fit(training: &Training, options: &AdamOptions) -> Result<(Head, AdamRepo
         if step == options.max_steps {
             break Ended::MaxSteps;
         }
-        state.step(training.main, training.probes, &batches.draw(), lr, options);
+        state.step(&sets, &batches.draw(), lr, options);
         step += 1;
     };
     let (best_balanced_accuracy, best_step, head) = best;
@@ -263,7 +275,7 @@ pub fn fit(training: &Training, options: &AdamOptions) -> Result<(Head, AdamRepo
 /// Run exactly these batches at the first learning rate, without validation: what an oracle can follow.
 pub fn run_batches(
     main: Samples,
-    probes: Option<Samples>,
+    probes: Option<Probes>,
     gate: &Gate,
     batches: &[Batch],
     options: &AdamOptions,
@@ -271,9 +283,10 @@ pub fn run_batches(
     options.check()?;
     main.check("main", gate.channels())?;
     if let Some(probes) = probes {
-        probes.check("probe", gate.channels())?;
+        probes.check(gate.channels())?;
     }
-    let probe_rows = probes.map_or(0, |probes| probes.rows());
+    let sets = Sets::new(main, probes, options);
+    let probe_rows = sets.probes.as_ref().map_or(0, Set::rows);
     let mut state = State::new(gate);
     for (number, batch) in batches.iter().enumerate() {
         for (set, rows, have) in [("main", &batch.main, main.rows()), ("probe", &batch.probes, probe_rows)] {
@@ -281,7 +294,7 @@ pub fn run_batches(
                 return Err(TrainError::Row { batch: number, set, row, rows: have });
             }
         }
-        state.step(main, probes, batch, options.lr, options);
+        state.step(&sets, batch, options.lr, options);
     }
     finite(state.head())
 }
@@ -290,6 +303,46 @@ fn finite(head: Head) -> Result<Head, TrainError> {
     match head.weight.iter().position(|weight| !weight.is_finite()) {
         Some(channel) => Err(TrainError::Weight { channel, value: head.weight[channel] }),
         None => Ok(head),
+    }
+}
+
+/// Rows with what the loss needs of them.
+struct Set<'a> {
+    /// `[rows, channels]`.
+    features: &'a [f32],
+    channels: usize,
+    /// 0 to 1.
+    targets: Vec<f64>,
+    /// Factors of the rows' losses, 1 on average.
+    weights: Vec<f64>,
+}
+
+impl Set<'_> {
+    fn rows(&self) -> usize {
+        self.targets.len()
+    }
+
+    fn row(&self, row: usize) -> &[f32] {
+        &self.features[row * self.channels..][..self.channels]
+    }
+}
+
+/// What batches are drawn from.
+struct Sets<'a> {
+    main: Set<'a>,
+    probes: Option<Set<'a>>,
+}
+
+impl<'a> Sets<'a> {
+    fn new(main: Samples<'a>, probes: Option<Probes<'a>>, options: &AdamOptions) -> Self {
+        let probes = probes.and_then(|Probes { features, channels, shares }| {
+            let targets = options.probe_labels.targets(shares)?;
+            Some(Set { features, channels, weights: vec![1.0; targets.len()], targets })
+        });
+        let Samples { features, channels, labels } = main;
+        let targets = labels.iter().map(|&label| f64::from(label)).collect();
+        let main = Set { features, channels, targets, weights: options.class_balance.weights(labels) };
+        Self { main, probes }
     }
 }
 
@@ -378,24 +431,17 @@ impl<'a> State<'a> {
         Head { weight: self.parameters[..channels].to_vec(), bias: self.parameters[channels] }
     }
 
-    fn step(
-        &mut self,
-        main: Samples,
-        probes: Option<Samples>,
-        batch: &Batch,
-        lr: f64,
-        options: &AdamOptions,
-    ) {
+    fn step(&mut self, sets: &Sets, batch: &Batch, lr: f64, options: &AdamOptions) {
         let channels = self.gate.channels();
         let weight: Vec<f64> = self.parameters[..channels].iter().map(|&w| f64::from(w)).collect();
         let bias = f64::from(self.parameters[channels]);
         let mut gradient = vec![0.0; channels + 1];
-        for (samples, rows) in [(Some(main), &batch.main), (probes, &batch.probes)] {
-            let Some(samples) = samples else { continue };
-            for &row in rows {
-                let x = samples.row(row as usize);
+        for (set, rows) in [(Some(&sets.main), &batch.main), (sets.probes.as_ref(), &batch.probes)] {
+            let Some(set) = set else { continue };
+            for row in rows.iter().map(|&row| row as usize) {
+                let x = set.row(row);
                 let z = dot(x, &weight) + bias;
-                let pull = (sigmoid(z) - f64::from(samples.labels[row as usize])) / rows.len() as f64;
+                let pull = set.weights[row] * (sigmoid(z) - set.targets[row]) / rows.len() as f64;
                 add_scaled(&mut gradient[..channels], pull, x);
                 gradient[channels] += pull;
             }

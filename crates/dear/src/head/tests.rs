@@ -1,4 +1,7 @@
-//! Both solvers on small problems with known answers.
+//! The solvers on small problems with known answers.
+
+mod options;
+mod refused;
 
 use super::l2::Criterion;
 use super::*;
@@ -30,12 +33,18 @@ impl Data {
     fn samples(&self) -> Samples<'_> {
         Samples { features: &self.features, channels: CHANNELS, labels: &self.labels }
     }
+
+    /// Of probes: none, or from 0.05 to 0.95.
+    fn shares(&self) -> Vec<f32> {
+        let share = |(row, &label): (usize, &u8)| f32::from(label) * (0.05 + (row % 10) as f32 * 0.1);
+        self.labels.iter().enumerate().map(share).collect()
+    }
 }
 
 fn with_training<T>(gate: &Gate, run: impl FnOnce(&Training) -> T) -> T {
     let (main, probes, validation) = (Data::new(240, 0), Data::new(120, 500), Data::new(160, 9000));
-    let probes = Some(probes.samples());
-    run(&Training { main: main.samples(), probes, validation: validation.samples(), gate })
+    let probes = Probes { features: &probes.features, channels: CHANNELS, shares: &probes.shares() };
+    run(&Training { probes: Some(probes), ..Training::new(main.samples(), validation.samples(), gate) })
 }
 
 fn gate_without(pruned: usize) -> Gate {
@@ -118,7 +127,7 @@ fn separable_rows_still_have_an_optimum() {
     let labels: Vec<u8> = (0..40).map(|row| (row % 2) as u8).collect();
     let samples = Samples { features: &features, channels: 1, labels: &labels };
     let gate = Gate::none(1);
-    let training = Training { main: samples, probes: None, validation: samples, gate: &gate };
+    let training = Training::new(samples, samples, &gate);
     let (head, report) = l2(&training, L2Options::default()).unwrap();
     assert!(report.table.iter().all(|row| row.converged), "{report:?}");
     assert_eq!((report.strength, report.table.len()), (*report.options.grid.last().unwrap(), 15));
@@ -170,39 +179,23 @@ fn non_negative_weights_stay_so() {
 }
 
 #[test]
-fn unusable_training_is_named() {
-    let data = Data::new(10, 0);
-    let samples = data.samples();
-    let mut broken = data.features.clone();
-    broken[2 * CHANNELS + 4] = f32::NAN;
-    let gate = Gate::none(CHANNELS);
-    let fine = Training { main: samples, probes: Some(samples), validation: samples, gate: &gate };
-    let empty = Samples { features: &[], labels: &[], ..samples };
-    let one_class = [1; 10];
-    let nothing = Gate { keep: vec![false; CHANNELS], n_top: 0, n_bottom: CHANNELS };
-    let narrow = Gate::none(3);
-    let cases = [
-        ("no_rows", Training { main: empty, ..fine }),
-        ("no_rows", Training { probes: Some(empty), ..fine }),
-        ("length", Training { main: Samples { features: &data.features[1..], ..samples }, ..fine }),
-        ("non_finite", Training { probes: Some(Samples { features: &broken, ..samples }), ..fine }),
-        ("one_class", Training { validation: Samples { labels: &one_class, ..samples }, ..fine }),
-        ("label", Training { main: Samples { labels: &[2; 10], ..samples }, ..fine }),
-        ("no_channels", Training { gate: &nothing, ..fine }),
-        ("channels", Training { gate: &narrow, ..fine }),
-    ];
-    for (kind, training) in cases {
-        assert_eq!(train(&training, &Solver::default()).unwrap_err().kind(), kind);
-        assert_eq!(train(&training, &Solver::Adam(AdamOptions::default())).unwrap_err().kind(), kind);
-    }
-    let error =
-        train(&Training { main: Samples { features: &broken, ..samples }, ..fine }, &Solver::default());
-    assert_eq!(error.unwrap_err().to_string(), "main row 2 has NaN in channel 4, expected a finite number");
-}
-
-#[test]
 fn options_read_and_write_as_one_table_and_refuse_foreign_keys() {
-    for solver in [Solver::default(), Solver::Adam(AdamOptions::reference())] {
+    let balance = Some(BalanceOptions { max_r_acc_loss: 1.5 });
+    let solvers = [
+        Solver::default(),
+        Solver::L2(L2Options {
+            class_balance: ClassBalance::Balanced,
+            probe_labels: ProbeLabels::AtLeast(0.25),
+            invariance: Some(Penalty { strength: 0.5 }),
+            balance,
+            ..L2Options::default()
+        }),
+        Solver::Adam(AdamOptions::reference()),
+        Solver::StayPositive(StayPositiveOptions::default()),
+        Solver::Bias(BiasOptions::default()),
+        Solver::Bias(BiasOptions { balance }),
+    ];
+    for solver in solvers {
         let text = toml::to_string(&solver).unwrap();
         assert_eq!(toml::from_str::<Solver>(&text).unwrap(), solver, "{text}");
         assert!(toml::from_str::<Solver>(&format!("learning_speed = 1\n{text}")).is_err());
