@@ -43,6 +43,10 @@ enum Command {
     Augment(command::augment::Args),
     /// Harden a detector: dissect, prune and refine in one go
     Harden(command::harden::Args),
+    /// Train a linear head on a frozen backbone, from folders of real and generated images
+    Fit(command::fit::Args),
+    /// Try many criteria, gates and heads on stored features, and choose on validation images
+    Sweep(command::sweep::Args),
     /// Give a detector a probability, a threshold for a share of false alarms, and an uncertain band
     Calibrate(command::calibrate::Args),
     /// Make diagnostic probes: photographs of which one region is generated
@@ -85,6 +89,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Perturb(args) => command::perturb::run(args),
         Command::Augment(args) => command::augment::run(args),
         Command::Harden(args) => command::harden::run(args),
+        Command::Fit(args) => command::fit::run(args),
+        Command::Sweep(args) => command::sweep::run(args),
         Command::Calibrate(args) => command::calibrate::run(args),
         Command::Probe(args) => command::probe::run(args),
         Command::Dissect(args) => command::dissect::run(args),

@@ -25,7 +25,7 @@ use serde_json::{Map as JsonMap, Value};
 
 pub use conformal::{Bound, Guarantee};
 pub use error::CalibrateError;
-pub use images::{Images, score};
+pub use images::{Images, condition, score};
 pub use map::{Map, Method};
 pub use sample::{Sample, Scored};
 pub use subsets::SubsetCheck;

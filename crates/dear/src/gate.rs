@@ -57,6 +57,8 @@ pub struct GateOptions {
     pub cut: Cut,
     /// The perturbation under which [`Ranking::Fragility`] is measured (default `paper`).
     pub fragility: Chain,
+    /// Key of [`Ranking::Random`] (default: the recipe's seed).
+    pub seed: Option<u64>,
 }
 
 /// What channels are ranked by, from high to low.
@@ -132,7 +134,7 @@ impl Default for Cut {
 impl Default for GateOptions {
     fn default() -> Self {
         let fragility = Chain::parse("paper").expect("`paper` is a chain");
-        Self { ranking: Ranking::default(), cut: Cut::default(), fragility }
+        Self { ranking: Ranking::default(), cut: Cut::default(), fragility, seed: None }
     }
 }
 
@@ -214,6 +216,8 @@ struct GateText {
     thresholds: Option<[f64; 2]>,
     #[serde(default = "paper")]
     fragility: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<u64>,
 }
 
 fn paper() -> String {
@@ -240,7 +244,7 @@ impl TryFrom<GateText> for GateOptions {
             }
         };
         let fragility = Chain::parse(&text.fragility).map_err(|error| format!("gate.fragility: {error}"))?;
-        Ok(Self { ranking: text.ranking, cut, fragility })
+        Ok(Self { ranking: text.ranking, cut, fragility, seed: text.seed })
     }
 }
 
@@ -253,6 +257,7 @@ impl From<GateOptions> for GateText {
             percentiles: None,
             thresholds: None,
             fragility: options.fragility.to_string(),
+            seed: options.seed,
         };
         match options.cut {
             Cut::Fractions { top, bottom } => {
@@ -371,7 +376,7 @@ pub struct Evidence<'a> {
     pub variance: Option<&'a [f64]>,
     /// Fragilities, where measured.
     pub fragility: Option<&'a [f64]>,
-    /// Key of [`Ranking::Random`].
+    /// Key of [`Ranking::Random`] where the options have none.
     pub seed: u64,
 }
 
@@ -389,7 +394,7 @@ pub fn gate(evidence: &Evidence, options: &GateOptions) -> Result<Gate, GateErro
         Ranking::Random => {
             let Cut::Fractions { top, bottom } = options.cut else { return Err(GateError::RandomCut) };
             let pruned = floor_share(channels, top) + floor_share(channels, bottom);
-            return Ok(random(channels, pruned, evidence.seed));
+            return Ok(random(channels, pruned, options.seed.unwrap_or(evidence.seed)));
         }
         Ranking::Rad => evidence.rad.to_vec(),
         Ranking::Magnitude => evidence.rad.iter().map(|score| score.abs()).collect(),

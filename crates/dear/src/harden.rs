@@ -9,7 +9,7 @@ use dear_image::Chain;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::backbone::metadata::{GateRecord, NamedHead, RadRecord, Threshold};
+use crate::backbone::metadata::{GateRecord, Metadata, NamedHead, RadRecord, Threshold};
 use crate::calibrate::{self, CalibrateError, Calibration};
 use crate::dataset::Label;
 use crate::detector::{Detector, DetectorError};
@@ -18,13 +18,14 @@ use crate::engine::EngineOptions;
 use crate::error::Error;
 use crate::gate::Gate;
 use crate::generator::Generator;
-use crate::head::{self, Head, Probes, Report, Samples, Training};
+use crate::head::{self, Head, Report};
 use crate::observe::{Event, Observer};
 use crate::probe::{self, InpainterKind, Null, ProbePair, Refused, Resynthesis};
 use crate::rad::Rad;
 use crate::recipe::Recipe;
 use crate::store::{Row, Store};
-use crate::training_set::{Split, TrainingImages, main_views, split_images};
+use crate::training_data::TrainingData;
+use crate::training_set::{Split, TrainingImages, split_images};
 
 /// What a detector is hardened with.
 #[derive(Debug, Clone)]
@@ -130,15 +131,15 @@ pub fn harden(
     let dissection = dissect(detector, &store, probes, None, recipe, observer)?;
     let gate = dissection.gate(recipe)?;
 
-    let main_rows = main_views(detector, &store, &split.train, recipe, "training views", observer)?;
-    let val_rows = main_views(detector, &store, &split.val, recipe, "validation views", observer)?;
-    let refinement =
-        refine(detector, &gate, &main_rows, &val_rows, Some(&dissection.probes), recipe, observer)?;
+    let probes = Some(dissection.probes.as_slice());
+    let solvers = [&recipe.head];
+    let data = TrainingData::gather(detector, &store, &split, probes, &solvers, recipe, observer)?;
+    let refinement = refine(detector, &gate, &data, probes, recipe, observer)?;
 
     let reading = read_logits(detector, &store, &split, &refinement.head, recipe, observer)?;
 
     let Dissection { rad, probes, null, .. } = dissection;
-    let (mut counts, refused) = Counts::of(&main_rows, &val_rows, &probes, null.as_deref(), recipe);
+    let (mut counts, refused) = Counts::of(&data.main_rows, &data.val_rows, &probes, null.as_deref(), recipe);
     counts.probes_held_out = probes_held_out;
     let model = assemble(detector, &rad, &gate, &refinement, &reading, recipe, &counts)?;
     Ok(Hardened { model, rad, gate, report: refinement.report, reading, counts, refused })
@@ -163,32 +164,13 @@ pub struct Refinement {
 pub fn refine(
     detector: &Detector,
     gate: &Gate,
-    main: &[Row],
-    val: &[Row],
+    data: &TrainingData,
     probes: Option<&[Row]>,
     recipe: &Recipe,
     observer: &dyn Observer,
 ) -> Result<Refinement, Error> {
-    let main = Matrix::of(main, detector.channels());
-    let val = Matrix::of(val, detector.channels());
-    let probe_matrix = probes.map(|rows| Matrix::of(rows, detector.channels()));
-    for (name, matrix) in [("training", &main), ("validation", &val)] {
-        let generated = matrix.labels.iter().filter(|&&label| label == 1).count();
-        if generated == 0 || generated == matrix.labels.len() {
-            return Err(Error::Images {
-                message: format!(
-                    "{name}: {} views of real and {generated} of generated images could be used, expected both",
-                    matrix.labels.len() - generated
-                ),
-                hint: "give more images of the missing class; `dear scan FOLDER` says which files cannot be read".to_owned(),
-            });
-        }
-    }
-    let training = Training {
-        probes: probe_matrix.as_ref().map(Matrix::probes),
-        base: Some(detector.head()),
-        ..Training::new(main.samples(), val.samples(), gate)
-    };
+    let operating = data.operating();
+    let training = data.training(gate, &operating);
     observer.event(Event::Started { step: "training heads", total: 1 + baselines::TRAINED });
     let hardened = head::train(&training, &recipe.head)?;
     observer.event(Event::Advanced { by: 1 });
@@ -254,6 +236,30 @@ pub fn read_logits(
     Ok(reading)
 }
 
+/// What a detector's document says of the training of its head.
+pub(crate) struct TrainingRecord {
+    head: Value,
+    recipe: Value,
+}
+
+impl TrainingRecord {
+    pub(crate) fn new(report: &Report, counts: &Counts, recipe: &Recipe) -> Result<Self, Error> {
+        let head = json!({"training": json(report)?, "counts": json(counts)?});
+        Ok(Self { head, recipe: json(recipe)? })
+    }
+
+    pub(crate) fn write(self, metadata: &mut Metadata, reading: &Reading) {
+        metadata.head = self.head;
+        metadata.recipe = Some(self.recipe);
+        metadata.calibration = reading.calibration.clone();
+        metadata.threshold = reading.threshold.clone();
+    }
+}
+
+fn json(value: &impl Serialize) -> Result<Value, Error> {
+    serde_json::to_value(value).map_err(|error| Error::Options(error.to_string()))
+}
+
 /// Join backbone, new head and record into a detector file.
 ///
 /// # Errors
@@ -267,30 +273,24 @@ pub fn assemble(
     recipe: &Recipe,
     counts: &Counts,
 ) -> Result<Vec<u8>, Error> {
-    let json =
-        |value: Result<Value, serde_json::Error>| value.map_err(|error| Error::Options(error.to_string()));
-    let head = json!({"training": json(serde_json::to_value(&refinement.report))?, "counts": json(serde_json::to_value(counts))?});
-    let recipe_value = json(serde_json::to_value(recipe))?;
-    let rad_value: RadRecord = serde_json::from_value(json(serde_json::to_value(rad))?)
-        .map_err(|error| Error::Options(error.to_string()))?;
+    let record = TrainingRecord::new(&refinement.report, counts, recipe)?;
+    let rad: RadRecord =
+        serde_json::from_value(json(rad)?).map_err(|error| Error::Options(error.to_string()))?;
     let model = detector.with_head(&refinement.head, |metadata| {
         metadata.name = format!("{}-hardened", metadata.name);
-        metadata.head = head;
         metadata.gate = Some(GateRecord::new(gate, &recipe.gate));
-        metadata.rad = Some(rad_value);
+        metadata.rad = Some(rad);
         metadata.heads = refinement.baselines.clone();
-        metadata.recipe = Some(recipe_value);
-        metadata.calibration = reading.calibration.clone();
-        metadata.threshold = reading.threshold.clone();
+        record.write(metadata, reading);
         metadata.source.extra.insert("hardened_from_sha256".to_owned(), json!(detector.sha256()));
     });
     Ok(model.map_err(DetectorError::from)?)
 }
 
-type Gathered = (Vec<ProbePair>, Option<Vec<ProbePair>>, u64);
+pub(crate) type Gathered = (Vec<ProbePair>, Option<Vec<ProbePair>>, u64);
 
 /// Find the given probes, or make them from the training photographs; null probes likewise.
-fn gather_probes(
+pub(crate) fn gather_probes(
     inputs: &Inputs,
     split: &Split,
     recipe: &Recipe,
@@ -363,32 +363,6 @@ fn only_made(folder: &Path, made: &[probe::Made]) -> Vec<ProbePair> {
             mask: folder.join(format!("{}_mask.png", row.stem)),
         })
         .collect()
-}
-
-struct Matrix {
-    features: Vec<f32>,
-    channels: usize,
-    labels: Vec<u8>,
-    /// Of probe views: the share inside of the mask.
-    shares: Vec<f32>,
-}
-
-impl Matrix {
-    fn of(rows: &[Row], channels: usize) -> Self {
-        let usable = || rows.iter().filter(|row| row.error.is_none());
-        Self {
-            features: usable().flat_map(|row| row.pooled.iter().copied()).collect(),
-            channels,
-            labels: usable().map(|row| row.label.as_u8()).collect(),
-            shares: usable().map(|row| row.mask_share.unwrap_or(0.0)).collect(),
-        }
-    }
-    fn samples(&self) -> Samples<'_> {
-        Samples { features: &self.features, channels: self.channels, labels: &self.labels }
-    }
-    fn probes(&self) -> Probes<'_> {
-        Probes { features: &self.features, channels: self.channels, shares: &self.shares }
-    }
 }
 
 fn refused_rows(rows: &[Row]) -> impl Iterator<Item = Refused> + '_ {

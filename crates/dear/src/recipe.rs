@@ -1,6 +1,6 @@
 //! The sum of all options of hardening, in one TOML file. A run writes the resolved recipe next to its result.
 
-use dear_image::{AugmentOptions, DecodeOptions};
+use dear_image::{AugmentOptions, Chain, DecodeOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::calibrate::CalibrateOptions;
@@ -20,6 +20,11 @@ pub struct Recipe {
     pub views: u32,
     /// Share of the images held out for validation where no validation set is given. Default 0.2.
     pub holdout: f64,
+    /// Perturbation chains that a head is asked to bear, besides images as they are: a head with a promised balance keeps it
+    /// under each, and [`Pairs::Conditions`] is about them. Default `paper`.
+    pub conditions: Vec<String>,
+    /// What an invariant head compares. Default `views`.
+    pub pairs: Pairs,
     /// How image files become pixels.
     pub decode: DecodeOptions,
     /// Diagnostic probes (method section 1).
@@ -36,12 +41,25 @@ pub struct Recipe {
     pub calibrate: CalibrateOptions,
 }
 
+/// Pairs of vectors between which an invariant head should not change its logit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pairs {
+    /// Each augmented view of a training image, and the mean over the image's views: costs nothing.
+    #[default]
+    Views,
+    /// Each whole training image under each of the recipe's conditions, and as it is: whole images go through the backbone.
+    Conditions,
+}
+
 impl Default for Recipe {
     fn default() -> Self {
         Self {
             seed: 0,
             views: 4,
             holdout: 0.2,
+            conditions: vec!["paper".to_owned()],
+            pairs: Pairs::default(),
             decode: DecodeOptions::default(),
             probe: ProbeOptions::default(),
             rad: RadOptions::default(),
@@ -92,12 +110,32 @@ impl Recipe {
         self.augment.check().map_err(|error| Error::Recipe(error.to_string()))?;
         self.head.check()?;
         self.calibrate.check()?;
+        self.conditions()?;
         Ok(())
+    }
+
+    /// The conditions, `clean` first.
+    ///
+    /// # Errors
+    /// [`Error::Recipe`]: one that is no chain, or changes nothing.
+    pub fn conditions(&self) -> Result<Vec<Chain>, Error> {
+        let mut chains = vec![Chain::default()];
+        for text in &self.conditions {
+            let chain = Chain::parse(text)
+                .map_err(|error| Error::Recipe(format!("conditions: {text:?}: {error}")))?;
+            if chain.is_clean() {
+                return Err(Error::Recipe(format!(
+                    "conditions: {text:?} changes nothing, expected perturbation chains; images as they are always count"
+                )));
+            }
+            chains.push(chain);
+        }
+        Ok(chains)
     }
 }
 
 /// The parser's message with its line, without the picture of it.
-fn one_line(text: &str, error: &toml::de::Error) -> String {
+pub(crate) fn one_line(text: &str, error: &toml::de::Error) -> String {
     let line = error
         .span()
         .and_then(|span| text.get(..span.start))

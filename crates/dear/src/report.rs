@@ -13,6 +13,7 @@ pub(crate) mod page;
 mod provenance;
 mod scores;
 mod severity;
+pub mod sweep;
 mod tables;
 mod worst;
 

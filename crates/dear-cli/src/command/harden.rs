@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use dear::engine::EngineOptions;
 use dear::error::Error;
 use dear::harden::{Inputs, Reading, harden};
 use dear::head::Report;
@@ -17,6 +18,21 @@ pub(crate) struct Args {
     detector: DetectorArgs,
     #[command(flatten)]
     images: ImageArgs,
+    #[command(flatten)]
+    probes: ProbeArgs,
+    #[command(flatten)]
+    recipe: RecipeArgs,
+    /// The hardened detector
+    #[arg(long, value_name = "FILE.onnx")]
+    out: PathBuf,
+    /// Folder for probes and features, so that a rerun goes on [default: OUT with `.work`]
+    #[arg(long, value_name = "DIR")]
+    work: Option<PathBuf>,
+}
+
+/// Probes, for commands that make them where none are given.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct ProbeArgs {
     /// Probes; without them they are made from the real images
     #[arg(long, value_name = "DIR")]
     probes: Option<PathBuf>,
@@ -26,14 +42,13 @@ pub(crate) struct Args {
     /// Null probes, for a recipe that subtracts them
     #[arg(long, value_name = "DIR")]
     null_probes: Option<PathBuf>,
-    #[command(flatten)]
-    recipe: RecipeArgs,
-    /// The hardened detector
-    #[arg(long, value_name = "FILE.onnx")]
-    out: PathBuf,
-    /// Folder for probes and features, so that a rerun goes on [default: OUT with `.work`]
-    #[arg(long, value_name = "DIR")]
-    work: Option<PathBuf>,
+}
+
+impl ProbeArgs {
+    pub(crate) fn inputs(self, images: TrainingImages, work: PathBuf, engine: EngineOptions) -> Inputs {
+        let probes = self.probes.map(|probes| (probes, self.masks));
+        Inputs { images, probes, null_probes: self.null_probes, work, engine }
+    }
 }
 
 /// The images that a head is trained and validated on.
@@ -65,13 +80,8 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let work = args.work.unwrap_or_else(|| work_folder(&args.out));
     output::check_no_file(&work)?;
     let detector = args.detector.open()?;
-    let inputs = Inputs {
-        images: args.images.into(),
-        probes: args.probes.map(|probes| (probes, args.masks)),
-        null_probes: args.null_probes,
-        work,
-        engine: args.detector.engine.options(),
-    };
+    let engine = args.detector.engine.options();
+    let inputs = args.probes.inputs(args.images.into(), work, engine);
     let hardened = harden(&detector, &inputs, &recipe, &Progress::default())?;
     output::refused(&hardened.refused);
     output::write(&recipe_path(&args.out), recipe.to_toml()?.as_bytes())?;

@@ -29,9 +29,9 @@ pub(crate) struct Args {
     /// Instead of shares: prune scores below and above these numbers
     #[arg(long, value_name = "LOW,HIGH", value_parser = parse_pair, allow_hyphen_values = true, conflicts_with_all = ["prune_top", "prune_bottom"])]
     thresholds: Option<(f64, f64)>,
-    /// Seed of `--ranking random`
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
+    /// Seed of `--ranking random` [default: 0]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     /// The gate
     #[arg(long, value_name = "FILE.json")]
     out: PathBuf,
@@ -74,7 +74,7 @@ impl Args {
             RankingName::Random => Ranking::Random,
             RankingName::None => Ranking::None,
         };
-        GateOptions { ranking, cut, ..GateOptions::default() }
+        GateOptions { ranking, cut, seed: self.seed, ..GateOptions::default() }
     }
 }
 
@@ -90,7 +90,7 @@ pub(crate) struct GateFile {
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let scores: Record = output::read_json(&args.rad, "a file of scores from `dear dissect`")?;
     let options = args.options();
-    let gate = gate(&scores.evidence(args.seed), &options)?;
+    let gate = gate(&scores.evidence(0), &options)?;
     let file = GateFile { options, gate, scores };
     output::write_json(&args.out, &file)?;
     output::line(format_args!(

@@ -7,7 +7,8 @@ use dear::error::Error;
 use dear::harden::{Counts, assemble, read_logits, refine};
 use dear::probe::{InpainterKind, list};
 use dear::store::{Row, Store};
-use dear::training_set::{main_views, split_images};
+use dear::training_data::TrainingData;
+use dear::training_set::split_images;
 
 use super::harden::{ImageArgs, describe_reading, describe_training, recipe_path, work_folder};
 use super::prune::GateFile;
@@ -78,11 +79,13 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         }
         None => None,
     };
-    let main = main_views(&detector, &store, &split.train, &recipe, "training views", &progress)?;
-    let val = main_views(&detector, &store, &split.val, &recipe, "validation views", &progress)?;
-    let refinement = refine(&detector, &gate.gate, &main, &val, probes.as_deref(), &recipe, &progress)?;
+    let solvers = [&recipe.head];
+    let data =
+        TrainingData::gather(&detector, &store, &split, probes.as_deref(), &solvers, &recipe, &progress)?;
+    let refinement = refine(&detector, &gate.gate, &data, probes.as_deref(), &recipe, &progress)?;
     let none: &[Row] = &[];
-    let (mut counts, refused) = Counts::of(&main, &val, probes.as_deref().unwrap_or(none), None, &recipe);
+    let (mut counts, refused) =
+        Counts::of(&data.main_rows, &data.val_rows, probes.as_deref().unwrap_or(none), None, &recipe);
     counts.probes_held_out = probes_held_out;
     output::refused(&refused);
     let reading = read_logits(&detector, &store, &split, &refinement.head, &recipe, &progress)?;

@@ -28,6 +28,11 @@ pub struct Images<'a> {
     pub decode: DecodeOptions,
 }
 
+/// What a chain is called: `clean` for none.
+pub fn condition(chain: &Chain) -> String {
+    if chain.is_clean() { "clean".to_owned() } else { chain.to_string() }
+}
+
 /// Score whole images with `head` on the detector's features, which go through the store. An image that is refused under
 /// some condition takes no part, and is listed.
 ///
@@ -61,10 +66,9 @@ pub fn score(
         });
     }
     let engine = detector.info();
-    let name = |chain: &Chain| if chain.is_clean() { "clean".to_owned() } else { chain.to_string() };
     let sample = Sample {
         images: scored,
-        conditions: images.chains.iter().map(name).collect(),
+        conditions: images.chains.iter().map(condition).collect(),
         data: images.data.to_owned(),
         refused: refused.len() as u64,
         by_scene: images.scenes.is_some(),

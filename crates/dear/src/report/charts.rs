@@ -1,6 +1,7 @@
 //! Charts as inline SVG, drawn from the numbers that `results.json` holds. Rows of marks are placed in percent, so that
 //! they take any width without their text shrinking; curves are small squares of fixed proportions.
 
+mod candidates;
 mod dumbbells;
 mod histogram;
 mod ranks;
@@ -10,6 +11,7 @@ mod severity;
 mod spectrum;
 mod strips;
 
+pub(super) use candidates::{candidates, candidates_legend};
 pub(super) use dumbbells::dumbbells;
 pub(super) use histogram::histogram;
 pub(super) use ranks::along_ranks;
