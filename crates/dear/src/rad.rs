@@ -271,6 +271,14 @@ pub enum RadError {
         /// Channels of the first probe.
         expected: usize,
     },
+    /// No channel fires on any probe, so there is nothing to rank.
+    #[error("every channel is 0 on all {scored} {side}s, expected features after the last ReLU of a network that fires")]
+    Dead {
+        /// "probe" or "null probe".
+        side: &'static str,
+        /// Probes scored.
+        scored: u64,
+    },
     /// A score is NaN or infinite, so ranking the channels would mean nothing.
     #[error("score of channel {channel} is {value}, expected a finite number ({side}s)")]
     NonFinite {
@@ -291,6 +299,7 @@ impl RadError {
             Self::NoNull => "no_null",
             Self::NoProbe { .. } => "no_probe",
             Self::Channels { .. } => "channels",
+            Self::Dead { .. } => "dead",
             Self::NonFinite { .. } => "non_finite",
         }
     }
@@ -305,6 +314,7 @@ impl RadError {
             }
             Self::NoProbe { .. } => "check that images and masks belong together, and use more probes",
             Self::Channels { .. } => "score all probes with one detector",
+            Self::Dead { .. } => "check the backbone's weights and preprocessing: `dear doctor`, then `dear scan` on an image",
             Self::NonFinite { .. } => {
                 "the backbone gives NaN or infinity on some probe: check weights and precision"
             }
@@ -459,6 +469,10 @@ fn score_side(
         return Err(RadError::NoProbe { side, counts });
     }
     let scored = || batches.iter().flatten().copied();
+    let silent = |probe: &RegionMoments| probe.mu_in.iter().chain(&probe.mu_bg).all(|&mean| mean == 0.0);
+    if scored().all(silent) {
+        return Err(RadError::Dead { side, scored: counts.scored });
+    }
     let (deviations, flat_channels) =
         if options.standardise { pooled_deviations(scored(), channels) } else { (vec![1.0; channels], 0) };
 
@@ -692,6 +706,14 @@ mod tests {
         assert!((found.scores[0] - 3.0).abs() < 1e-4 && (found.std_error.unwrap()[0] - 1.0).abs() < 1e-4);
         assert_eq!(found.null_counts.unwrap().scored, 2);
         assert_eq!(rad_of(None).unwrap_err(), RadError::NoNull);
+    }
+
+    #[test]
+    fn a_backbone_that_never_fires_is_an_error_not_a_ranking_by_index() {
+        let dead = region_moments(&[0.0; 4], 2, &[1.0, 0.0]);
+        let error = rad(&[dead.clone(), dead], None, &RadOptions::default()).unwrap_err();
+        assert_eq!(error.kind(), "dead");
+        assert!(error.to_string().starts_with("every channel is 0 on all 2 probes"), "{error}");
     }
 
     #[test]

@@ -185,6 +185,11 @@ pub(crate) struct Matrix {
 }
 
 impl Matrix {
+    #[cfg(test)]
+    pub(crate) fn new(features: Vec<f32>, channels: usize, labels: Vec<u8>) -> Self {
+        Self { shares: vec![0.0; labels.len()], features, channels, labels }
+    }
+
     fn of(rows: &[Row], channels: usize) -> Self {
         let made = || rows.iter().filter(|row| row.error.is_none());
         Self {

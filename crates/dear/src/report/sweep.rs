@@ -20,7 +20,7 @@ pub fn sentences(sweep: &Sweep) -> Vec<String> {
         tried.iter().map(|one| (&one.criterion, one.gate.as_str())).collect();
     let failed = tried.iter().filter(|one| one.error.is_some()).count();
     let best = &tried[sweep.chosen];
-    let metric = &sweep.options.choose;
+    let metric = sweep.options.choose.replace('_', " ");
     let mut words = vec![format!(
         "{} with {}: {} candidates{}, each judged on {} real and {} generated validation images under {}.",
         counted(gates.len() as u64, "gate"),
@@ -31,7 +31,7 @@ pub fn sentences(sweep: &Sweep) -> Vec<String> {
         sweep.fake,
         sweep.conditions.join(", ")
     )];
-    words.push(format!("Chosen by mean {metric}: {}, with {}.", name(best), score(best)));
+    words.push(format!("Chosen by mean {metric}: {}: {}.", name(best), score(best)));
     words.push(format!(
         "The detector as it was has {}, with its bias fitted {}.",
         score(&sweep.base),
@@ -72,7 +72,7 @@ fn name(candidate: &Candidate) -> String {
         Some(criterion) => format!("{} ({criterion})", candidate.gate),
         None => candidate.gate.clone(),
     };
-    format!("gate {gate}, head {}", candidate.head)
+    format!("gate \"{gate}\", head \"{}\"", candidate.head)
 }
 
 fn score(candidate: &Candidate) -> String {
@@ -125,7 +125,7 @@ fn table(sweep: &Sweep, order: &[usize], with_base: bool) -> Markup {
                 thead {
                     tr {
                         th.left rowspan="2" { "gate" } th.left rowspan="2" { "head" } th rowspan="2" { "kept" }
-                        th rowspan="2" { "mean " (sweep.options.choose) }
+                        th rowspan="2" { "mean " (sweep.options.choose.replace('_', " ")) }
                         @for condition in &sweep.conditions { th colspan="4" { (condition) } }
                     }
                     tr { @for _ in &sweep.conditions { th { "R.Acc" } th { "F.Acc" } th { "AUC" } th { "TPR at 5 %" } } }

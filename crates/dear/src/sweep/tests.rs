@@ -1,1 +1,69 @@
 use super::*;
+
+fn candidate(score: Option<f64>, admitted: bool) -> Candidate {
+    Candidate {
+        criterion: None,
+        gate: "g".to_owned(),
+        ranking: Ranking::Rad,
+        head: "h".to_owned(),
+        kept: 1,
+        judged: vec![Judged {
+            r_acc: Some(0.9),
+            f_acc: Some(0.8),
+            balanced_accuracy: Some(0.85),
+            auc: None,
+            tpr_at_5_fpr: None,
+            chosen_by: score,
+        }],
+        score,
+        admitted,
+        error: None,
+    }
+}
+
+/// One channel: logits are the features. 10 real images, of which one is wrong, and 10 generated.
+fn set() -> Matrix {
+    let features: Vec<f32> = (0..20).map(|i| if i == 9 || i >= 10 { 1.0 } else { -1.0 }).collect();
+    let labels: Vec<u8> = (0..20).map(|i| u8::from(i >= 10)).collect();
+    Matrix::new(features, 1, labels)
+}
+
+fn judge(sets: &[Matrix], max_r_acc_loss: Option<f64>) -> Judge<'_> {
+    let base = Head { weight: vec![1.0], bias: 0.0 };
+    Judge::new(sets, &base, &SweepOptions { max_r_acc_loss, ..SweepOptions::default() }).unwrap()
+}
+
+#[test]
+fn the_best_admitted_is_chosen_and_ties_go_to_the_first() {
+    let sets = [set()];
+    let judge = judge(&sets, None);
+    // Standard error of the chosen: sqrt(0.9 x 0.1 / 10 + 0.8 x 0.2 / 10) / 2 = 0.0790.
+    let tried = [
+        candidate(Some(0.85), true),
+        candidate(None, false),
+        candidate(Some(0.9), true),
+        candidate(Some(0.99), false),
+        candidate(Some(0.9), true),
+        candidate(Some(0.82), true),
+    ];
+    let (chosen, within) = choose(&tried, &judge).unwrap();
+    assert_eq!((chosen, within), (2, 3));
+    assert!((judge.standard_error(&tried[2]) - 0.079_056_94).abs() < 1e-8);
+    let error = choose(&tried[3..4], &judge).unwrap_err();
+    assert!(error.to_string().contains("none of 1 candidates keeps R.Acc"), "{error}");
+}
+
+#[test]
+fn heads_are_judged_by_class_and_by_what_they_lose() {
+    let sets = [set(), set()];
+    let judge = judge(&sets, Some(5.0));
+    assert_eq!(judge.counts(), (10, 10));
+    let base = judge.unmoved("base", &Head { weight: vec![1.0], bias: 0.0 });
+    assert_eq!((base.judged[0].r_acc, base.judged[1].f_acc, base.score), (Some(0.9), Some(1.0), Some(0.95)));
+    assert!(base.admitted);
+    // Everything is called generated: R.Acc falls from 0.9 to 0.
+    let all = judge.unmoved("all", &Head { weight: vec![1.0], bias: 5.0 });
+    assert_eq!((all.judged[0].r_acc, all.score, all.admitted), (Some(0.0), Some(0.5), false));
+    let moved = judge.biased(&Head { weight: vec![1.0], bias: 7.0 }).unwrap();
+    assert_eq!(judge.unmoved("moved", &moved).score, Some(0.95), "a moved bias is moved back");
+}
