@@ -29,4 +29,3 @@ pub use options::{ProbeOptions, Shard};
 pub use pair::{ProbePair, list, read_mask};
 pub use program::{ProgramError, ProgramOptions};
 pub use record::{Made, Refused};
-pub use reference::{FRAME, blend as reference_blend};

@@ -14,6 +14,8 @@ mod evaluate;
 mod explain;
 mod harden;
 mod probe;
+#[cfg(unix)]
+mod program;
 mod scan;
 mod scores;
 mod steps;

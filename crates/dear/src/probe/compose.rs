@@ -13,7 +13,7 @@ pub enum Composite {
     /// At the photograph's own size; outside the mask nothing changes ([`sharp`]).
     #[default]
     Sharp,
-    /// The paper's: at 512 x 512 with a blurred mask, resized back (`reference_blend`).
+    /// The paper's: at 512 x 512 with a blurred mask, resized back.
     Reference,
 }
 

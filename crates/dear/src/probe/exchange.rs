@@ -35,14 +35,7 @@ impl Program {
     }
 
     fn exchange(&self, canvases: &[Canvas], observer: &dyn Observer) -> Result<Filled, Error> {
-        let folder = Folder::open(&self.out, &self.options.command)?;
-        // What a killed run had back already.
-        let mut answers: Vec<Option<Result<Image, Unfilled>>> = Vec::with_capacity(canvases.len());
-        for canvas in canvases {
-            let kept = folder.is_unchanged(canvas)?.then(|| folder.answer(canvas)).filter(Result::is_ok);
-            answers.push(kept);
-        }
-        folder.empty()?;
+        let (folder, mut answers) = Folder::open(&self.out, &self.options.command, canvases)?;
         let asked: Vec<usize> = (0..canvases.len()).filter(|&at| answers[at].is_none()).collect();
         observer.event(Event::Advanced { by: (canvases.len() - asked.len()) as u64 });
         for &at in &asked {
@@ -99,6 +92,9 @@ impl Inpainter for Program {
     }
 }
 
+/// For each canvas what came back for it, if anything did.
+type Answers = Vec<Option<Result<Image, Unfilled>>>;
+
 /// One exchange: `input`, `masks` and `output`, held by a lock as long as this process lives.
 struct Folder {
     path: PathBuf,
@@ -108,30 +104,22 @@ struct Folder {
 const PREFIX: &str = "exchange-";
 
 impl Folder {
-    /// The folder that a killed run with this command left, or a new one.
-    fn open(out: &Path, command: &str) -> Result<Self, Error> {
+    /// A new folder, and what killed runs with this command had back already. Their folders are removed: programs that
+    /// outlived their run find nothing to write into.
+    fn open(out: &Path, command: &str, canvases: &[Canvas]) -> Result<(Self, Answers), Error> {
         // Folders are found, made and removed under the lock of `out` only: nobody removes one while another opens it.
         let _held = journal::lock(out)?;
-        for entry in fs_err::read_dir(out)? {
-            let path = entry?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if !name.starts_with(&format!("{TEMPORARY}{PREFIX}")) {
-                continue;
+        let mut answers: Answers = vec![None; canvases.len()];
+        for stale in Self::abandoned(out)? {
+            if fs_err::read_to_string(stale.path.join("command")).is_ok_and(|text| text == command) {
+                for (canvas, answer) in canvases.iter().zip(&mut answers) {
+                    if answer.is_none() && stale.was_asked(canvas)? {
+                        *answer = Some(stale.answer(canvas)).filter(Result::is_ok);
+                    }
+                }
             }
-            let Ok(lock) = fs_err::File::open(path.join("lock")) else {
-                // Its maker was killed before it had come to this.
-                fs_err::remove_dir_all(&path)?;
-                continue;
-            };
-            if lock.try_lock().is_err() {
-                continue;
-            }
-            let found = Self { path, lock };
-            if fs_err::read_to_string(found.path.join("command")).is_ok_and(|text| text == command) {
-                found.make()?;
-                return Ok(found);
-            }
-            fs_err::remove_dir_all(&found.path)?;
+            // A program that is still writing may keep it alive; then the next run removes it.
+            let _ = fs_err::remove_dir_all(&stale.path);
         }
         let path = tempfile::Builder::new()
             .prefix(&format!("{TEMPORARY}{PREFIX}"))
@@ -140,24 +128,33 @@ impl Folder {
             .keep();
         let lock = fs_err::File::create(path.join("lock"))?;
         lock.lock()?;
-        let new = Self { path, lock };
-        new.make()?;
-        write_atomic(&new.path.join("command"), command.as_bytes())?;
-        Ok(new)
+        for name in ["input", "masks", "output"] {
+            fs_err::create_dir(path.join(name))?;
+        }
+        write_atomic(&path.join("command"), command.as_bytes())?;
+        Ok((Self { path, lock }, answers))
     }
 
-    fn make(&self) -> Result<(), Error> {
-        for name in ["input", "masks", "output"] {
-            fs_err::create_dir_all(self.path.join(name))?;
+    /// Folders whose process is gone.
+    fn abandoned(out: &Path) -> Result<Vec<Self>, Error> {
+        let mut found = Vec::new();
+        for entry in fs_err::read_dir(out)? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if !name.starts_with(&format!("{TEMPORARY}{PREFIX}")) {
+                continue;
+            }
+            // Without the file, its maker was killed before it had come to it.
+            let lock = fs_err::OpenOptions::new()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .open(path.join("lock"))?;
+            if lock.try_lock().is_ok() {
+                found.push(Self { path, lock });
+            }
         }
-        Ok(())
-    }
-
-    fn empty(&self) -> Result<(), Error> {
-        for name in ["input", "masks", "output"] {
-            fs_err::remove_dir_all(self.path.join(name))?;
-        }
-        self.make()
+        Ok(found)
     }
 
     fn remove(self, out: &Path) -> Result<(), Error> {
@@ -179,7 +176,7 @@ impl Folder {
     }
 
     /// Whether the very same picture and mask were asked for before.
-    fn is_unchanged(&self, canvas: &Canvas) -> Result<bool, Error> {
+    fn was_asked(&self, canvas: &Canvas) -> Result<bool, Error> {
         let files = ["input", "masks"].map(|folder| self.file(folder, canvas));
         if !files.iter().all(|file| file.is_file()) {
             return Ok(false);

@@ -4,7 +4,7 @@
 use dear_image::{Image, Kernel, Mask, Resize, pillow_blur_plane, resize, resize_mask};
 
 /// Both sides of the frame in which pixels are generated.
-pub const FRAME: u32 = 512;
+const FRAME: u32 = 512;
 
 /// Standard deviation of the mask's blur (Pillow's `GaussianBlur(33)`).
 const BLUR: f64 = 33.0;
@@ -29,7 +29,7 @@ pub(super) fn weights(mask: &Mask) -> Mask {
 /// numbers; resized to `size` (bicubic). All three pictures are 512 x 512.
 ///
 /// Cut off, not rounded: where both pictures agree, the result can be one less.
-pub fn blend(frame: &Image, weights: &Mask, generated: &Image, size: (u32, u32)) -> Image {
+pub(super) fn blend(frame: &Image, weights: &Mask, generated: &Image, size: (u32, u32)) -> Image {
     let mut mixed = frame.clone();
     let pixels = mixed.data_mut().chunks_exact_mut(3).zip(generated.data().chunks_exact(3));
     for ((pixel, new), &weight) in pixels.zip(weights.data()) {
