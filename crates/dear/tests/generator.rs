@@ -63,7 +63,10 @@ fn tiles_give_what_one_piece_gives() {
                 let image = picture(width, height, 6);
                 let expected = whole.upscale(&image).expect("upscaled");
                 let (largest, moved) = compare(&tiled.upscale(&image).expect("upscaled"), expected.data());
-                assert!(largest <= 1 && moved <= expected.data().len() / 10_000, "{name}: {largest}, {moved}");
+                assert!(
+                    largest <= 1 && moved <= expected.data().len() / 10_000,
+                    "{name}: {largest}, {moved}"
+                );
             }
         }
     }
