@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use crate::support::{
-    Ran, args, assert_same_files, command, contents, dear, folder_of, json_lines, leftovers, picture, samples,
+    Ran, Training, args, assert_same_files, command, contents, dear, folder_of, interrupt, json_lines,
+    leftovers, picture, samples,
 };
 
 /// Photographs, and a program that can be told to fail.
@@ -219,7 +220,7 @@ fn a_killed_run_takes_up_what_its_program_had_finished() {
     place.program("mv \"$work\"/all/kodim01-2.png \"$3\"\necho $$ > \"$here/started\"\nexec sleep 60\n");
     let mut child =
         command(place.args(&run, &killed, &[])).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
-    while fs_err::read_to_string(place.path("started")).is_ok_and(|text| text.ends_with('\n')) == false {
+    while !fs_err::read_to_string(place.path("started")).is_ok_and(|text| text.ends_with('\n')) {
         assert!(child.try_wait().unwrap().is_none(), "the run ended before it could be killed");
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
@@ -235,4 +236,68 @@ fn a_killed_run_takes_up_what_its_program_had_finished() {
     assert_eq!(place.sent(), ["kodim01-1.png", "kodim01-3.png", "kodim01-4.png"]);
     assert_same_files(&whole, &killed, 9);
     assert_eq!(leftovers(&killed).len(), 0);
+}
+
+#[test]
+fn harden_makes_its_own_probes_as_the_recipe_says() {
+    let set = Training::new();
+    let place = Place { real: set.real.clone(), temp: tempfile::tempdir().unwrap() };
+    let run = place.program(ALL);
+    let recipe = set.path("in.toml");
+    let text = format!(
+        "[probe]\ninpainter = \"command\"\ncomposite = \"reference\"\nscale = 2\n[probe.program]\ncommand = \"{}\"\n\
+         [probe.mask]\nshape = \"ellipse\"\n[rad]\nsubtract_null = true\n",
+        run.replace('"', "\\\"")
+    );
+    fs_err::write(&recipe, text).unwrap();
+    dear(set.harden("whole", &args!["--val", &set.val, "--recipe", &recipe])).expect(0);
+    assert_eq!(place.sent().len(), 6);
+    for (folder, inpainter, detail) in
+        [("probes", "command", run.as_str()), ("null-probes", "null", "bicubic x2")]
+    {
+        let journal =
+            fs_err::read_to_string(set.path("whole/h.work").join(folder).join("probes.jsonl")).unwrap();
+        let rows = json_lines(&journal);
+        assert_eq!(rows.len(), 6);
+        for row in rows {
+            assert_eq!(
+                (row["inpainter"].as_str(), row["inpainter_detail"].as_str()),
+                (Some(inpainter), Some(detail))
+            );
+            assert_eq!(
+                (row["composite"].as_str(), row["mask"].as_str()),
+                (Some("reference"), Some("ellipse"))
+            );
+        }
+    }
+    fs_err::write(&recipe, "[probe]\ninpainter = \"null\"\n").unwrap();
+    let ran = dear(set.harden("null", &args!["--val", &set.val, "--recipe", &recipe])).expect(2);
+    assert!(
+        ran.talk("error: ")[0].starts_with("probe.inpainter is null, expected one that generates"),
+        "{}",
+        ran.stderr
+    );
+}
+
+/// Only `dear` is asked to stop: its program has five seconds to end by itself.
+#[test]
+fn an_interrupted_run_keeps_what_came_back() {
+    let place = Place::new(3);
+    let out = place.path("out");
+    let run =
+        place.program("mv \"$work\"/all/kodim01-2.png \"$3\"\necho $$ > \"$here/started\"\nexec sleep 60\n");
+    let child =
+        command(place.args(&run, &out, &[])).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    while !fs_err::read_to_string(place.path("started")).is_ok_and(|text| text.ends_with('\n')) {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    interrupt(&child);
+    let ran: Ran = child.wait_with_output().unwrap().into();
+    let ran = ran.expect(130);
+    assert_eq!(ran.talk("error: "), ["interrupted"]);
+    assert_eq!(stems(&out), ["kodim01-2"]);
+    place.sent();
+    place.program(ALL);
+    place.probe(&run, &out, &[]).expect(0);
+    assert_eq!(place.sent(), ["kodim01-1.png", "kodim01-3.png"]);
 }
