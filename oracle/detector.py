@@ -3,6 +3,7 @@
     python oracle/detector.py tiny          # tests/fixtures/detector/tiny.onnx, lazy.onnx, tiny.json
     python oracle/detector.py mini          # tests/fixtures/detector/mini.json, from models/mini.onnx
     python oracle/detector.py resynth       # tests/fixtures/detector/resynth.json, from models/resynth-x4.onnx
+    python oracle/detector.py resynth_x2    # tests/fixtures/detector/resynth_x2.json, from models/resynth-x2.onnx
     python oracle/detector.py check FILE    # is FILE valid, and what does it answer? (JSON on stdout)
 
 `tiny` is a detector of two seeded convolutions that keeps the contract in a few kilobytes. Images are not
@@ -238,13 +239,13 @@ def write_mini():
     write_json(FIXTURES / "mini.json", fixture(ROOT / "models" / "mini.onnx"))
 
 
-def write_resynth():
-    path = ROOT / "models" / "resynth-x4.onnx"
+def write_resynth(scale, name):
+    path = ROOT / "models" / f"resynth-x{scale}.onnx"
     height, width, seed = 10, 7, 4
     large = open_session(path.read_bytes()).run(["upscaled"], {"image": tensor(picture(height, width, seed))})[0]
     pixels = np.floor(large[0].transpose(1, 2, 0).astype(np.float64) * 255 + 0.5).clip(0, 255)
     document = {
-        "made_by": "oracle/detector.py resynth",
+        "made_by": f"oracle/detector.py {name}",
         "versions": versions(),
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "height": height,
@@ -252,7 +253,7 @@ def write_resynth():
         "seed": seed,
         "pixels": [int(value) for value in pixels.ravel()],
     }
-    write_json(FIXTURES / "resynth.json", document)
+    write_json(FIXTURES / f"{name}.json", document)
 
 
 def check(path):
@@ -275,14 +276,19 @@ def check(path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["tiny", "mini", "resynth", "check"])
+    parser.add_argument("what", choices=["tiny", "mini", "resynth", "resynth_x2", "check"])
     parser.add_argument("file", nargs="?", type=Path)
     options = parser.parse_args()
     if options.what == "check":
         check(options.file)
     else:
         FIXTURES.mkdir(parents=True, exist_ok=True)
-        {"tiny": write_tiny, "mini": write_mini, "resynth": write_resynth}[options.what]()
+        {
+            "tiny": write_tiny,
+            "mini": write_mini,
+            "resynth": lambda: write_resynth(4, "resynth"),
+            "resynth_x2": lambda: write_resynth(2, "resynth_x2"),
+        }[options.what]()
 
 
 if __name__ == "__main__":

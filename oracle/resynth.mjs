@@ -1,6 +1,8 @@
-// The oracle of models/resynth-x4.onnx: TensorFlow.js itself on the original network.
+// The oracle of models/resynth-x2.onnx and resynth-x4.onnx: TensorFlow.js itself on the original networks.
 //
-//     cd oracle && npm install && node resynth.mjs ../crates/dear/tests/fixtures/resynth.json
+//     cd oracle && npm install
+//     node resynth.mjs x4 ../crates/dear/tests/fixtures/resynth.json
+//     node resynth.mjs x2 ../crates/dear/tests/fixtures/resynth_x2.json
 //
 // The input is a small patch with a gradient, an edge, a disc and noise, made by an integer generator,
 // so the fixture can be made again anywhere.
@@ -10,7 +12,10 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import * as tf from "@tensorflow/tfjs";
 
-const SCALE = 4;
+const PACKAGES = { x2: "@upscalerjs/esrgan-slim", x4: "@upscalerjs/esrgan-medium" };
+const [WHICH, FIXTURE] = process.argv.slice(2);
+const PACKAGE = PACKAGES[WHICH];
+if (!PACKAGE || !FIXTURE) throw new Error("usage: node resynth.mjs x2|x4 FIXTURE");
 const SEED = 20260924;
 const WIDTH = 24;
 const HEIGHT = 20;
@@ -51,23 +56,23 @@ function fromPackage(folder) {
 }
 
 const require = createRequire(import.meta.url);
-const packageFolder = join(dirname(require.resolve("@upscalerjs/esrgan-medium")), "../../../../..");
+const packageFolder = join(dirname(require.resolve(PACKAGE)), "../../../../..");
 const manifest = JSON.parse(readFileSync(join(packageFolder, "package.json")));
-if (manifest.name !== "@upscalerjs/esrgan-medium") throw new Error(`not the package: ${packageFolder}`);
+if (manifest.name !== PACKAGE) throw new Error(`not the package: ${packageFolder}`);
 
 await tf.setBackend("cpu");
-const model = await tf.loadLayersModel(fromPackage(join(packageFolder, `models/x${SCALE}`)));
+const model = await tf.loadLayersModel(fromPackage(join(packageFolder, `models/${WHICH}`)));
 const input = patch();
 const output = tf.tidy(() => {
   const image = tf.tensor4d([input]).div(255);
   return model.predict(image).clipByValue(0, 1).squeeze([0]).arraySync();
 });
 const fixture = {
-  versions: { "@tensorflow/tfjs": tf.version.tfjs, "@upscalerjs/esrgan-medium": manifest.version },
+  versions: { "@tensorflow/tfjs": tf.version.tfjs, [PACKAGE]: manifest.version },
   backend: tf.getBackend(),
-  scale: SCALE,
+  scale: Number(WHICH.slice(1)),
   seed: SEED,
   input,
   output: output.map((row) => row.map((pixel) => pixel.map((value) => Number(value.toFixed(6))))),
 };
-writeFileSync(process.argv[2], JSON.stringify(fixture) + "\n");
+writeFileSync(FIXTURE, JSON.stringify(fixture) + "\n");

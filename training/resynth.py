@@ -1,4 +1,4 @@
-"""Converts a super-resolution network of npm `@upscalerjs/esrgan-medium` to ONNX.
+"""Converts a super-resolution network of npm `@upscalerjs/esrgan-medium` or `-slim` to ONNX.
 
     python training/resynth.py --package oracle/node_modules/@upscalerjs/esrgan-medium \
         --scale 4 --out models/resynth-x4.onnx
@@ -40,7 +40,7 @@ def read_layers_model(folder):
     return topology, weights, digest.hexdigest()
 
 
-def convert(topology, weights, scale, weights_sha256, version):
+def convert(topology, weights, scale, weights_sha256, package):
     """The ONNX model. Layer names stay; a value that this does not know is an error, never a guess."""
     nodes, initializers, unused = [], [], set(weights)
     reach = {}  # pixels, in units of the small image, that can influence a value beyond its own position
@@ -117,8 +117,8 @@ def convert(topology, weights, scale, weights_sha256, version):
         "halo": math.ceil(reach[output]),
         "licence": "MIT",
         "source": {
-            "package": "@upscalerjs/esrgan-medium",
-            "version": version,
+            "package": package["name"],
+            "version": package["version"],
             "model": f"models/x{scale}",
             "weights_sha256": weights_sha256,
             "copyright": "Copyright (c) 2022 Kevin Scott",
@@ -130,9 +130,9 @@ def convert(topology, weights, scale, weights_sha256, version):
 
 
 def load(package, scale):
-    version = json.loads((package / "package.json").read_text())["version"]
+    manifest = json.loads((package / "package.json").read_text())
     topology, weights, digest = read_layers_model(package / "models" / f"x{scale}")
-    return convert(topology, weights, scale, digest, version)
+    return convert(topology, weights, scale, digest, manifest)
 
 
 def check_halo(session, scale, halo):

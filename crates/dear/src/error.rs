@@ -10,6 +10,7 @@ use crate::gate::GateError;
 use crate::generator::GeneratorError;
 use crate::head::TrainError;
 use crate::head::bias::BiasError;
+use crate::probe::ProgramError;
 use crate::rad::RadError;
 
 /// Why a run of several steps ended.
@@ -58,6 +59,9 @@ pub enum Error {
     /// Probability and threshold.
     #[error(transparent)]
     Calibrate(#[from] CalibrateError),
+    /// The program that was to fill probes.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
     /// A set of probes that cannot be used.
     #[error("{message}")]
     Probes {
@@ -109,6 +113,7 @@ impl Error {
             Self::Train(error) => error.hint(),
             Self::Columns(error) => Some(error.hint.clone()),
             Self::Calibrate(error) => error.hint(),
+            Self::Program(error) => Some(error.hint()),
             Self::Probes { hint, .. } | Self::Images { hint, .. } => Some(hint.clone()),
             Self::Recipe(_) => {
                 Some("the same command with --print-recipe, and without --recipe, shows every option and its default".to_owned())
@@ -124,6 +129,7 @@ impl Error {
             Self::Detector(DetectorError::Runtime(_)) | Self::Generator(GeneratorError::Runtime(_)) => {
                 Category::Environment
             }
+            Self::Program(error) if error.is_environment() => Category::Environment,
             Self::Io(error) | Self::Dataset(DatasetError::Io(error))
                 if error.kind() != std::io::ErrorKind::NotFound =>
             {

@@ -21,6 +21,8 @@ use crate::detector::{check_port, list, read_model};
 use crate::engine::{self, EngineInfo, EngineOptions, RuntimeError, Session};
 use crate::files::sha256_hex;
 
+/// The file of the generator `resynth-x2`, which this library carries.
+pub const RESYNTH_X2: &[u8] = include_bytes!("../../../models/resynth-x2.onnx");
 /// The file of the generator `resynth-x4`, which this library carries.
 pub const RESYNTH_X4: &[u8] = include_bytes!("../../../models/resynth-x4.onnx");
 
@@ -87,6 +89,11 @@ impl GeneratorError {
 }
 
 impl Generator {
+    /// The embedded generator `resynth-x2`.
+    pub fn embedded_x2(options: &EngineOptions) -> Result<Self, GeneratorError> {
+        Self::new(RESYNTH_X2, options).map_err(|error| named(error, "resynth-x2"))
+    }
+
     /// The embedded generator `resynth-x4`.
     pub fn embedded_x4(options: &EngineOptions) -> Result<Self, GeneratorError> {
         Self::new(RESYNTH_X4, options).map_err(|error| named(error, "resynth-x4"))

@@ -17,10 +17,9 @@ use crate::dissect::{Dissection, dissect};
 use crate::engine::EngineOptions;
 use crate::error::Error;
 use crate::gate::Gate;
-use crate::generator::Generator;
 use crate::head::{self, Head, Report};
 use crate::observe::{Event, Observer};
-use crate::probe::{self, InpainterKind, Null, ProbePair, Refused, Resynthesis};
+use crate::probe::{self, InpainterKind, Making, ProbeOptions, ProbePair, Refused, Shard};
 use crate::rad::Rad;
 use crate::recipe::Recipe;
 use crate::store::{Row, Store};
@@ -306,42 +305,49 @@ pub(crate) fn gather_probes(
     let mut keep = |pairs: Vec<ProbePair>| -> Vec<ProbePair> {
         let before = pairs.len();
         let kept: Vec<ProbePair> =
-            pairs.into_iter().filter(|pair| !split.held_out.contains(&pair.stem)).collect();
+            pairs.into_iter().filter(|pair| !split.held_out.contains(&pair.photograph())).collect();
         held_out += (before - kept.len()) as u64;
         kept
+    };
+    // What is refused here is refused again, and counted, where its training views are made.
+    let make = |options: &ProbeOptions, folder: &str| -> Result<Vec<ProbePair>, Error> {
+        let out = &inputs.work.join(folder);
+        let inpainter = probe::open_inpainter(options, &inputs.engine, out)?;
+        let making = Making {
+            inpainter: inpainter.as_ref(),
+            options,
+            masks: None,
+            decoding: &recipe.decode,
+            shard: Shard::WHOLE,
+            out,
+        };
+        Ok(only_made(out, &probe::make(&photographs, &making, observer)?.0))
     };
     let pairs = match &inputs.probes {
         Some((images, masks)) => {
             keep(probe::list(images, masks.as_deref(), Some(InpainterKind::Resynthesis))?)
         }
-        None => {
-            let generator = Generator::embedded_x4(&inputs.engine)?;
-            let folder = inputs.work.join("probes");
-            // What is refused here is refused again, and counted, where its training views are made.
-            let (made, _) = probe::make(
-                &photographs,
-                &Resynthesis(&generator),
-                &recipe.probe,
-                &recipe.decode,
-                &folder,
-                observer,
-            )?;
-            only_made(&folder, &made)
+        None if !recipe.probe.inpainter.generates() => {
+            return Err(Error::Recipe(
+                "probe.inpainter is null, expected one that generates: the head is trained on these probes"
+                    .to_owned(),
+            ));
         }
+        None => make(&recipe.probe, "probes")?,
     };
     let null = match &inputs.null_probes {
         Some(folder) => Some(keep(probe::list(folder, None, Some(InpainterKind::Null))?)),
         None if recipe.rad.subtract_null => {
-            let folder = inputs.work.join("null-probes");
-            let (made, _) = probe::make(
-                &photographs,
-                &Null { factor: 4 },
-                &recipe.probe,
-                &recipe.decode,
-                &folder,
-                observer,
-            )?;
-            Some(only_made(&folder, &made))
+            let ProbeOptions { seed, scale, composite, mask, .. } = recipe.probe.clone();
+            let null = ProbeOptions {
+                seed,
+                inpainter: InpainterKind::Null,
+                scale,
+                composite,
+                mask,
+                ..ProbeOptions::default()
+            };
+            Some(make(&null, "null-probes")?)
         }
         None => None,
     };

@@ -104,7 +104,7 @@ impl Recipe {
                 self.holdout
             )));
         }
-        self.probe.mask.check().map_err(Error::Recipe)?;
+        self.probe.check().map_err(Error::Recipe)?;
         self.rad.check()?;
         self.gate.check()?;
         self.augment.check().map_err(|error| Error::Recipe(error.to_string()))?;
@@ -167,6 +167,10 @@ mod tests {
             ("[augment]\njpeg = 2.0", "augment.jpeg"),
             ("[head]\nsolver = \"l2\"\nlr = 1.0", "lr"),
             ("[head]\nsolver = \"sgd\"", "sgd"),
+            ("[probe]\ncomposite = \"soft\"", "soft"),
+            ("[probe]\nscale = 3", "probe.scale is 3"),
+            ("[probe]\ninpainter = \"command\"", "probe.program.command is missing"),
+            ("[probe.mask]\nshape = \"ellipse\"\nmax_area = 0.9", "max_area 0.9"),
             ("[calibrate]\nfpr = 5", "\"fpr\" is 5, expected a share"),
             ("[calibrate]\nguarantee = { confidence = 95 }", "\"confidence\" is 95, expected a share"),
             ("[calibrate]\nmethod = \"beta\"", "beta"),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use dear_image::{
     AugmentOptions, AugmentPlan, AugmentRole, Chain, DecodeOptions, Draw, FileFacts, Image, Mask, decode,
-    decode_mask, inspect,
+    inspect,
 };
 use rayon::prelude::*;
 use serde_json::json;
@@ -15,7 +15,7 @@ use crate::detector::{Detector, DetectorError};
 use crate::error::Error;
 use crate::files::{Unread, read_image, sha256_hex};
 use crate::observe::{Event, Observer};
-use crate::probe::Refused;
+use crate::probe::{Refused, read_mask};
 use crate::rad::{region_moments, resize_mask};
 use crate::recipe::Recipe;
 use crate::store::{Row, Store};
@@ -466,18 +466,7 @@ impl Content {
             return Ok(Pixels { image, mask: None, warnings });
         };
         let mask = bytes.as_ref().map_err(unreadable)?;
-        let mask = decode_mask(mask, options).map_err(|error| {
-            let (kind, message) = named(error);
-            (kind, format!("{}: {message}", path.display()))
-        })?;
-        if mask.size() != image.size() {
-            let (w, h) = mask.size();
-            let (iw, ih) = image.size();
-            return Err((
-                "mask".to_owned(),
-                format!("{}: {w} x {h}, expected the image's {iw} x {ih}", path.display()),
-            ));
-        }
+        let mask = read_mask(path, mask, image.size(), options)?;
         Ok(Pixels { image, mask: Some(mask), warnings })
     }
 }

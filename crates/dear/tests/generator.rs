@@ -1,10 +1,10 @@
-//! The embedded generator against Python's ONNX Runtime (`oracle/detector.py resynth`), and tiles against one piece.
+//! The embedded generators against Python's ONNX Runtime (`oracle/detector.py resynth`, `resynth_x2`), and tiles against one piece.
 
 mod oracle;
 
 use dear::backbone::{Edit, OnnxModel};
 use dear::engine::EngineOptions;
-use dear::generator::{Generator, RESYNTH_X4};
+use dear::generator::{Generator, GeneratorError, RESYNTH_X2, RESYNTH_X4};
 use dear_image::Image;
 use oracle::{engines, picture, read, sha256};
 use serde::Deserialize;
@@ -27,32 +27,47 @@ fn compare(found: &Image, expected: &[u8]) -> (u8, usize) {
     (differences.iter().copied().max().unwrap_or(0), differences.iter().filter(|&&value| value > 0).count())
 }
 
+type Open = fn(&EngineOptions) -> Result<Generator, GeneratorError>;
+
+/// Both generators: their fixture, file, scale, and how they are opened.
+const GENERATORS: [(&str, &[u8], u32, Open); 2] = [
+    ("resynth.json", RESYNTH_X4, 4, Generator::embedded_x4),
+    ("resynth_x2.json", RESYNTH_X2, 2, Generator::embedded_x2),
+];
+
 #[test]
 fn pixels_are_those_of_python() {
-    let fixture: Fixture = read("resynth.json");
-    assert_eq!(sha256(RESYNTH_X4), fixture.sha256, "the file has changed, run: python {}", fixture.made_by);
-    for options in engines() {
-        let generator = Generator::embedded_x4(&options).expect("resynth-x4");
-        let large =
-            generator.upscale(&picture(fixture.width, fixture.height, fixture.seed)).expect("upscaled");
-        assert_eq!(large.size(), (fixture.width * 4, fixture.height * 4));
-        // Two values that engines compute as 0.4999 and 0.5001 round to neighbours; more than a few are no accident.
-        let (largest, moved) = compare(&large, &fixture.pixels);
-        assert!(largest <= 1 && moved <= fixture.pixels.len() / 500, "{largest}, {moved}");
-        assert_eq!(generator.info().threads, options.resolve_threads().expect("threads"));
+    for (name, file, scale, open) in GENERATORS {
+        let fixture: Fixture = read(name);
+        assert_eq!(sha256(file), fixture.sha256, "the file has changed, run: python {}", fixture.made_by);
+        for options in engines() {
+            let generator = open(&options).expect(name);
+            let large =
+                generator.upscale(&picture(fixture.width, fixture.height, fixture.seed)).expect("upscaled");
+            assert_eq!(large.size(), (fixture.width * scale, fixture.height * scale));
+            // Two values that engines compute as 0.4999 and 0.5001 round to neighbours; more than a few are no accident.
+            let (largest, moved) = compare(&large, &fixture.pixels);
+            assert!(largest <= 1 && moved <= fixture.pixels.len() / 500, "{name}: {largest}, {moved}");
+            assert_eq!(generator.info().threads, options.resolve_threads().expect("threads"));
+        }
     }
 }
 
 #[test]
 fn tiles_give_what_one_piece_gives() {
-    for options in engines() {
-        let whole = Generator::embedded_x4(&options).expect("resynth-x4").with_tile(u32::MAX);
-        let tiled = Generator::embedded_x4(&options).expect("resynth-x4").with_tile(24);
-        for (width, height) in [(61, 50), (24, 70), (25, 1)] {
-            let image = picture(width, height, 6);
-            let expected = whole.upscale(&image).expect("upscaled");
-            let (largest, moved) = compare(&tiled.upscale(&image).expect("upscaled"), expected.data());
-            assert!(largest <= 1 && moved <= expected.data().len() / 10_000, "{largest}, {moved}");
+    for (name, _, _, open) in GENERATORS {
+        for options in engines() {
+            let whole = open(&options).expect(name).with_tile(u32::MAX);
+            let tiled = open(&options).expect(name).with_tile(24);
+            for (width, height) in [(61, 50), (24, 70), (25, 1)] {
+                let image = picture(width, height, 6);
+                let expected = whole.upscale(&image).expect("upscaled");
+                let (largest, moved) = compare(&tiled.upscale(&image).expect("upscaled"), expected.data());
+                assert!(
+                    largest <= 1 && moved <= expected.data().len() / 10_000,
+                    "{name}: {largest}, {moved}"
+                );
+            }
         }
     }
 }

@@ -73,7 +73,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         Some(folder) => {
             let mut pairs = list(folder, args.masks.as_deref(), Some(InpainterKind::Resynthesis))?;
             let listed = pairs.len();
-            pairs.retain(|pair| !split.held_out.contains(&pair.stem));
+            pairs.retain(|pair| !split.held_out.contains(&pair.photograph()));
             probes_held_out = (listed - pairs.len()) as u64;
             Some(probe_views(&detector, &store, &pairs, &recipe, "probe views", &progress)?)
         }

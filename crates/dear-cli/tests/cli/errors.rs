@@ -307,6 +307,35 @@ fn probes_with_holes() {
     );
 }
 
+/// In a set of many, one probe that cannot be used is refused by name; the others count.
+#[test]
+fn single_probes_that_cannot_be_used() {
+    let place = Place::new();
+    let probes = place.out.join("probes");
+    dear(args!["probe", &place.real, "--inpainter", "resynthesis", "--out", &probes]).expect(0);
+    fs_err::remove_file(probes.join("probes.jsonl")).unwrap();
+    let image = |name: &str, size: u32, value: u8| {
+        let image = dear_image::Image::from_fn(size, size, |_, _| [value; 3]);
+        fs_err::write(probes.join(name), dear_image::encode_png(&image).unwrap()).unwrap();
+    };
+    for (stem, size, value) in [("black", 200, 0), ("small", 100, 0), ("white", 200, 255)] {
+        image(&format!("{stem}_inpaint.png"), 200, 90);
+        image(&format!("{stem}_mask.png"), size, value);
+    }
+    let scores = place.out.join("r.json");
+    let ran = dear(args!["dissect", "--probes", &probes, "--views", "1", "--out", &scores]).expect(1);
+    let said: Vec<&str> =
+        ran.talk("warning: probe ").into_iter().filter(|line| line.contains("refused (mask)")).collect();
+    let expected = [
+        "black_mask.png: no pixel is above 127, expected some inside",
+        "small_mask.png: 100 x 100, expected the image's 200 x 200",
+        "white_mask.png: every pixel is above 127, expected some outside",
+    ];
+    assert_eq!(said.len(), 3, "{}", ran.stderr);
+    assert!(said.iter().zip(expected).all(|(said, expected)| said.ends_with(expected)), "{said:?}");
+    assert!(scores.is_file());
+}
+
 #[test]
 fn two_photographs_of_one_name() {
     let place = Place::new();

@@ -15,6 +15,8 @@ mod explain;
 mod fit;
 mod harden;
 mod probe;
+#[cfg(unix)]
+mod program;
 mod scan;
 mod scores;
 mod steps;

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Stdio;
 
 use crate::support::{
-    args, assert_same_files, command, contents, dear, folder_of, json_lines, picture, samples, times,
-    truncated_jpeg,
+    args, assert_same_files, command, contents, dear, folder_of, json_lines, leftovers, picture, samples,
+    times, truncated_jpeg,
 };
 
 fn make(real: &Path, inpainter: &str, out: &Path, seed: &str) -> crate::support::Ran {
@@ -106,7 +107,7 @@ fn a_killed_run_ends_alike_and_never_vouches_for_another_seed() {
         let before = if killed.exists() { times(&killed, "_mask.png") } else { Vec::new() };
         let mut child =
             command(args!["probe", &real, "--inpainter", "resynthesis", "--out", &killed, "--seed", seed])
-                .stderr(std::process::Stdio::null())
+                .stderr(Stdio::null())
                 .spawn()
                 .unwrap();
         while child.try_wait().unwrap().is_none()
@@ -141,4 +142,139 @@ fn photographs_that_cannot_be_read_are_refused_and_counted() {
         )]
     );
     assert_eq!(contents(&out).len(), 5);
+}
+
+#[test]
+fn ellipses_strokes_and_the_other_scale_say_what_they_are() {
+    let temp = tempfile::tempdir().unwrap();
+    let real = folder_of(&samples("train", 2), temp.path().join("real"));
+    for (shape, scale) in [("ellipse", "2"), ("strokes", "4")] {
+        let out = temp.path().join(shape);
+        let more = args!["--mask", shape, "--scale", scale, "--min-area", "0.1", "--max-area", "0.1"];
+        let first = args!["probe", &real, "--inpainter", "resynthesis", "--out", &out];
+        dear([first, more].concat()).expect(0);
+        for row in json_lines(&fs_err::read_to_string(out.join("probes.jsonl")).unwrap()) {
+            let detail = row["inpainter_detail"].as_str().unwrap();
+            assert!(detail.starts_with(&format!("resynth-x{scale} x{scale} sha256 ")), "{detail}");
+            assert_eq!((row["mask"].as_str().unwrap(), row["weight_outside"].as_f64()), (shape, Some(0.0)));
+            assert!((row["mask_share"].as_f64().unwrap() - 0.1).abs() < 0.002, "{row}");
+            assert!(row["changed_share"].as_f64().unwrap() > 0.5, "{row}");
+        }
+    }
+    let out = temp.path().join("identity");
+    let more = args!["probe", &real, "--inpainter", "null", "--scale", "1", "--out", &out];
+    let ran = dear(more).expect(0);
+    assert_eq!(
+        ran.talk("warning: "),
+        ["kodim01-1", "kodim01-2"].map(|stem| format!("probe {stem}: nothing in its mask is regenerated")),
+        "nothing is reduced by 1, and the sharp composite changes nothing either"
+    );
+    let more = args!["--scale", "3"];
+    let ran = dear([args!["probe", &real, "--inpainter", "null", "--out", &out], more].concat()).expect(2);
+    assert_eq!(ran.talk("error: "), ["probe.scale is 3, expected one of [1, 2, 4] for null"]);
+}
+
+#[test]
+fn the_reference_composite_reports_what_is_regenerated() {
+    let temp = tempfile::tempdir().unwrap();
+    let real = folder_of(&samples("train", 3), temp.path().join("real"));
+    let out = temp.path().join("out");
+    let more = args!["--composite", "reference", "--min-area", "0.01", "--max-area", "0.01"];
+    let ran = dear([args!["probe", &real, "--inpainter", "null", "--out", &out], more].concat()).expect(0);
+    // A square below some 72 pixels of 512 never reaches one half: these have 51, in the frame.
+    assert_eq!(ran.talk("warning: ").len(), 3, "{}", ran.stderr);
+    assert!(ran.stdout.contains(" 0.0 % of it regenerated, "), "{}", ran.stdout);
+    let more = args!["--composite", "reference", "--min-area", "0.2"];
+    let ran = dear([args!["probe", &real, "--inpainter", "null", "--out", &out], more].concat()).expect(0);
+    assert_eq!(ran.talk("warning: ").len(), 0, "{}", ran.stderr);
+    for row in json_lines(&fs_err::read_to_string(out.join("probes.jsonl")).unwrap()) {
+        assert_eq!(row["composite"], "reference");
+        assert!((0.8..1.0).contains(&row["regenerated_share"].as_f64().unwrap()), "{row}");
+        assert!((0.1..0.5).contains(&row["weight_outside"].as_f64().unwrap()), "{row}");
+    }
+}
+
+#[test]
+fn processes_that_share_a_folder_lose_no_row() {
+    let temp = tempfile::tempdir().unwrap();
+    let real = folder_of(&samples("train", 24), temp.path().join("real"));
+    let (whole, same, shards) =
+        (temp.path().join("whole"), temp.path().join("same"), temp.path().join("shards"));
+    make(&real, "null", &whole, "0").expect(0);
+    for (out, parts) in [(&same, ["1/1", "1/1", "1/1"]), (&shards, ["1/3", "2/3", "3/3"])] {
+        let children: Vec<_> = parts
+            .into_iter()
+            .map(|part| {
+                let arguments = args!["probe", &real, "--inpainter", "null", "--out", out, "--shard", part];
+                command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+            })
+            .collect();
+        for child in children {
+            let ended = child.wait_with_output().unwrap();
+            let said = String::from_utf8_lossy(&ended.stdout).into_owned();
+            assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
+            assert!(
+                said.starts_with(if out == &same { "24 null probes" } else { "8 null probes" }),
+                "{said}"
+            );
+        }
+        assert_same_files(&whole, out, 49);
+    }
+}
+
+/// `ulimit -f` stands in for a full disk: files end where it says, in blocks of 512 bytes.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_leaves_no_half_file() {
+    let temp = tempfile::tempdir().unwrap();
+    let real = folder_of(&samples("train", 6), temp.path().join("real"));
+    let (whole, full) = (temp.path().join("whole"), temp.path().join("full"));
+    make(&real, "null", &whole, "0").expect(0);
+    let whole_files = contents(&whole);
+    let mut sizes: Vec<usize> = whole_files
+        .iter()
+        .filter(|(name, _)| name.ends_with("_inpaint.png"))
+        .map(|(_, bytes)| bytes.len())
+        .collect();
+    sizes.sort_unstable();
+    let blocks = sizes[4] / 512; // The two largest do not fit.
+    let run = format!(
+        "trap '' XFSZ; ulimit -f {blocks}; exec '{}' probe '{}' --inpainter null --engine builtin --out '{}'",
+        env!("CARGO_BIN_EXE_dear"),
+        real.display(),
+        full.display()
+    );
+    let ran: crate::support::Ran =
+        std::process::Command::new("sh").args(["-c", &run]).output().unwrap().into();
+    let ran = ran.expect(3);
+    assert!(ran.talk("error: ")[0].contains("_inpaint.png: "), "{}", ran.stderr);
+    assert_eq!(leftovers(&full), Vec::<std::path::PathBuf>::new());
+    for (name, bytes) in contents(&full) {
+        assert!(name == "probes.jsonl" || whole_files[&name] == bytes, "{name} is half a file");
+    }
+    let rows = json_lines(&fs_err::read_to_string(full.join("probes.jsonl")).unwrap_or_default());
+    for row in &rows {
+        let stem = row["stem"].as_str().unwrap();
+        assert!(
+            full.join(format!("{stem}_inpaint.png")).is_file()
+                && full.join(format!("{stem}_mask.png")).is_file()
+        );
+    }
+    make(&real, "null", &full, "0").expect(0);
+    assert_same_files(&whole, &full, 13);
+}
+
+#[test]
+fn rows_of_photographs_that_are_gone_or_refused_go() {
+    let temp = tempfile::tempdir().unwrap();
+    let real = folder_of(&samples("train", 3), temp.path().join("real"));
+    let out = temp.path().join("out");
+    make(&real, "null", &out, "0").expect(0);
+    let photographs = samples("train", 3);
+    fs_err::remove_file(real.join(photographs[0].file_name().unwrap())).unwrap();
+    fs_err::write(real.join(photographs[1].file_name().unwrap()), "no image").unwrap();
+    make(&real, "null", &out, "0").expect(1);
+    let journal = json_lines(&fs_err::read_to_string(out.join("probes.jsonl")).unwrap());
+    assert_eq!(journal.len(), 1);
+    assert_eq!(journal[0]["source"], photographs[2].file_name().unwrap().to_str().unwrap());
 }

@@ -110,10 +110,10 @@ fn null_probes_are_never_taken_for_probes_nor_the_reverse() {
     dear(args!["probe", &set.real, "--inpainter", "resynthesis", "--out", &probes]).expect(0);
     let swapped = dear(args!["dissect", "--probes", &null, "--out", &rad]).expect(2);
     let said = swapped.talk("error: ")[0].to_owned();
-    assert_eq!(said, format!("{}: holds null probes, expected resynthesis probes", null.display()));
+    assert_eq!(said, format!("{}: holds null probes, expected generated ones", null.display()));
     let swapped =
         dear(args!["dissect", "--probes", &probes, "--null-probes", &probes, "--out", &rad]).expect(2);
     let said = swapped.talk("error: ")[0].to_owned();
-    assert_eq!(said, format!("{}: holds resynthesis probes, expected null probes", probes.display()));
+    assert_eq!(said, format!("{}: holds resynthesis probes, expected null ones", probes.display()));
     assert!(!rad.exists());
 }

@@ -128,15 +128,18 @@ pub(crate) fn truncated_jpeg(path: PathBuf) {
 /// 65 bytes that claim to be a PNG of 60000 x 60000 pixels.
 pub(crate) const HUGE_PNG: &[u8] = b"\x89PNG\x0d\x0a\x1a\x0a\x00\x00\x00\x0dIHDR\x00\x00\xea`\x00\x00\xea`\x08\x02\x00\x00\x00\x0f\xb0\xe2\x15\x00\x00\x00\x08IDATx\x9c\x03\x00\x00\x00\x00\x01H\x06\x89\xd2\x00\x00\x00\x00IEND\xaeB`\x82";
 
-/// Every file below a folder by its relative path. A killed run may leave `.dear-*`, which no listing sees: not these.
+/// Every file below a folder by its relative path; not hidden ones, which no listing sees: what a killed run left, locks.
 pub(crate) fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let (mut found, mut open) = (BTreeMap::new(), vec![folder.to_owned()]);
     while let Some(next) = open.pop() {
         for entry in fs_err::read_dir(&next).unwrap() {
             let path = entry.unwrap().path();
+            if path.file_name().unwrap().to_string_lossy().starts_with('.') {
+                continue;
+            }
             if path.is_dir() {
                 open.push(path);
-            } else if !path.file_name().unwrap().to_string_lossy().starts_with(".dear-") {
+            } else {
                 let name = path.strip_prefix(folder).unwrap().to_string_lossy().into_owned();
                 found.insert(name, fs_err::read(&path).unwrap());
             }

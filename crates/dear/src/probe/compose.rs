@@ -1,6 +1,67 @@
 //! How the generated pixels are laid into the photograph.
 
 use dear_image::{Image, Mask};
+use serde::{Deserialize, Serialize};
+
+use super::inpainter::Canvas;
+use super::reference;
+
+/// What an inpainter is shown of a photograph, and how its answer becomes the probe.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Composite {
+    /// At the photograph's own size; outside the mask nothing changes ([`sharp`]).
+    #[default]
+    Sharp,
+    /// The paper's: at 512 x 512 with a blurred mask, resized back.
+    Reference,
+}
+
+impl Composite {
+    /// The name used in options and files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sharp => "sharp",
+            Self::Reference => "reference",
+        }
+    }
+
+    /// What the inpainter is shown of a photograph and its mask.
+    pub(super) fn canvas(self, real: &Image, mask: &Mask) -> (Image, Mask) {
+        match self {
+            Self::Sharp => (real.clone(), mask.clone()),
+            Self::Reference => (reference::frame(real), reference::weights(mask)),
+        }
+    }
+
+    /// The probe, of the photograph's size, from the inpainter's answer to its canvas.
+    pub(super) fn join(self, real: &Image, mask: &Mask, canvas: &Canvas, generated: &Image) -> Image {
+        match self {
+            Self::Sharp => sharp(real, generated, mask),
+            Self::Reference => reference::blend(&canvas.image, &canvas.mask, generated, real.size()),
+        }
+    }
+}
+
+/// How far each pixel of a probe is generated, at the image's size: 255 wholly, 0 not at all. `mask` has the size of the
+/// image. This is recomputed from the hard mask, which is all that is stored of a probe.
+///
+/// `Sharp`: 51, 102, ... 255 by chessboard distance from the mask's edge, exactly the weights of [`sharp`].
+///
+/// `Reference`: the mask resized to 512 x 512 (nearest), blurred (Pillow's `GaussianBlur(33)`) and resized back with
+/// Pillow's bicubic kernel: the blended frame is resized back with that kernel, resizing is linear, and so what it
+/// makes of the weights is the generated share of each pixel of the probe (up to rounding).
+pub fn blend_weights(mask: &Mask, composite: Composite) -> Mask {
+    match composite {
+        Composite::Sharp => {
+            let depth = chessboard_distance(mask);
+            let data =
+                depth.iter().map(|&depth| (depth.min(FEATHER + 1) * 255 / (FEATHER + 1)) as u8).collect();
+            Mask::new(mask.width(), mask.height(), data).expect("one weight a pixel")
+        }
+        Composite::Reference => reference::back(&reference::weights(mask), mask.size()),
+    }
+}
 
 /// Width of the feather, in pixels inside the mask's edge.
 const FEATHER: u32 = 4;
@@ -89,5 +150,8 @@ mod tests {
         let blue: Vec<u8> = (9..16).map(|x| out.pixel(x, 0)[2]).collect();
         assert_eq!(blue, [100, 120, 140, 160, 180, 200, 200]);
         assert_eq!(out.pixel(20, 14)[2], 120, "the lower edge is one");
+        let weights = blend_weights(&mask, Composite::Sharp);
+        assert_eq!(weights.data()[9..16], [0, 51, 102, 153, 204, 255, 255]);
+        assert_eq!(weights.data()[14 * 40 + 20], 51);
     }
 }

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-use super::InpainterKind;
-use super::make::{Made, read_journal};
+use dear_image::{DecodeOptions, Mask, decode_mask};
+
+use super::journal::{self, MANIFEST};
+use super::{InpainterKind, Made};
 use crate::dataset::{self, DatasetError};
 use crate::error::Error;
 
@@ -19,11 +21,46 @@ pub struct ProbePair {
     pub mask: PathBuf,
 }
 
+impl ProbePair {
+    /// The stem of the photograph it was made from: up to the first dot.
+    pub fn photograph(&self) -> String {
+        dataset::stem(Path::new(&self.stem))
+    }
+}
+
+/// Decode the mask of an image of `size`; `bytes` are those of `path`, which messages name. Any picture is read by its
+/// luma, inside above 127.
+///
+/// # Errors
+/// A stable word and one line: the file is no picture, has another size, or has nothing inside or nothing outside, so
+/// that there is no region to compare.
+pub fn read_mask(
+    path: &Path,
+    bytes: &[u8],
+    size: (u32, u32),
+    options: &DecodeOptions,
+) -> Result<Mask, (String, String)> {
+    let named = |kind: &str, message: String| (kind.to_owned(), format!("{}: {message}", path.display()));
+    let mask =
+        decode_mask(bytes, options).map_err(|error| named(error.kind().as_str(), error.to_string()))?;
+    if mask.size() != size {
+        let (w, h) = mask.size();
+        return Err(named("mask", format!("{w} x {h}, expected the image's {} x {}", size.0, size.1)));
+    }
+    let bad = match mask.count_inside() {
+        0 => "no pixel is above 127, expected some inside",
+        inside if inside == mask.data().len() as u64 => "every pixel is above 127, expected some outside",
+        _ => return Ok(mask),
+    };
+    Err(named("mask", bad.to_owned()))
+}
+
 /// Find the probes of a folder; masks lie in `masks`, or beside the images. Sorted by stem. Images without a mask (or the
 /// reverse) and two probes of one stem are errors: a probe set with holes measures something else.
 ///
-/// Where `dear probe` left its manifest (`probes.jsonl`), only the probes that it names count, and they must be of the
-/// `expected` kind, if one is: null probes trained on as generated would teach that resampling is generation.
+/// Where `dear probe` left its manifest (`probes.jsonl`), only the probes that it names count. If a kind is `expected`,
+/// they must be null probes where that is, and must not be where it is another: null probes trained on as generated would
+/// teach that resampling is generation.
 ///
 /// # Errors
 /// [`Error::Dataset`] for the folders, [`Error::Probes`] for the pairs.
@@ -38,14 +75,14 @@ pub fn list(
     let bad = |message: String, hint: &str| Error::Probes { message, hint: hint.to_owned() };
     if let Some(manifest) = manifest(images) {
         if let Some(expected) = expected
-            && let Some(row) = manifest.values().find(|row| row.inpainter != expected)
+            && let Some(row) = manifest.values().find(|row| row.inpainter.generates() != expected.generates())
         {
             return Err(bad(
                 format!(
-                    "{}: holds {} probes, expected {} probes",
+                    "{}: holds {} probes, expected {} ones",
                     images.display(),
                     row.inpainter.as_str(),
-                    expected.as_str()
+                    if expected.generates() { "generated" } else { "null" }
                 ),
                 "null probes belong to --null-probes, all others to --probes",
             ));
@@ -84,11 +121,12 @@ pub fn list(
 
 /// Rows of the manifest by stem, if the folder has one.
 fn manifest(folder: &Path) -> Option<HashMap<String, Made>> {
-    let path = folder.join("probes.jsonl");
-    path.is_file().then(|| read_journal(&path))
+    let path = folder.join(MANIFEST);
+    path.is_file().then(|| journal::read(&path))
 }
 
-fn with_suffix(folder: &Path, suffix: &str) -> Result<BTreeMap<String, PathBuf>, Error> {
+/// Files of a folder named `{stem}{suffix}.*`, by stem.
+pub(super) fn with_suffix(folder: &Path, suffix: &str) -> Result<BTreeMap<String, PathBuf>, Error> {
     let listing = match dataset::list_images(folder) {
         Err(DatasetError::Empty { .. }) => return Ok(BTreeMap::new()),
         other => other?,
