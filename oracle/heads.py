@@ -72,7 +72,10 @@ def problem(stored, options):
     if options.get("class_balance") == "balanced":
         a = 0.5 / np.bincount(labels)[labels]
     policy, share = options.get("probe_labels", "any_pixel"), stored["shares"] / SCALE
-    targets = {"any_pixel": (share > 0) * 1.0, "share": share}.get(policy) if isinstance(policy, str) else (share >= policy["at_least"]) * 1.0
+    if isinstance(policy, dict):
+        targets = (share >= policy["at_least"]) * 1.0
+    else:
+        targets = {"any_pixel": (share > 0) * 1.0, "share": share}.get(policy)
     if targets is not None:
         x, y = np.concatenate([x, stored["probes"] / SCALE]), np.concatenate([y, targets])
         a = np.concatenate([a, np.full(len(targets), 1 / len(targets))])

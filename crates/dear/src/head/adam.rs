@@ -6,14 +6,17 @@
 //! moments stay); the run ends with the stage at `min_lr`. The best head wins. State and update are f32 in
 //! the order of `torch.optim.Adam`; sums over rows and channels are f64.
 
-use dear_image::Draw;
+mod batches;
+mod state;
+
 use serde::{Deserialize, Serialize};
 
-use super::{
-    ClassBalance, Head, ProbeLabels, Probes, Samples, TrainError, Training, add_scaled, dot,
-    selection_accuracy, sigmoid,
-};
+pub use batches::Batch;
+
+use super::{ClassBalance, Head, ProbeLabels, Probes, Samples, TrainError, Training, selection_accuracy};
 use crate::gate::Gate;
+use batches::Batches;
+use state::{Set, Sets, State};
 
 /// How Adam runs. Defaults are the paper's (section 4.1), but for the schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -195,16 +198,6 @@ pub struct Validation {
     pub balanced_accuracy: f64,
 }
 
-/// Rows of one step.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Batch {
-    /// Main rows.
-    pub main: Vec<u32>,
-    /// Probe rows.
-    pub probes: Vec<u32>,
-}
-
 /// Run the schedule and return the best head.
 pub fn fit(training: &Training, options: &AdamOptions) -> Result<(Head, AdamReport), TrainError> {
     options.check()?;
@@ -303,216 +296,5 @@ fn finite(head: Head) -> Result<Head, TrainError> {
     match head.weight.iter().position(|weight| !weight.is_finite()) {
         Some(channel) => Err(TrainError::Weight { channel, value: head.weight[channel] }),
         None => Ok(head),
-    }
-}
-
-/// Rows with what the loss needs of them.
-struct Set<'a> {
-    /// `[rows, channels]`.
-    features: &'a [f32],
-    channels: usize,
-    /// 0 to 1.
-    targets: Vec<f64>,
-    /// Factors of the rows' losses, 1 on average.
-    weights: Vec<f64>,
-}
-
-impl Set<'_> {
-    fn rows(&self) -> usize {
-        self.targets.len()
-    }
-
-    fn row(&self, row: usize) -> &[f32] {
-        &self.features[row * self.channels..][..self.channels]
-    }
-}
-
-/// What batches are drawn from.
-struct Sets<'a> {
-    main: Set<'a>,
-    probes: Option<Set<'a>>,
-}
-
-impl<'a> Sets<'a> {
-    fn new(main: Samples<'a>, probes: Option<Probes<'a>>, options: &AdamOptions) -> Self {
-        let probes = probes.and_then(|Probes { features, channels, shares }| {
-            let targets = options.probe_labels.targets(shares)?;
-            Some(Set { features, channels, weights: vec![1.0; targets.len()], targets })
-        });
-        let Samples { features, channels, labels } = main;
-        let targets = labels.iter().map(|&label| f64::from(label)).collect();
-        let main = Set { features, channels, targets, weights: options.class_balance.weights(labels) };
-        Self { main, probes }
-    }
-}
-
-/// The order of rows: each epoch shuffles the main rows and starts the probes anew; probes cycle within an
-/// epoch. The last batch of a pass may be short.
-struct Batches {
-    main: Cycle,
-    probes: Cycle,
-    rows_per_item: u32,
-}
-
-impl Batches {
-    fn new(main_rows: usize, probe_rows: usize, options: &AdamOptions) -> Self {
-        Self {
-            main: Cycle::new(main_rows / options.rows_per_item, options.batch, options.seed, *b"adammain"),
-            probes: Cycle::new(probe_rows, options.probe_batch, options.seed, *b"adamprob"),
-            rows_per_item: options.rows_per_item as u32,
-        }
-    }
-
-    fn draw(&mut self) -> Batch {
-        if self.main.at_end() {
-            self.probes.end();
-        }
-        let each = self.rows_per_item;
-        let items = self.main.draw().iter();
-        let main = items.flat_map(|item| (0..each).map(move |k| item * each + k)).collect();
-        Batch { main, probes: self.probes.draw().to_vec() }
-    }
-}
-
-/// Batches of shuffled rows, pass after pass.
-struct Cycle {
-    order: Vec<u32>,
-    batch: usize,
-    next: usize,
-    passes: u64,
-    seed: u64,
-    purpose: [u8; 8],
-}
-
-impl Cycle {
-    fn new(rows: usize, batch: usize, seed: u64, purpose: [u8; 8]) -> Self {
-        Self { order: (0..rows as u32).collect(), batch, next: rows, passes: 0, seed, purpose }
-    }
-
-    fn at_end(&self) -> bool {
-        self.next >= self.order.len()
-    }
-
-    fn end(&mut self) {
-        self.next = self.order.len();
-    }
-
-    fn draw(&mut self) -> &[u32] {
-        if self.at_end() {
-            // From the sorted order, so that a pass depends on its number alone.
-            self.order.sort_unstable();
-            Draw::keyed(self.seed, &[&self.purpose, &self.passes.to_le_bytes()]).shuffle(&mut self.order);
-            self.passes += 1;
-            self.next = 0;
-        }
-        let start = self.next;
-        self.next = self.order.len().min(start + self.batch);
-        &self.order[start..self.next]
-    }
-}
-
-/// A head in training. The last of the parameters is the bias.
-struct State<'a> {
-    gate: &'a Gate,
-    parameters: Vec<f32>,
-    mean: Vec<f32>,
-    mean_square: Vec<f32>,
-    steps: i32,
-}
-
-impl<'a> State<'a> {
-    fn new(gate: &'a Gate) -> Self {
-        let zero = vec![0.0; gate.channels() + 1];
-        Self { gate, parameters: zero.clone(), mean: zero.clone(), mean_square: zero, steps: 0 }
-    }
-
-    fn head(&self) -> Head {
-        let channels = self.gate.channels();
-        Head { weight: self.parameters[..channels].to_vec(), bias: self.parameters[channels] }
-    }
-
-    fn step(&mut self, sets: &Sets, batch: &Batch, lr: f64, options: &AdamOptions) {
-        let channels = self.gate.channels();
-        let weight: Vec<f64> = self.parameters[..channels].iter().map(|&w| f64::from(w)).collect();
-        let bias = f64::from(self.parameters[channels]);
-        let mut gradient = vec![0.0; channels + 1];
-        for (set, rows) in [(Some(&sets.main), &batch.main), (sets.probes.as_ref(), &batch.probes)] {
-            let Some(set) = set else { continue };
-            for row in rows.iter().map(|&row| row as usize) {
-                let x = set.row(row);
-                let z = dot(x, &weight) + bias;
-                let pull = set.weights[row] * (sigmoid(z) - set.targets[row]) / rows.len() as f64;
-                add_scaled(&mut gradient[..channels], pull, x);
-                gradient[channels] += pull;
-            }
-        }
-        for (gradient, keep) in gradient.iter_mut().zip(&self.gate.keep) {
-            if !keep {
-                *gradient = 0.0;
-            }
-        }
-        self.update(&gradient, lr, options);
-        if options.sign == Sign::NonNegative {
-            self.parameters[..channels].iter_mut().for_each(|weight| *weight = weight.max(0.0));
-        }
-    }
-
-    /// One step of Adam, in f32 and in torch's order of operations; coefficients are made in f64.
-    fn update(&mut self, gradient: &[f64], lr: f64, options: &AdamOptions) {
-        self.steps += 1;
-        let correction1 = 1.0 - options.beta1.powi(self.steps);
-        let correction2 = (1.0 - options.beta2.powi(self.steps)).sqrt() as f32;
-        let step_size = (lr / correction1) as f32;
-        let (share1, share2) = ((1.0 - options.beta1) as f32, (1.0 - options.beta2) as f32);
-        let (beta2, eps) = (options.beta2 as f32, options.eps as f32);
-        for (((parameter, mean), mean_square), gradient) in
-            self.parameters.iter_mut().zip(&mut self.mean).zip(&mut self.mean_square).zip(gradient)
-        {
-            let gradient = *gradient as f32;
-            *mean += (gradient - *mean) * share1;
-            *mean_square = *mean_square * beta2 + share2 * gradient * gradient;
-            let denominator = mean_square.sqrt() / correction2 + eps;
-            *parameter -= step_size * (*mean / denominator);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn epochs(options: &AdamOptions, main_rows: usize, probe_rows: usize, steps: usize) -> Vec<Batch> {
-        let mut batches = Batches::new(main_rows, probe_rows, options);
-        (0..steps).map(|_| batches.draw()).collect()
-    }
-
-    #[test]
-    fn an_epoch_sees_each_main_row_once_and_starts_the_probes_anew() {
-        let options = AdamOptions { batch: 4, probe_batch: 3, ..AdamOptions::default() };
-        let batches = epochs(&options, 10, 7, 6);
-        let sizes: Vec<_> = batches.iter().map(|batch| (batch.main.len(), batch.probes.len())).collect();
-        assert_eq!(sizes, [(4, 3), (4, 3), (2, 1), (4, 3), (4, 3), (2, 1)]);
-        for epoch in batches.chunks(3) {
-            let mut main: Vec<u32> = epoch.iter().flat_map(|batch| batch.main.clone()).collect();
-            assert!(!main.is_sorted(), "shuffled");
-            main.sort_unstable();
-            assert_eq!(main, (0..10).collect::<Vec<_>>());
-        }
-        assert_ne!(batches[0], batches[3], "another order in the next epoch");
-        // Two steps are an epoch here and leave a probe over: the next epoch does not go on with it.
-        let sizes: Vec<_> = epochs(&options, 8, 7, 4).iter().map(|batch| batch.probes.len()).collect();
-        assert_eq!(sizes, [3, 3, 3, 3]);
-        // Within an epoch probes cycle.
-        let sizes: Vec<_> = epochs(&options, 16, 4, 4).iter().map(|batch| batch.probes.len()).collect();
-        assert_eq!(sizes, [3, 1, 3, 1]);
-    }
-
-    #[test]
-    fn rows_of_an_item_stay_together() {
-        let options = AdamOptions { batch: 2, rows_per_item: 2, ..AdamOptions::default() };
-        for Batch { main, probes } in epochs(&options, 8, 0, 10) {
-            assert_eq!((main.len(), probes.len()), (4, 0));
-            assert!(main.chunks(2).all(|pair| pair[0] % 2 == 0 && pair[1] == pair[0] + 1), "{main:?}");
-        }
     }
 }

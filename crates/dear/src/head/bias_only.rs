@@ -43,6 +43,9 @@ pub fn fit(training: &Training, options: &BiasOptions) -> Result<(Head, BiasRepo
     training.check()?;
     let missing = TrainError::Missing { option: "solver = \"bias\"", input: "the base head" };
     let mut head = training.base.ok_or(missing)?.gated(training.gate);
+    if head.weight.iter().all(|weight| *weight == 0.0) {
+        return Err(TrainError::ZeroBase { kept: training.gate.kept() });
+    }
     let before = f64::from(head.bias);
     let mut balance = None;
     match options.balance {

@@ -120,6 +120,14 @@ pub enum TrainError {
         /// Its value.
         value: f32,
     },
+    /// Nothing of the base head is left to move.
+    #[error(
+        "all {kept} weights of the base head that the gate keeps are 0, expected at least one that is not"
+    )]
+    ZeroBase {
+        /// Channels that the gate keeps.
+        kept: usize,
+    },
     /// A fixed batch names a row that does not exist.
     #[error("batch {batch} names {set} row {row}, expected a row below {rows}")]
     Row {
@@ -185,6 +193,7 @@ impl TrainError {
             Self::NoChannels { .. } => "no_channels",
             Self::ConstantChannels { .. } => "constant_channels",
             Self::Base { .. } => "base",
+            Self::ZeroBase { .. } => "zero_base",
             Self::Row { .. } => "row",
             Self::NotConverged { .. } => "not_converged",
             Self::NoImprovement { .. } => "no_improvement",
@@ -203,6 +212,9 @@ impl TrainError {
             Self::Missing { .. } => "give what it needs, or leave the option out",
             Self::ConstantChannels { .. } => {
                 "check that the images differ and that the backbone answers, or keep more channels"
+            }
+            Self::ZeroBase { .. } => {
+                "keep a channel that the base head uses, or train a new head with the l2 solver"
             }
             Self::NotConverged { .. } => {
                 "allow more iterations, or leave out the weakest strengths of the grid or the strongest penalties"

@@ -2,6 +2,7 @@
 
 mod options;
 mod refused;
+mod times;
 
 use super::l2::Criterion;
 use super::*;

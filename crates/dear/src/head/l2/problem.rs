@@ -1,7 +1,5 @@
 //! The objective in standardised columns, and Newton's method on it.
 
-use std::ops::Range;
-
 use rayon::prelude::*;
 
 use super::L2Options;
@@ -212,26 +210,18 @@ impl Problem {
 
     fn evaluate(&self, point: &[f64], strength: f64) -> Evaluation {
         let (weight, offset) = self.unscaled(point);
-        let blocks = self.rows.over_blocks(|block, sum| {
-            let mut value = 0.0;
-            let mut curvature = Vec::with_capacity(BLOCK);
-            for row in block {
-                let x = self.rows.row(row);
-                let z = dot(x, &weight) + offset;
-                let (y, a, p) = (self.targets[row], self.importance[row], sigmoid(z));
-                value += a * cross_entropy(z, y);
-                curvature.push(a * p * (1.0 - p));
-                sum.add(a * (p - y), x);
-            }
-            (value, curvature)
+        let blocks = self.rows.over_blocks(|row, x| {
+            let z = dot(x, &weight) + offset;
+            let (y, a, p) = (self.targets[row], self.importance[row], sigmoid(z));
+            (a * (p - y), (a * cross_entropy(z, y), a * p * (1.0 - p)))
         });
         let penalised = &point[..self.columns.len()];
         let mut value = strength / 2.0 * inner(penalised, penalised);
         let mut curvature = Vec::with_capacity(self.targets.len());
         let mut sum = RowSum::new(self.columns.len());
-        for (part, (part_value, part_curvature)) in blocks {
-            value += part_value;
-            curvature.extend(part_curvature);
+        for (part, rows) in blocks {
+            value += rows.iter().map(|(value, _)| value).sum::<f64>();
+            curvature.extend(rows.iter().map(|(_, curvature)| curvature));
             sum.merge(&part);
         }
         let mut gradient = self.standardised(sum, point, strength);
@@ -241,14 +231,9 @@ impl Problem {
 
     fn hessian_product(&self, curvature: &[f64], vector: &[f64], strength: f64) -> Vec<f64> {
         let (weight, offset) = self.unscaled(vector);
-        let blocks = self.rows.over_blocks(|block, sum| {
-            for row in block {
-                let x = self.rows.row(row);
-                sum.add(curvature[row] * (dot(x, &weight) + offset), x);
-            }
-        });
+        let blocks = self.rows.over_blocks(|row, x| (curvature[row] * (dot(x, &weight) + offset), ()));
         let mut sum = RowSum::new(self.columns.len());
-        blocks.iter().for_each(|(part, ())| sum.merge(part));
+        blocks.iter().for_each(|(part, _)| sum.merge(part));
         let mut product = self.standardised(sum, vector, strength);
         self.add_penalties(&weight, &mut product);
         product
@@ -259,18 +244,12 @@ impl Problem {
     fn add_penalties(&self, weight: &[f64], out: &mut [f64]) -> f64 {
         let mut value = 0.0;
         for (factor, differences) in &self.penalties {
-            let blocks = differences.over_blocks(|block, sum| {
-                let mut squares = 0.0;
-                for row in block {
-                    let d = differences.row(row);
-                    let z = dot(d, weight);
-                    squares += z * z;
-                    sum.add(z, d);
-                }
-                squares
+            let blocks = differences.over_blocks(|_, d| {
+                let z = dot(d, weight);
+                (z, z * z)
             });
             for (part, squares) in blocks {
-                value += factor / 2.0 * squares;
+                value += factor / 2.0 * squares.iter().sum::<f64>();
                 for ((out, part), sigma) in out.iter_mut().zip(&part.features).zip(&self.deviation) {
                     *out += factor * part / sigma;
                 }
@@ -309,19 +288,19 @@ impl Rows {
         Self { features, columns: columns.len() }
     }
 
-    fn row(&self, row: usize) -> &[f32] {
-        &self.features[row * self.columns..][..self.columns]
-    }
-
-    /// Run `work` on every block of rows, in parallel; the results are in the blocks' order.
-    fn over_blocks<T: Send>(&self, work: impl Fn(Range<usize>, &mut RowSum) -> T + Sync) -> Vec<(RowSum, T)> {
-        let rows = self.features.len() / self.columns;
-        (0..rows.div_ceil(BLOCK))
-            .into_par_iter()
-            .map(|block| {
+    /// Sums over every block of rows, in parallel and in the blocks' order. `work` gets a row and its number and answers with
+    /// its factor, and with anything else that is wanted of it.
+    fn over_blocks<T: Send>(&self, work: impl Fn(usize, &[f32]) -> (f64, T) + Sync) -> Vec<(RowSum, Vec<T>)> {
+        self.features
+            .par_chunks(BLOCK * self.columns)
+            .enumerate()
+            .map(|(block, rows)| {
+                let each = rows.chunks_exact(self.columns).enumerate();
+                let (factors, results): (Vec<f64>, Vec<T>) =
+                    each.map(|(row, x)| work(block * BLOCK + row, x)).unzip();
                 let mut sum = RowSum::new(self.columns);
-                let result = work(block * BLOCK..rows.min((block + 1) * BLOCK), &mut sum);
-                (sum, result)
+                sum.add(&factors, rows);
+                (sum, results)
             })
             .collect()
     }
@@ -338,9 +317,24 @@ impl RowSum {
         Self { features: vec![0.0; columns], factors: 0.0 }
     }
 
-    fn add(&mut self, factor: f64, x: &[f32]) {
-        add_scaled(&mut self.features, factor, x);
-        self.factors += factor;
+    /// Add rows in their order; four at once, so that the sums are read and written once for them.
+    fn add(&mut self, factors: &[f64], rows: &[f32]) {
+        self.factors = factors.iter().fold(self.factors, |sum, factor| sum + factor);
+        let columns = self.features.len();
+        let (fours, rest) = factors.as_chunks::<4>();
+        let split = columns * 4 * fours.len();
+        for ([a, b, c, d], rows) in fours.iter().zip(rows[..split].chunks_exact(4 * columns)) {
+            let (two, other) = rows.split_at(2 * columns);
+            let (x, y) = two.split_at(columns);
+            let (z, w) = other.split_at(columns);
+            for ((((sum, &x), &y), &z), &w) in self.features.iter_mut().zip(x).zip(y).zip(z).zip(w) {
+                let two = *sum + a * f64::from(x) + b * f64::from(y);
+                *sum = two + c * f64::from(z) + d * f64::from(w);
+            }
+        }
+        for (factor, row) in rest.iter().zip(rows[split..].chunks_exact(columns)) {
+            add_scaled(&mut self.features, *factor, row);
+        }
     }
 
     fn merge(&mut self, other: &Self) {

@@ -217,5 +217,14 @@ fn the_bias_solver_moves_the_gated_base_head_alone() {
         let set = &report.balance.unwrap().sets[0];
         assert!(set.r_acc >= set.base_r_acc, "{set:?}");
         assert_eq!(trained.head.weight, gated.weight);
+
+        // A gate that keeps only channels without weight leaves nothing to move.
+        let mut gate = Gate { keep: vec![false; CHANNELS], n_top: 0, n_bottom: 0 };
+        (gate.keep[3], gate.keep[4]) = (true, true);
+        let error = train(&Training { gate: &gate, ..training }, &Solver::Bias(BiasOptions::default()));
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "all 2 weights of the base head that the gate keeps are 0, expected at least one that is not"
+        );
     });
 }
