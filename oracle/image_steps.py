@@ -151,6 +151,37 @@ def cutout(image, left, top, width, height, value):
     return Image.fromarray(array)
 
 
+JITTER = {"brightness": F.adjust_brightness, "contrast": F.adjust_contrast, "saturation": F.adjust_saturation, "hue": F.adjust_hue}
+
+
+def augmented(plan, image, region, degrade):
+    """The paper's augmentation as drawn in `plan`, to a crop of 96 x 96 of image and mask; `degrade(plan, image)` makes cutout,
+    noise and blur."""
+    if "resized_crop" in plan:
+        left, top, width, height, to_width, to_height = plan["resized_crop"]
+        image = F.resized_crop(image, top, left, height, width, [to_height, to_width], InterpolationMode.BILINEAR)
+        region = F.resized_crop(region, top, left, height, width, [to_height, to_width], InterpolationMode.NEAREST)
+    for name, factor in plan.get("jitter", []):
+        image = JITTER[name](image, factor)
+    if plan.get("grayscale"):
+        image = F.rgb_to_grayscale(image, num_output_channels=3)
+    image = degrade(plan, image)
+    if "jpeg" in plan:
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=plan["jpeg"])
+        image = Image.open(buffer).convert("RGB")
+    turn = {1: Image.Transpose.ROTATE_90, 2: Image.Transpose.ROTATE_180, 3: Image.Transpose.ROTATE_270}.get(plan.get("quarters", 0))
+    if turn is not None:
+        image, region = image.transpose(turn), region.transpose(turn)
+    if plan.get("flip"):
+        image, region = F.hflip(image), F.hflip(region)
+    if "padding" in plan:
+        image = F.pad(image, plan["padding"], padding_mode="symmetric")
+        region = F.pad(region, plan["padding"], fill=0)
+    left, top = plan["crop_at"]
+    return F.crop(image, top, left, 96, 96), F.crop(region, top, left, 96, 96)
+
+
 def plan_cases():
     """Whole augmentations with given parameters: every step as the peer does it, in the paper's order."""
     plans = [
@@ -166,17 +197,8 @@ def plan_cases():
         {"source": [150, 130], "jitter": [["saturation", 1.1], ["brightness", 0.9], ["hue", 0.02], ["contrast", 1.05]], "grayscale": True,
          "cutout": [0, 90, 48, 40], "blur": 0.6, "jpeg": 73, "quarters": 2, "flip": True, "crop_at": [54, 34]},
     ]
-    jitter = {"brightness": F.adjust_brightness, "contrast": F.adjust_contrast, "saturation": F.adjust_saturation, "hue": F.adjust_hue}
-    for plan in plans:
-        image, region = picture(*plan["source"]), mask(*plan["source"])
-        if "resized_crop" in plan:
-            left, top, width, height, to_width, to_height = plan["resized_crop"]
-            image = F.resized_crop(image, top, left, height, width, [to_height, to_width], InterpolationMode.BILINEAR)
-            region = F.resized_crop(region, top, left, height, width, [to_height, to_width], InterpolationMode.NEAREST)
-        for name, factor in plan.get("jitter", []):
-            image = jitter[name](image, factor)
-        if plan.get("grayscale"):
-            image = F.rgb_to_grayscale(image, num_output_channels=3)
+
+    def degrade(plan, image):
         if "cutout" in plan:
             image = cutout(image, *plan["cutout"], 128)
         if "blur" in plan:
@@ -186,21 +208,11 @@ def plan_cases():
                 ndimage.gaussian_filter(plane, output=plane, sigma=plan["blur"])
                 array[:, :, channel] = plane
             image = Image.fromarray(array)
-        if "jpeg" in plan:
-            buffer = io.BytesIO()
-            image.save(buffer, "JPEG", quality=plan["jpeg"])
-            image = Image.open(buffer).convert("RGB")
-        turn = {1: Image.Transpose.ROTATE_90, 2: Image.Transpose.ROTATE_180, 3: Image.Transpose.ROTATE_270}.get(plan.get("quarters", 0))
-        if turn is not None:
-            image, region = image.transpose(turn), region.transpose(turn)
-        if plan.get("flip"):
-            image, region = F.hflip(image), F.hflip(region)
-        if "padding" in plan:
-            image = F.pad(image, plan["padding"], padding_mode="symmetric")
-            region = F.pad(region, plan["padding"], fill=0)
-        left, top = plan["crop_at"]
-        plan["sha256"] = sha(F.crop(image, top, left, 96, 96))
-        plan["mask_sha256"] = sha(F.crop(region, top, left, 96, 96))
+        return image
+
+    for plan in plans:
+        image, region = augmented(plan, picture(*plan["source"]), mask(*plan["source"]), degrade)
+        plan["sha256"], plan["mask_sha256"] = sha(image), sha(region)
     return plans
 
 

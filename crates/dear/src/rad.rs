@@ -272,7 +272,9 @@ pub enum RadError {
         expected: usize,
     },
     /// No channel fires on any probe, so there is nothing to rank.
-    #[error("every channel is 0 on all {scored} {side}s, expected features after the last ReLU of a network that fires")]
+    #[error(
+        "every channel is 0 on all {scored} {side}s, expected features after the last ReLU of a network that fires"
+    )]
     Dead {
         /// "probe" or "null probe".
         side: &'static str,
@@ -314,7 +316,9 @@ impl RadError {
             }
             Self::NoProbe { .. } => "check that images and masks belong together, and use more probes",
             Self::Channels { .. } => "score all probes with one detector",
-            Self::Dead { .. } => "check the backbone's weights and preprocessing: `dear doctor`, then `dear scan` on an image",
+            Self::Dead { .. } => {
+                "check the backbone's weights and preprocessing: `dear doctor`, then `dear scan` on an image"
+            }
             Self::NonFinite { .. } => {
                 "the backbone gives NaN or infinity on some probe: check weights and precision"
             }
