@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use dear::dataset::Label;
+use dear::rad::MaskWeights;
 use dear::views::{Source, ViewOptions, shown};
 use dear_image::{
     AugmentOptions, AugmentPlan, AugmentRole, DecodeOptions, Jitter, Padding, gaussian_weights,
@@ -52,6 +53,7 @@ fn run(arguments: &[String]) -> Result<Value, Box<dyn std::error::Error>> {
         views: views.parse()?,
         augment: &augment,
         decode: DecodeOptions::default(),
+        mask: MaskWeights::Hard,
         step: "",
     };
     let (shown, refused) = shown(&sources, role, &options);

@@ -19,6 +19,7 @@ mod reliability;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::probe::Composite;
 pub use reliability::{Halves, ProbeView, Reliability, SizeGroup, reliability};
 
 /// Added to each region's weight before dividing, as the authors do.
@@ -129,6 +130,31 @@ pub enum RadOrder {
     ReferenceBatches,
 }
 
+/// How a probe's mask says where it is generated.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MaskWeights {
+    /// The mask as stored, binary at one half: inside or not, as the authors do.
+    #[default]
+    Hard,
+    /// How far each pixel of a `sharp` composite is generated: less in the feather at the mask's edge.
+    Sharp,
+    /// How far each pixel of the paper's composite is: its mask is blurred, so that a third of what is generated lies outside
+    /// of the stored mask, and small masks generate little.
+    Reference,
+}
+
+impl MaskWeights {
+    /// The composite whose weights these are; `None` for the stored mask.
+    pub fn composite(self) -> Option<Composite> {
+        match self {
+            Self::Hard => None,
+            Self::Sharp => Some(Composite::Sharp),
+            Self::Reference => Some(Composite::Reference),
+        }
+    }
+}
+
 /// How probes become scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -139,6 +165,8 @@ pub struct RadOptions {
     pub subtract_null: bool,
     /// Probes that lack one region (default: drop; the authors keep them).
     pub degenerate: Degenerate,
+    /// What the mask means (default: hard, as in the paper).
+    pub mask: MaskWeights,
     /// Order of averaging (default: one mean).
     pub order: RadOrder,
     /// Probes in a batch of [`RadOrder::ReferenceBatches`] (default 64).
@@ -153,6 +181,7 @@ impl Default for RadOptions {
             standardise: false,
             subtract_null: false,
             degenerate: Degenerate::Drop,
+            mask: MaskWeights::Hard,
             order: RadOrder::Mean,
             batch: 64,
             max_batches: 100,

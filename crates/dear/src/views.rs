@@ -15,8 +15,8 @@ use crate::detector::{Detector, DetectorError};
 use crate::error::Error;
 use crate::files::{Unread, read_image, sha256_hex};
 use crate::observe::{Event, Observer};
-use crate::probe::{Refused, read_mask};
-use crate::rad::{region_moments, resize_mask};
+use crate::probe::{Refused, blend_weights, read_mask};
+use crate::rad::{MaskWeights, region_moments, resize_mask};
 use crate::recipe::Recipe;
 use crate::store::{Row, Store};
 
@@ -56,6 +56,7 @@ pub fn augmented(
     observer: &dyn Observer,
 ) -> Result<Vec<Row>, Error> {
     let name = role_name(role);
+    let weights = if role == AugmentRole::Probe { options.mask } else { MaskWeights::Hard };
     observer.event(Event::Started { step: options.step, total: sources.len() as u64 });
     let mut rows = Vec::new();
     for shard in sources.chunks(SHARD) {
@@ -67,7 +68,7 @@ pub fn augmented(
             detector,
             shard,
             &contents,
-            json!([name, options.seed, options.views, options.augment, options.decode]),
+            json!([name, options.seed, options.views, options.augment, options.decode, weights]),
         );
         let shard_rows = match store.read(name, &key)? {
             Some(found) => found,
@@ -95,6 +96,8 @@ pub struct ViewOptions<'a> {
     pub augment: &'a AugmentOptions,
     /// How files become pixels.
     pub decode: DecodeOptions,
+    /// What the masks of probes mean for their region moments.
+    pub mask: MaskWeights,
     /// What the observer is told.
     pub step: &'a str,
 }
@@ -102,8 +105,8 @@ pub struct ViewOptions<'a> {
 impl<'a> ViewOptions<'a> {
     /// The views that a recipe asks for.
     pub fn of(recipe: &'a Recipe, step: &'a str) -> Self {
-        let Recipe { seed, views, augment, decode, .. } = recipe;
-        Self { seed: *seed, views: *views, augment, decode: *decode, step }
+        let Recipe { seed, views, augment, decode, rad, .. } = recipe;
+        Self { seed: *seed, views: *views, augment, decode: *decode, mask: rad.mask, step }
     }
 
     /// What is drawn for one view of an image of `size` whose file has this hash.
@@ -348,10 +351,14 @@ fn augmented_shard(
         .zip(&contents)
         .map(|(source, content)| {
             let pixels = content.decode(source.mask.as_deref(), &options.decode)?;
+            let composite = options.mask.composite();
+            let weights =
+                composite.zip(pixels.mask.as_ref()).map(|(composite, mask)| blend_weights(mask, composite));
             let views = (0..options.views)
                 .map(|view| {
                     let plan = options.plan(pixels.image.size(), &content.sha256, role, view);
-                    plan.apply(&pixels.image, pixels.mask.as_ref())
+                    let (image, mask) = plan.apply(&pixels.image, pixels.mask.as_ref());
+                    View { image, mask, weights: weights.as_ref().map(|weights| plan.apply_mask(weights)) }
                 })
                 .collect();
             Ok(Views { views, warning: pixels.warning() })
@@ -374,7 +381,7 @@ fn augmented_shard(
     }
     let mut open: Vec<&mut Row> = rows.iter_mut().filter(|row| row.error.is_none()).collect();
     for (rows, views) in open.chunks_mut(BATCH).zip(views.chunks(BATCH)) {
-        let images: Vec<&Image> = views.iter().map(|view| &view.0).collect();
+        let images: Vec<&Image> = views.iter().map(|view| &view.image).collect();
         if role == AugmentRole::Main {
             for (row, pooled) in rows.iter_mut().zip(detector.pooled_batch(&images)?) {
                 row.pooled = pooled;
@@ -387,14 +394,16 @@ fn augmented_shard(
         for (i, (row, view)) in rows.iter_mut().zip(views).enumerate() {
             let map = &features.data[i * channels * positions..][..channels * positions];
             row.pooled = map.chunks_exact(positions).map(mean).collect();
-            let Some(mask) = &view.1 else { continue };
+            let Some(mask) = &view.mask else { continue };
             let share = mask.count_inside() as f64 / mask.data().len() as f64;
             row.mask_share = Some(share as f32);
             // A probe's label is 1 if any of its mask survived the crop, else 0 (method section 4).
             row.label = if mask.count_inside() > 0 { Label::Generated } else { Label::Real };
             if mask.count_inside() > 0 {
-                let soft: Vec<f32> =
-                    mask.data().iter().map(|&value| f32::from(u8::from(value > 127))).collect();
+                let soft: Vec<f32> = match &view.weights {
+                    Some(weights) => weights.data().iter().map(|&value| f32::from(value) / 255.0).collect(),
+                    None => mask.data().iter().map(|&value| f32::from(u8::from(value > 127))).collect(),
+                };
                 let from = (mask.height() as usize, mask.width() as usize);
                 row.moments = Some(region_moments(map, channels, &resize_mask(&soft, from, (h, w))));
             }
@@ -403,7 +412,12 @@ fn augmented_shard(
     Ok(rows)
 }
 
-type View = (Image, Option<Mask>);
+/// A view, with the mask of a probe, and how far each pixel is generated where that is asked for.
+struct View {
+    image: Image,
+    mask: Option<Mask>,
+    weights: Option<Mask>,
+}
 
 /// The views of a source, and what should be known of its file.
 struct Views {

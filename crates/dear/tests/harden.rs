@@ -105,13 +105,7 @@ fn views_have_the_pixels_of_torchvision_albumentations_scipy_and_pillow() {
             mask: Some(pair.mask.clone()),
         })
         .collect();
-    let options = ViewOptions {
-        seed: recipe.seed,
-        views: recipe.views,
-        augment: &recipe.augment,
-        decode: recipe.decode,
-        step: "",
-    };
+    let options = ViewOptions::of(&recipe, "");
     // To the byte: all steps are integers, or rounded from the same sums in the same order. The noise is computed from one
     // stream on both sides; its logarithm may differ in the last bit, which truncation to 8 bits hides.
     let mut compared = 0;

@@ -4,9 +4,14 @@ use dear::dataset::Label;
 use dear::detector::Detector;
 use dear::engine::{EngineChoice, EngineOptions};
 use dear::observe::Silent;
+use dear::probe::{Composite, blend_weights};
+use dear::rad::{MaskWeights, RadOptions, resize_mask};
+use dear::recipe::Recipe;
 use dear::store::Store;
-use dear::views::{Place, Source, WholeOptions, each_whole, whole};
-use dear_image::{Alpha, Chain, DecodeOptions, Image, encode_png};
+use dear::views::{Place, Source, ViewOptions, WholeOptions, augmented, each_whole, whole};
+use dear_image::{
+    Alpha, AugmentOptions, AugmentRole, Chain, DecodeOptions, Image, Mask, encode_png, encode_png_gray,
+};
 
 #[test]
 fn each_detector_and_chain_gets_every_image_in_order_and_the_same_rows_as_alone() {
@@ -93,4 +98,73 @@ fn features_of_other_pixels_are_not_read_back_and_warnings_are() {
     assert_eq!(shards, 2);
     let (row, shards) = rows(DecodeOptions { max_bytes: 10, ..DecodeOptions::default() });
     assert_eq!((row.error.unwrap().0.as_str(), shards), ("too_large", 3));
+}
+
+#[test]
+fn soft_masks_weigh_the_regions_by_how_far_each_pixel_is_generated() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = Image::from_fn(96, 96, |x, y| [(x * 3) as u8, (y * 5) as u8, (x * y) as u8]);
+    let mask = Mask::from_fn(96, 96, |x, y| (8..60).contains(&x) && (20..70).contains(&y));
+    let (path, mask_path) = (folder.path().join("a_inpaint.png"), folder.path().join("a_mask.png"));
+    fs_err::write(&path, encode_png(&image).unwrap()).unwrap();
+    fs_err::write(&mask_path, encode_png_gray(96, 96, mask.data()).unwrap()).unwrap();
+    let source = Source {
+        path,
+        key: "a".to_owned(),
+        label: Label::Generated,
+        subset: "probe".to_owned(),
+        mask: Some(mask_path),
+    };
+    let detector = Detector::mini(&EngineOptions::builtin()).unwrap();
+    // Turned and flipped, and nothing else: the sum of the weights stays.
+    let still = AugmentOptions {
+        resized_crop: 0.0,
+        jitter: 0.0,
+        grayscale: 0.0,
+        cutout: 0.0,
+        noise: 0.0,
+        blur: 0.0,
+        jpeg: 0.0,
+        ..AugmentOptions::default()
+    };
+    let store = Store::new(&folder.path().join("store"));
+    let mut inside = Vec::new();
+    for (weights, composite) in [
+        (MaskWeights::Hard, None),
+        (MaskWeights::Sharp, Some(Composite::Sharp)),
+        (MaskWeights::Reference, Some(Composite::Reference)),
+    ] {
+        let recipe = Recipe {
+            augment: still.clone(),
+            rad: RadOptions { mask: weights, ..RadOptions::default() },
+            ..Recipe::default()
+        };
+        let options = ViewOptions::of(&recipe, "");
+        let sources = std::slice::from_ref(&source);
+        let rows = augmented(&detector, &store, sources, AugmentRole::Probe, &options, &Silent).unwrap();
+        assert_eq!(rows.len(), 4);
+        let soft = composite.map_or_else(|| mask.clone(), |composite| blend_weights(&mask, composite));
+        let plane: Vec<f32> = soft.data().iter().map(|&value| f32::from(value) / 255.0).collect();
+        let side = detector.features(&[&image]).unwrap().shape[2];
+        let expected: f32 = resize_mask(&plane, (96, 96), (side, side)).iter().sum();
+        for row in &rows {
+            let moments = row.moments.as_ref().unwrap();
+            // Sums of some hundred f32 weights, in another order for each turn.
+            assert!(
+                (moments.w_in - f64::from(expected)).abs() < 1e-3,
+                "{weights:?}: {} {expected}",
+                moments.w_in
+            );
+            assert_eq!(
+                row.mask_share.unwrap(),
+                52.0 * 50.0 / (96.0 * 96.0),
+                "the stored mask gives share and label"
+            );
+        }
+        inside.push(expected);
+    }
+    assert!(
+        inside[1] < 0.97 * inside[0] && inside[2] != inside[1] && inside[2] < 0.97 * inside[0],
+        "{inside:?}"
+    );
 }

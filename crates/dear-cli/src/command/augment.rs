@@ -55,13 +55,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         if args.probes { (probes(&args)?, AugmentRole::Probe) } else { (images(&args)?, AugmentRole::Main) };
     let found = sources.len();
     let sources = spread(sources, args.images as usize);
-    let options = ViewOptions {
-        seed: recipe.seed,
-        views: recipe.views,
-        decode: recipe.decode,
-        augment: &recipe.augment,
-        step: "augmenting",
-    };
+    let options = ViewOptions::of(&recipe, "augmenting");
     let (sheet, refused) = shown(&sources, role, &options);
     output::refused(&refused);
     if sheet.is_empty() {
