@@ -119,7 +119,7 @@ fn a_strong_penalty_leaves_no_difference_and_a_weak_one_no_trace() {
         let mut last = rms(&plain, &rows);
         assert!(last > 0.5, "{last}");
         assert!(widest_difference(&fit(1e-9).0, &plain) < 1e-5);
-        for (step, strength) in [1e-2, 1.0, 1e2, 1e4].into_iter().enumerate() {
+        for (step, strength) in [1e-2, 1.0, 1e2, 1e4, 1e6].into_iter().enumerate() {
             let (head, report) = fit(strength);
             let [penalty] = report.penalties[..] else { panic!("one penalty") };
             let found = rms(&head, &rows);
@@ -127,7 +127,7 @@ fn a_strong_penalty_leaves_no_difference_and_a_weak_one_no_trace() {
             assert!(found < last, "step {step}: {found} after {last}");
             last = found;
         }
-        assert!(last < 1e-2, "{last}");
+        assert!(last < 1e-4, "{last}");
         // The same differences once as probes: the same head, whatever the name; both at once: the sum.
         let regulariser = |strength_| L2Options {
             probe_labels: ProbeLabels::Regulariser,
