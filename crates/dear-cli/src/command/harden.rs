@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use dear::engine::EngineOptions;
 use dear::error::Error;
 use dear::harden::{Inputs, Reading, harden};
-use dear::head::Report;
+use dear::head::balance::OperatingReport;
+use dear::head::{BalanceReport, Report};
 use dear::training_set::TrainingImages;
 
 use crate::arguments::{DetectorArgs, RecipeArgs};
@@ -118,10 +119,27 @@ pub(crate) fn describe_training(report: &Report, counts: &dear::harden::Counts) 
             report.shift, report.balanced_accuracy
         ),
     };
+    let balance = match report {
+        Report::L2(report) => report.balance.as_ref(),
+        Report::Bias(report) => report.balance.as_ref(),
+        Report::Adam(_) | Report::StayPositive(_) => None,
+    };
+    let how = how + &balance.map(describe_balance).unwrap_or_default();
     format!(
         "head: {how}; trained on {} real and {} generated images, validated on {} and {}, {} views each",
         counts.real, counts.fake, counts.val_real, counts.val_fake, counts.views
     )
+}
+
+/// How a promised balance was kept.
+fn describe_balance(report: &BalanceReport) -> String {
+    let set = |set: &OperatingReport| {
+        let [before, after] = [set.base_r_acc, set.r_acc].map(|share| 100.0 * share);
+        format!("{} {before:.1} to {after:.1} %", set.name)
+    };
+    let sets: Vec<String> = report.sets.iter().map(set).collect();
+    let cost = if report.active { ", which costs balanced accuracy" } else { "" };
+    format!(", R.Acc kept within {} points{cost} ({})", report.max_r_acc_loss, sets.join(", "))
 }
 
 /// One line on how the head's logits are read.

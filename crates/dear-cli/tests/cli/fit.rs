@@ -64,7 +64,7 @@ fn a_backbone_becomes_a_detector_and_a_rerun_computes_nothing() {
     assert!(fs_err::read(&out).unwrap() != first);
     fit(&[]).expect(0);
     assert!(fs_err::read(&out).unwrap() == first, "the same command gives the same bytes");
-    dear(args!["scan", "--detector", &out, "--engine", "builtin", &set.real]).expect(0);
+    dear(args!["scan", "--detector", &out, &set.real]).expect(0);
 }
 
 #[test]

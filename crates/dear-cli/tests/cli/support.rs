@@ -52,6 +52,8 @@ pub(crate) fn command(args: Vec<OsString>) -> Command {
         "explain",
         "evaluate",
         "harden",
+        "fit",
+        "sweep",
         "probe",
         "dissect",
         "refine",

@@ -30,8 +30,8 @@ fn the_chosen_recipe_makes_the_chosen_detector_and_another_sweep_computes_no_fea
     fs_err::write(&file, TRIED).unwrap();
     let sweep = |more: &[std::ffi::OsString]| {
         let base = args![
-            "sweep", "--real", &set.real, "--fake", &set.fake, "--val", &set.val, "--views", "2", "--engine",
-            "builtin", "--sweep", &file, "--out", &out
+            "sweep", "--real", &set.real, "--fake", &set.fake, "--val", &set.val, "--views", "2", "--sweep",
+            &file, "--out", &out
         ];
         dear([base, more.to_vec()].concat())
     };
@@ -63,10 +63,8 @@ fn the_chosen_recipe_makes_the_chosen_detector_and_another_sweep_computes_no_fea
         let tables = judged["tables"].as_array().unwrap();
         let table = tables
             .iter()
-            .find(|table| {
-                table["chain"] == chain && table["kind"] == "all" && table["system"] == "mini-hardened"
-            })
-            .unwrap_or_else(|| panic!("no table of mini-hardened under {chain}"));
+            .find(|table| table["chain"] == chain && table["kind"] == "all" && table["system"] == "hardened")
+            .unwrap_or_else(|| panic!("no table of hardened under {chain}"));
         for metric in ["r_acc", "f_acc", "auc"] {
             let metrics = table["metrics"].as_array().unwrap();
             let value = &metrics.iter().find(|row| row["metric"] == metric).unwrap()["value"];
@@ -87,8 +85,6 @@ fn the_chosen_recipe_makes_the_chosen_detector_and_another_sweep_computes_no_fea
         &set.fake,
         "--val",
         &set.val,
-        "--engine",
-        "builtin",
         "--recipe",
         out.join("chosen.recipe.toml"),
         "--work",

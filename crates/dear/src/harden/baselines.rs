@@ -40,16 +40,16 @@ pub(super) fn baselines(
 
     done(stay_positive(training, recipe, observer)?, &mut heads)?;
     let none = refit(&Gate::none(channels))?;
-    let note = "new head on all channels, same data and solver".to_owned();
+    let note = "a head on all channels, same data and solver".to_owned();
     done(Some(named("refit, no pruning", note, none.head)), &mut heads)?;
     let pruned = training.gate.pruned();
     let random = refit(&gate::random(channels, pruned, recipe.seed))?;
-    let note = format!("new head with {pruned} channels pruned at random, same data and solver");
+    let note = format!("a head with {pruned} channels pruned at random, same data and solver");
     done(Some(named("refit, random gate", note, random.head)), &mut heads)?;
     let reference = match probes.map(|rows| reference_gate(rows, recipe)) {
         Some(Ok((gate, scored))) => {
             let note = format!(
-                "new head with the {} channels pruned that the authors' RAD chooses (raw means in batches of 64, {scored} \
+                "a head with the {} channels pruned that the authors' RAD chooses (raw means in batches of 64, {scored} \
                  probe views with those that lack a region), same data and solver",
                 gate.pruned()
             );
