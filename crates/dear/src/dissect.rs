@@ -155,10 +155,15 @@ fn measured(rows: &[Row]) -> Vec<ProbeView<'_>> {
     with_moments
         .map(|(row, moments)| ProbeView {
             moments,
-            photograph: &row.path,
+            photograph: photograph(&row.path),
             mask_share: row.mask_share.unwrap_or(0.0),
         })
         .collect()
+}
+
+/// The photograph of a probe: its stem up to the first dot, as [`ProbePair::photograph`].
+fn photograph(stem: &str) -> &str {
+    stem.match_indices('.').map(|(at, _)| at).find(|at| *at > 0).map_or(stem, |at| &stem[..at])
 }
 
 /// Population variance of each channel over the views that could be made; 0 where there is none.
@@ -203,6 +208,14 @@ fn probe_sources(pairs: &[ProbePair]) -> Vec<Source> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn probes_of_one_photograph_are_known_by_their_stem() {
+        for stem in ["a", "a.b", "a.b.c", ".a", ".a.b"] {
+            let pair = ProbePair { stem: stem.to_owned(), image: "i".into(), mask: "m".into() };
+            assert_eq!(photograph(stem), pair.photograph(), "{stem}");
+        }
+    }
 
     #[test]
     fn variance_is_numpys_over_the_views_that_could_be_made() {
