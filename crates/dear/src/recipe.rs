@@ -147,12 +147,18 @@ pub(crate) fn one_line(text: &str, error: &toml::de::Error) -> String {
 mod tests {
     use super::*;
     use crate::calibrate::Guarantee;
+    use crate::probe::Composite;
 
     #[test]
     fn the_written_recipe_is_read_back() {
         let recipe = Recipe { seed: 7, ..Recipe::default() };
         assert_eq!(Recipe::from_toml(&recipe.to_toml().unwrap()).unwrap(), recipe);
         assert_eq!(Recipe::from_toml("").unwrap(), Recipe::default());
+        // As recipes were written before probes had more options.
+        let text = "[probe]\nseed = 3\n[probe.mask]\nmin_area = 0.05\nmax_area = 0.2\nmin_aspect = 0.5\nmax_aspect = 2.0";
+        let probe = Recipe::from_toml(text).unwrap().probe;
+        assert_eq!((probe.seed, probe.mask.min_area), (3, 0.05));
+        assert_eq!((probe.scale, probe.composite), (4, Composite::Sharp));
     }
 
     #[test]

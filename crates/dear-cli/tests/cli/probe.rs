@@ -278,3 +278,34 @@ fn rows_of_photographs_that_are_gone_or_refused_go() {
     assert_eq!(journal.len(), 1);
     assert_eq!(journal[0]["source"], photographs[2].file_name().unwrap().to_str().unwrap());
 }
+
+#[test]
+fn given_masks_equal_to_drawn_ones_give_the_same_probes() {
+    let temp = tempfile::tempdir().unwrap();
+    let real = folder_of(&samples("train", 3), temp.path().join("real"));
+    let (drawn, given) = (temp.path().join("drawn"), temp.path().join("given"));
+    make(&real, "null", &drawn, "7").expect(0);
+    fs_err::remove_file(drawn.join("probes.jsonl")).unwrap();
+    let masks = temp.path().join("masks");
+    fs_err::create_dir(&masks).unwrap();
+    for (name, bytes) in contents(&drawn).into_iter().filter(|(name, _)| name.ends_with("_mask.png")) {
+        fs_err::write(masks.join(name), bytes).unwrap();
+    }
+    fs_err::copy(masks.join("kodim01-1_mask.png"), masks.join("other_mask.png")).unwrap();
+    let ran =
+        dear(args!["probe", &real, "--inpainter", "null", "--out", &given, "--masks", &masks]).expect(0);
+    assert_eq!(
+        ran.talk("warning: "),
+        [format!(
+            "1 mask without a photograph of that stem, the first: {}",
+            masks.join("other_mask.png").display()
+        )]
+    );
+    let journal = fs_err::read_to_string(given.join("probes.jsonl")).unwrap();
+    assert!(json_lines(&journal).iter().all(|row| row["mask"] == "given"));
+    fs_err::remove_file(given.join("probes.jsonl")).unwrap();
+    assert_same_files(&drawn, &given, 6);
+    let both =
+        args!["probe", &real, "--inpainter", "null", "--out", &given, "--masks", &masks, "--mask", "ellipse"];
+    assert!(dear(both).expect(2).stderr.contains("cannot be used with"));
+}

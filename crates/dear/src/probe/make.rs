@@ -36,8 +36,7 @@ pub struct Making<'a> {
 /// Make one probe per image. Finished probes of an earlier run with the same images and options are kept. The mask
 /// depends on seed and content of the image alone, so probes and null probes of one image and seed share theirs.
 ///
-/// Probes come in the order of `images`. Those that another process makes in the same folder at the same time are not
-/// among them, but in the manifest.
+/// Probes come in the order of `images`, those of the shard alone.
 ///
 /// # Errors
 /// Two images of one stem, an engine or a program that fails, a folder that cannot be written, or a stop asked by the
@@ -52,7 +51,7 @@ pub fn make(
     let stems = distinct_stems(images)?;
     if let Some((count, first)) = making.masks.and_then(|masks| masks.unused(|stem| stems.contains(stem))) {
         let masks = counted(count, "mask");
-        let message = format!("{masks} without a photograph of their stem, the first: {}", first.display());
+        let message = format!("{masks} without a photograph of that stem, the first: {}", first.display());
         observer.event(Event::Warned { message: &message });
     }
     let (journal, known) = Journal::open(making.out, &stems)?;

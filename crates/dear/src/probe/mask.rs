@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn ellipses_keep_to_area_aspect_and_image() {
-        for (width, height) in [(300, 200), (64, 400)] {
+        for (width, height) in [(300, 200), (64, 400), (120, 80)] {
             for seed in 0..200 {
                 let options = MaskOptions {
                     shape: MaskShape::Ellipse,
@@ -200,7 +200,8 @@ mod tests {
                 let ([x0, y0, x1, y1], inside) = extent(&mask);
                 let (w, h) = (f64::from(x1 - x0 + 1), f64::from(y1 - y0 + 1));
                 let share = inside as f64 / f64::from(width * height);
-                assert!((share / 0.1 - 1.0).abs() < 0.02, "seed {seed}: area share {share}");
+                let slack = if h < 30.0 { 0.04 } else { 0.02 };
+                assert!((share / 0.1 - 1.0).abs() < slack, "seed {seed}: area share {share}");
                 // The area of an ellipse in its box, and no rectangle's.
                 assert!((inside as f64 / (w * h) - 0.785).abs() < 0.05, "seed {seed}: {inside} in {w} x {h}");
                 if (w as u32) < width - 1 {
