@@ -134,10 +134,7 @@ fn mistakes_are_found_before_anything_is_computed() {
         ("", args!["--test", set.path("nowhere")], "nowhere"),
     ] {
         fs_err::write(&file, text).unwrap();
-        let base = args![
-            "sweep", "--real", &set.real, "--fake", &set.fake, "--sweep", &file, "--out", &out, "--engine",
-            "builtin"
-        ];
+        let base = args!["sweep", "--real", &set.real, "--fake", &set.fake, "--sweep", &file, "--out", &out,];
         let ran = dear([base, more].concat()).expect(2);
         assert!(ran.stderr.contains(expected), "{}", ran.stderr);
         assert!(!out.join("work").exists());
