@@ -137,17 +137,22 @@ def tree(root):
     return found
 
 
-def resident(pid):
-    """Proportional set size in bytes: a page that processes share counts once in their sum."""
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
+def resident(pids):
+    """Bytes that processes hold: the peak so far of one alone, the sum of proportional shares now of several, where a page that
+    they share counts once."""
+    file, field = ("status", "VmHWM:") if len(pids) == 1 else ("smaps_rollup", "Pss:")
+    total = 0
+    for pid in pids:
+        try:
+            lines = Path(f"/proc/{pid}/{file}").read_text().splitlines()
+        except OSError:
+            continue
+        total += next((1024 * int(line.split()[1]) for line in lines if line.startswith(field)), 0)
+    return total
 
 
 def measured(command):
-    """Seconds of a whole process, its children's memory at the peak of their sum, and its standard output."""
+    """Seconds of a whole process, the memory of it and its children at their peak, and its standard output."""
     # A file, not a pipe: nobody waits for it while memory is watched.
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as talk:
         began = time.perf_counter()
@@ -155,8 +160,9 @@ def measured(command):
         peak, ended = [0], threading.Event()
 
         def watch():
-            while not ended.wait(0.05):
-                peak[0] = max(peak[0], sum(resident(pid) for pid in tree(process.pid)))
+            # Five times a second: reading the shares walks all pages, and both cores belong to what is timed.
+            while not ended.wait(0.2):
+                peak[0] = max(peak[0], resident(tree(process.pid)))
 
         watcher = threading.Thread(target=watch)
         watcher.start()
@@ -301,7 +307,7 @@ def main():
         root = arguments.data or samples(folder / "data")
         if arguments.network != "resnet50":
             data = with_probes(root, folder / "probes")
-            notes.append(f"`mini`: {data.count()}, {arguments.epochs} epochs or views, {arguments.rounds} rounds.")
+            notes.append(f"`mini`: {data.count()}, {arguments.epochs} epochs or views, {arguments.rounds} round(s).")
             lines += compare_mini(data, network("mini", folder), arguments.epochs, arguments.rounds, not arguments.no_gates)
         if arguments.network != "mini":
             small = with_probes(part(root, folder / "part", 64), folder / "part-probes")
