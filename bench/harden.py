@@ -166,9 +166,12 @@ def measured(command):
 
         watcher = threading.Thread(target=watch)
         watcher.start()
-        status = process.wait()
-        seconds = time.perf_counter() - began
-        ended.set(), watcher.join()
+        try:
+            status = process.wait()
+            seconds = time.perf_counter() - began
+        finally:
+            process.kill()
+            ended.set(), watcher.join()
         out.seek(0), talk.seek(0)
         if status != 0:
             sys.exit(f"{' '.join(map(str, command))}\n{talk.read()}")
