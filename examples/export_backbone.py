@@ -262,9 +262,10 @@ def check(backbone, data):
         features, pooled, logit, evidence = session.run(outputs, {"image": image})
         with torch.no_grad():
             expected = network(torch.from_numpy(image)).numpy()
-        # Folded batch norm rounds its weights once more: errors of f32 over some fifty layers.
-        np.testing.assert_allclose(features, expected, atol=1e-4 * max(1.0, expected.max()))
-        np.testing.assert_allclose(pooled, expected.mean((2, 3)), atol=1e-4 * max(1.0, expected.max()))
+        # Folded batch norm rounds its weights once more: errors of f32 over some fifty layers. A wrong graph is off by more.
+        bound = 5e-4 * max(1.0, expected.max())
+        np.testing.assert_allclose(features, expected, rtol=0, atol=bound)
+        np.testing.assert_allclose(pooled, expected.mean((2, 3)), rtol=0, atol=bound)
         assert (logit == 0).all() and logit.shape == (n,) and evidence.shape == (n, 1, *features.shape[2:])
         print(f"{n} x {h} x {w}: features {features.shape}, largest difference {np.abs(features - expected).max():.2e} of "
               f"{expected.max():.3g}")

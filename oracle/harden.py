@@ -217,7 +217,7 @@ def main():
         return
     trunk = harden_networks.seeded_resnet50(SEED, tensor(parts["main"][::12]))
     written("resnet50", method(parts, lambda image: trunk(harden_networks.normalised(image))))
-    harden_networks.write_resnet50(trunk, SEED, options.file)
+    harden_networks.write_resnet50(trunk, SEED, options.file, check=True)
 
 
 if __name__ == "__main__":
