@@ -59,19 +59,50 @@ pub fn dissect(
     let mut dissection = Dissection { rad, variance, fragility: None, along_ranks: None, probes, null };
     let ranked = (recipe.gate.ranking == Ranking::Fragility).then_some(&recipe.gate.fragility);
     if let Some(chain) = chain.or(ranked) {
-        let sources = probe_sources(pairs);
-        let options = WholeOptions { seed: recipe.seed, decode: recipe.decode };
-        let chains = [Chain::default(), chain.clone()];
-        let rows = views::whole(detector, store, &sources, &chains, options, observer)?;
-        let both = || rows[0].iter().zip(&rows[1]).filter(|(a, b)| a.error.is_none() && b.error.is_none());
-        let pairs: Vec<Before> = both().map(|(a, b)| (a.pooled.as_slice(), b.pooled.as_slice())).collect();
-        let refused = (rows[0].len() - pairs.len()) as u64;
-        let found = fragility(&chain.to_string(), &pairs, refused)?;
+        let rows = whole_probes(detector, store, pairs, chain, recipe, observer)?;
+        let pairs = both_versions(&rows);
+        let found = fragility(&chain.to_string(), &pairs, (rows[0].len() - pairs.len()) as u64)?;
         dissection.along_ranks =
             Some(along_ranks(&found, &pairs, &dissection.rad.scores, EXTREME, recipe.seed));
         dissection.fragility = Some(found);
     }
     Ok(dissection)
+}
+
+/// Fragility under `chain` of the whole probe images.
+///
+/// # Errors
+/// The engine's or the store's; [`Error::Fragility`].
+pub fn fragility_of_probes(
+    detector: &Detector,
+    store: &Store,
+    pairs: &[ProbePair],
+    chain: &Chain,
+    recipe: &Recipe,
+    observer: &dyn Observer,
+) -> Result<Fragility, Error> {
+    let rows = whole_probes(detector, store, pairs, chain, recipe, observer)?;
+    let pairs = both_versions(&rows);
+    Ok(fragility(&chain.to_string(), &pairs, (rows[0].len() - pairs.len()) as u64)?)
+}
+
+/// Rows of the whole probe images, as they are and under `chain`.
+fn whole_probes(
+    detector: &Detector,
+    store: &Store,
+    pairs: &[ProbePair],
+    chain: &Chain,
+    recipe: &Recipe,
+    observer: &dyn Observer,
+) -> Result<Vec<Vec<Row>>, Error> {
+    let options = WholeOptions { seed: recipe.seed, decode: recipe.decode };
+    let chains = [Chain::default(), chain.clone()];
+    views::whole(detector, store, &probe_sources(pairs), &chains, options, observer)
+}
+
+fn both_versions(rows: &[Vec<Row>]) -> Vec<Before<'_>> {
+    let both = rows[0].iter().zip(&rows[1]).filter(|(a, b)| a.error.is_none() && b.error.is_none());
+    both.map(|(a, b)| (a.pooled.as_slice(), b.pooled.as_slice())).collect()
 }
 
 /// What `dear dissect` writes and `dear prune` reads.
@@ -167,7 +198,7 @@ fn photograph(stem: &str) -> &str {
 }
 
 /// Population variance of each channel over the views that could be made; 0 where there is none.
-fn variance(rows: &[Row], channels: usize) -> Vec<f64> {
+pub(crate) fn variance(rows: &[Row], channels: usize) -> Vec<f64> {
     let made: Vec<&[f32]> =
         rows.iter().filter(|row| row.error.is_none()).map(|row| row.pooled.as_slice()).collect();
     let n = made.len().max(1) as f64;

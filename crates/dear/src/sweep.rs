@@ -15,7 +15,7 @@ pub use options::{Criterion, NamedGate, NamedSolver, SweepOptions};
 
 use crate::calibrate::condition;
 use crate::detector::Detector;
-use crate::dissect::{Dissection, dissect, moments};
+use crate::dissect::{fragility_of_probes, moments, probe_views, variance};
 use crate::error::Error;
 use crate::fragility::Fragility;
 use crate::gate::{Evidence, Gate, GateOptions, Ranking, gate};
@@ -24,7 +24,8 @@ use crate::head::bias::fit_bias;
 use crate::head::{self, Head, Samples, Solver};
 use crate::metrics::{Metric, Ranking as Ranked};
 use crate::observe::{Event, Observer};
-use crate::rad::{Rad, RadOptions, rad};
+use crate::probe::ProbePair;
+use crate::rad::{Rad, RadOptions, RegionMoments, rad};
 use crate::recipe::Recipe;
 use crate::store::Store;
 use crate::training_data::{Matrix, TrainingData};
@@ -113,20 +114,32 @@ pub fn sweep(
 ) -> Result<(Sweep, Recipe), Error> {
     recipe.check()?;
     options.check()?;
+    // Views are made once.
+    if let Some(other) = options.criteria.iter().find(|criterion| criterion.rad.mask != recipe.rad.mask) {
+        return Err(Error::Recipe(format!(
+            "criterion {:?} reads masks as {:?}, expected {:?} as the recipe does",
+            other.name, other.rad.mask, recipe.rad.mask
+        )));
+    }
     let store = Store::new(&inputs.work.join("features"));
     let split = split_images(&inputs.images, recipe)?;
     let mut gathering = recipe.clone();
     gathering.rad.subtract_null = options.needs_null();
     let (pairs, null_pairs, _) = gather_probes(inputs, &split, &gathering, observer)?;
-    let pairs = (pairs.as_slice(), null_pairs.as_deref());
-
-    let dissection = dissect(detector, &store, pairs, None, recipe, observer)?;
-    let fragilities = fragilities(detector, &store, pairs, recipe, options, observer)?;
-    let gates = gates(&dissection, &fragilities, recipe, options)?;
+    let views = |pairs: &[ProbePair], step| probe_views(detector, &store, pairs, recipe, step, observer);
+    let probes = views(&pairs, "dissecting probes")?;
+    let null = null_pairs.as_deref().map(|pairs| views(pairs, "dissecting null probes")).transpose()?;
+    let fragilities = fragilities(detector, &store, &pairs, recipe, options, observer)?;
+    let measured = Measured {
+        probes: moments(&probes),
+        null: null.as_deref().map(moments),
+        variance: variance(&probes, detector.channels()),
+        fragilities,
+    };
+    let gates = gates(&measured, recipe, options)?;
 
     let solvers: Vec<&Solver> = options.heads.iter().map(|named| &named.head).collect();
-    let probes = Some(dissection.probes.as_slice());
-    let data = TrainingData::gather(detector, &store, &split, probes, &solvers, recipe, observer)?;
+    let data = TrainingData::gather(detector, &store, &split, Some(&probes), &solvers, recipe, observer)?;
     let chains = recipe.conditions()?;
     let whole = WholeOptions { seed: recipe.seed, decode: recipe.decode };
     let rows = views::whole(detector, &store, &split.val, &chains, whole, observer)?;
@@ -168,7 +181,7 @@ pub fn sweep(
 fn fragilities(
     detector: &Detector,
     store: &Store,
-    pairs: (&[crate::probe::ProbePair], Option<&[crate::probe::ProbePair]>),
+    pairs: &[ProbePair],
     recipe: &Recipe,
     options: &SweepOptions,
     observer: &dyn Observer,
@@ -177,12 +190,19 @@ fn fragilities(
     for named in options.gates.iter().filter(|named| named.gate.ranking == Ranking::Fragility) {
         let chain = &named.gate.fragility;
         if found.iter().all(|(other, _)| other != chain) {
-            // The views of the probes are read back from the store.
-            let again = dissect(detector, store, (pairs.0, None), Some(chain), recipe, observer)?;
-            found.extend(again.fragility.map(|fragility| (chain.clone(), fragility)));
+            let fragility = fragility_of_probes(detector, store, pairs, chain, recipe, observer)?;
+            found.push((chain.clone(), fragility));
         }
     }
     Ok(found)
+}
+
+/// What channels can be ranked by.
+struct Measured {
+    probes: Vec<RegionMoments>,
+    null: Option<Vec<RegionMoments>>,
+    variance: Vec<f64>,
+    fragilities: Vec<(Chain, Fragility)>,
 }
 
 /// A gate and where it comes from.
@@ -195,16 +215,10 @@ struct Tried {
 }
 
 /// All gates: those that look at RAD once for each criterion, the others once.
-fn gates(
-    dissection: &Dissection,
-    fragilities: &[(Chain, Fragility)],
-    recipe: &Recipe,
-    options: &SweepOptions,
-) -> Result<Vec<Tried>, Error> {
-    let probes = moments(&dissection.probes);
-    let null = dissection.null.as_deref().map(moments);
+fn gates(measured: &Measured, recipe: &Recipe, options: &SweepOptions) -> Result<Vec<Tried>, Error> {
+    let Measured { probes, null, variance, fragilities } = measured;
     let scored =
-        |criterion: &Criterion| -> Result<Rad, Error> { Ok(rad(&probes, null.as_deref(), &criterion.rad)?) };
+        |criterion: &Criterion| -> Result<Rad, Error> { Ok(rad(probes, null.as_deref(), &criterion.rad)?) };
     let scores: Vec<Rad> = options.criteria.iter().map(scored).collect::<Result<_, _>>()?;
     let mut tried = Vec::new();
     for named in &options.gates {
@@ -214,7 +228,7 @@ fn gates(
             let of_chain = fragilities.iter().find(|(chain, _)| *chain == named.gate.fragility);
             let evidence = Evidence {
                 rad: &rad.scores,
-                variance: Some(&dissection.variance),
+                variance: Some(variance),
                 fragility: of_chain.map(|(_, fragility)| fragility.raw.as_slice()),
                 seed: recipe.seed,
             };
