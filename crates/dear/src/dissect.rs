@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::Label;
 use crate::detector::Detector;
 use crate::error::Error;
-use crate::fragility::{AlongRanks, Before, Fragility, along_ranks, fragility};
+use crate::fragility::{AlongRanks, CleanAndPerturbed, Fragility, along_ranks, fragility};
 use crate::gate::{Evidence, Gate, Ranking, gate};
 use crate::observe::Observer;
 use crate::probe::ProbePair;
@@ -100,7 +100,7 @@ fn whole_probes(
     views::whole(detector, store, &probe_sources(pairs), &chains, options, observer)
 }
 
-fn both_versions(rows: &[Vec<Row>]) -> Vec<Before<'_>> {
+fn both_versions(rows: &[Vec<Row>]) -> Vec<CleanAndPerturbed<'_>> {
     let both = rows[0].iter().zip(&rows[1]).filter(|(a, b)| a.error.is_none() && b.error.is_none());
     both.map(|(a, b)| (a.pooled.as_slice(), b.pooled.as_slice())).collect()
 }

@@ -74,13 +74,17 @@ impl FragilityError {
 }
 
 /// Pooled features of one image, clean and perturbed, `[C]` each.
-pub type Before<'a> = (&'a [f32], &'a [f32]);
+pub type CleanAndPerturbed<'a> = (&'a [f32], &'a [f32]);
 
 /// Measure every channel on pairs of clean and perturbed images.
 ///
 /// # Errors
 /// [`FragilityError`].
-pub fn fragility(chain: &str, pairs: &[Before], refused: u64) -> Result<Fragility, FragilityError> {
+pub fn fragility(
+    chain: &str,
+    pairs: &[CleanAndPerturbed],
+    refused: u64,
+) -> Result<Fragility, FragilityError> {
     let chain = chain.to_owned();
     let Some((first, _)) = pairs.first() else { return Err(FragilityError::NoImage { chain, refused }) };
     let n = pairs.len() as f64;
@@ -99,7 +103,7 @@ pub fn fragility(chain: &str, pairs: &[Before], refused: u64) -> Result<Fragilit
 }
 
 /// `(perturbed - clean)^2` of each channel.
-fn changes<'a>((clean, perturbed): &Before<'a>) -> impl Iterator<Item = f64> + use<'a> {
+fn changes<'a>((clean, perturbed): &CleanAndPerturbed<'a>) -> impl Iterator<Item = f64> + use<'a> {
     clean.iter().zip(*perturbed).map(|(&clean, &perturbed)| (f64::from(perturbed) - f64::from(clean)).powi(2))
 }
 
@@ -113,7 +117,7 @@ fn share(raw: f64, square: f64) -> f64 {
 pub struct AlongRanks {
     /// Groups of neighbouring ranks.
     pub bins: Vec<RankBin>,
-    /// The top and the bottom against the middle.
+    /// The top and the bottom against the middle; empty where the middle does not move, or is not there.
     pub extremes: Vec<Extreme>,
 }
 
@@ -158,7 +162,7 @@ pub struct Extreme {
 /// extreme.
 pub fn along_ranks(
     fragility: &Fragility,
-    pairs: &[Before],
+    pairs: &[CleanAndPerturbed],
     rad: &[f64],
     share_of: f64,
     seed: u64,
@@ -229,7 +233,7 @@ pub fn along_ranks(
             .collect(),
         extremes: [(true, bins), (false, bins + 2)]
             .into_iter()
-            .filter(|_| extremes)
+            .filter(|_| extremes && point[bins + 1].iter().all(|middle| *middle > 0.0))
             .map(|(top, group)| {
                 let ratio = |kind: usize| ends(&move |sums| sums[group][kind] / sums[bins + 1][kind]);
                 Extreme { top, channels: extreme as u64, raw: ratio(0), normalised: ratio(1) }
@@ -253,6 +257,14 @@ mod tests {
         assert_eq!(fragility("x", &[(&[1.0], &[1.0])], 0).unwrap_err().kind(), "unchanged");
     }
 
+    #[test]
+    fn a_middle_that_does_not_move_has_no_ratio() {
+        let images: [(&[f32], &[f32]); 1] = [(&[1.0, 1.0, 1.0, 1.0, 1.0], &[2.0, 1.0, 1.0, 1.0, 3.0])];
+        let found = fragility("x", &images, 0).unwrap();
+        let along = along_ranks(&found, &images, &[5.0, 4.0, 3.0, 2.0, 1.0], 0.2, 0);
+        assert_eq!((along.bins.len(), along.extremes.len()), (5, 0));
+    }
+
     /// 10 channels whose change is as large as their scale, which is large at both ends of the ranking: fragile, but not
     /// when normalised.
     #[test]
@@ -267,7 +279,7 @@ mod tests {
                 (clean, moved)
             })
             .collect();
-        let pairs: Vec<Before> = rows.iter().map(|(a, b)| (a.as_slice(), b.as_slice())).collect();
+        let pairs: Vec<CleanAndPerturbed> = rows.iter().map(|(a, b)| (a.as_slice(), b.as_slice())).collect();
         let found = fragility("noise", &pairs, 0).unwrap();
         let along = along_ranks(&found, &pairs, &rad, 0.2, 0);
         assert_eq!((along.bins.len(), along.extremes.len()), (10, 2));

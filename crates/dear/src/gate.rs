@@ -420,15 +420,9 @@ pub fn prune(scores: &[f64], cut: Cut) -> Result<Gate, GateError> {
         Cut::Percentiles { low, high } => {
             let ascending: Vec<f64> = ranking.iter().rev().map(|&channel| scores[channel]).collect();
             let bound = |per_cent: f64| quantile(&ascending, per_cent / 100.0).unwrap_or(0.0);
-            beyond(scores, bound(low), bound(high))
+            beyond(scores, bound(low), bound(high))?
         }
-        Cut::Thresholds { low, high } => {
-            let (n_top, n_bottom) = beyond(scores, low, high);
-            if n_top + n_bottom == scores.len() {
-                return Err(GateError::AllPruned { low, high });
-            }
-            (n_top, n_bottom)
-        }
+        Cut::Thresholds { low, high } => beyond(scores, low, high)?,
     };
     let mut keep = vec![false; scores.len()];
     for &channel in &ranking[n_top..scores.len() - n_bottom] {
@@ -437,10 +431,15 @@ pub fn prune(scores: &[f64], cut: Cut) -> Result<Gate, GateError> {
     Ok(Gate { keep, n_top, n_bottom })
 }
 
-/// How many scores lie above `high`, and how many below `low`.
-fn beyond(scores: &[f64], low: f64, high: f64) -> (usize, usize) {
+/// How many scores lie above `high`, and how many below `low`; an error where that is all.
+fn beyond(scores: &[f64], low: f64, high: f64) -> Result<(usize, usize), GateError> {
     let count = |outside: &dyn Fn(f64) -> bool| scores.iter().filter(|score| outside(**score)).count();
-    (count(&|score| score > high), count(&|score| score < low))
+    let (n_top, n_bottom) = (count(&|score| score > high), count(&|score| score < low));
+    if n_top + n_bottom == scores.len() {
+        Err(GateError::AllPruned { low, high })
+    } else {
+        Ok((n_top, n_bottom))
+    }
 }
 
 /// Control: prune `n_pruned` channels drawn uniformly without replacement, keyed by `seed`.
@@ -517,6 +516,9 @@ mod tests {
         assert_eq!(pruned(&gate), [1]);
         let gate = prune(&scores, Cut::Thresholds { low: -1.0, high: f64::INFINITY }).unwrap();
         assert_eq!(pruned(&gate), [1]);
+        // Between the middle two of four scores there is none.
+        let error = prune(&scores[..4], Cut::Percentiles { low: 45.0, high: 55.0 }).unwrap_err();
+        assert_eq!(error.kind(), "nothing_left");
         let error = prune(&scores, Cut::Thresholds { low: 3.0, high: 6.0 }).unwrap_err();
         assert_eq!(
             error.to_string(),

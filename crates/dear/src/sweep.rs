@@ -17,6 +17,7 @@ use crate::calibrate::condition;
 use crate::detector::Detector;
 use crate::dissect::{fragility_of_probes, moments, probe_views, variance};
 use crate::error::Error;
+use crate::evaluate::counted;
 use crate::fragility::Fragility;
 use crate::gate::{Evidence, Gate, GateOptions, Ranking, gate};
 use crate::harden::{Inputs, gather_probes};
@@ -55,8 +56,8 @@ pub struct Sweep {
     pub base_bias: Candidate,
     /// Everything tried, in the order of criteria, gates and heads.
     pub candidates: Vec<Candidate>,
-    /// Index of the best candidate.
-    pub chosen: usize,
+    /// Index of the best candidate; null where none was admitted.
+    pub chosen: Option<usize>,
     /// Candidates that were admitted and whose score is within one standard error of the best.
     pub within_one_error: u64,
 }
@@ -104,14 +105,15 @@ pub struct Judged {
 /// Try everything and choose. Features of all steps stay in `inputs.work`.
 ///
 /// # Errors
-/// The first step that fails; a candidate that cannot be trained is recorded, and ends the sweep only where none can.
+/// The first step that fails; a candidate that cannot be trained is recorded, and ends the sweep only where none can. Where
+/// none is admitted there is no recipe, and [`Sweep::none_admitted`] says why.
 pub fn sweep(
     detector: &Detector,
     inputs: &Inputs,
     recipe: &Recipe,
     options: &SweepOptions,
     observer: &dyn Observer,
-) -> Result<(Sweep, Recipe), Error> {
+) -> Result<(Sweep, Option<Recipe>), Error> {
     recipe.check()?;
     options.check()?;
     // Views are made once.
@@ -148,17 +150,8 @@ pub fn sweep(
 
     let judge = Judge::new(&sets, detector.head(), options)?;
     let candidates = candidates(&gates, &data, &judge, options, observer)?;
-    let (chosen, within_one_error) = choose(&candidates, &judge)?;
-    let best = &candidates[chosen];
-    let mut chosen_recipe = recipe.clone();
-    let of_best = |tried: &&Tried| tried.criterion == best.criterion && tried.gate == best.gate;
-    if let Some(tried) = gates.iter().find(of_best) {
-        chosen_recipe.rad = tried.rad;
-        chosen_recipe.gate = tried.options.clone();
-    }
-    if let Some(named) = options.heads.iter().find(|named| named.name == best.head) {
-        chosen_recipe.head = named.head.clone();
-    }
+    let (chosen, within_one_error) = choose(&candidates, &judge);
+    let chosen_recipe = chosen.map(|chosen| recipe_of(&candidates[chosen], &gates, recipe, options));
     let (real, fake) = judge.counts();
     let found = Sweep {
         schema: 1,
@@ -175,6 +168,35 @@ pub fn sweep(
         within_one_error,
     };
     Ok((found, chosen_recipe))
+}
+
+/// The recipe that makes a candidate.
+fn recipe_of(best: &Candidate, gates: &[Tried], recipe: &Recipe, options: &SweepOptions) -> Recipe {
+    let mut recipe = recipe.clone();
+    let of_best = |tried: &&Tried| tried.criterion == best.criterion && tried.gate == best.gate;
+    if let Some(tried) = gates.iter().find(of_best) {
+        recipe.rad = tried.rad;
+        recipe.gate = tried.options.clone();
+    }
+    if let Some(named) = options.heads.iter().find(|named| named.name == best.head) {
+        recipe.head = named.head.clone();
+    }
+    recipe
+}
+
+impl Sweep {
+    /// Why there is no chosen candidate.
+    pub fn none_admitted(&self) -> Error {
+        Error::Images {
+            message: format!(
+                "none of {} keeps R.Acc within {} points of the detector as it was under every condition",
+                counted(self.candidates.len() as u64, "candidate"),
+                self.options.max_r_acc_loss.unwrap_or(100.0)
+            ),
+            hint: "raise --max-r-acc-loss, or sweep heads with a balance; sweep.html shows what each loses"
+                .to_owned(),
+        }
+    }
 }
 
 /// Fragility under each chain that some gate ranks by.
@@ -309,24 +331,17 @@ fn candidates(
 }
 
 /// The best that was admitted (ties: the first), and how many are within one standard error of it.
-fn choose(candidates: &[Candidate], judge: &Judge) -> Result<(usize, u64), Error> {
+fn choose(candidates: &[Candidate], judge: &Judge) -> (Option<usize>, u64) {
     let admitted = || {
         let scored = candidates.iter().enumerate().filter(|(_, candidate)| candidate.admitted);
         scored.filter_map(|(index, candidate)| Some((index, candidate.score?)))
     };
     let Some((chosen, score)) = admitted().reduce(|best, next| if next.1 > best.1 { next } else { best })
     else {
-        return Err(Error::Images {
-            message: format!(
-                "none of {} candidates keeps R.Acc within {} points of the detector as it was under every condition",
-                candidates.len(),
-                judge.max_loss.unwrap_or(100.0)
-            ),
-            hint: "raise max_r_acc_loss, or sweep heads with a balance".to_owned(),
-        });
+        return (None, 0);
     };
     let error = judge.standard_error(&candidates[chosen]);
-    Ok((chosen, admitted().filter(|(_, other)| *other >= score - error).count() as u64))
+    (Some(chosen), admitted().filter(|(_, other)| *other >= score - error).count() as u64)
 }
 
 /// Judges heads on whole validation images.

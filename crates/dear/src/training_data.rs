@@ -1,12 +1,14 @@
 //! What heads are trained from, as matrices: rows of the store, and what options of the solvers need besides.
 
+use std::collections::BTreeSet;
+
 use crate::calibrate;
 use crate::dataset::Label;
 use crate::detector::Detector;
 use crate::error::Error;
 use crate::gate::Gate;
 use crate::head::{Head, Operating, ProbeLabels, Probes, Samples, Solver, Training};
-use crate::observe::Observer;
+use crate::observe::{Event, Observer};
 use crate::rad::Regions;
 use crate::recipe::{Pairs, Recipe};
 use crate::store::{Row, Store};
@@ -47,11 +49,24 @@ impl TrainingData {
         let channels = detector.channels();
         let mut main_rows = main_views(detector, store, &split.train, recipe, "training views", observer)?;
         let mut val_rows = main_views(detector, store, &split.val, recipe, "validation views", observer)?;
+        check_overlap(&main_rows, &val_rows, observer)?;
         let wanted = |what: fn(&Solver) -> bool| solvers.iter().any(|solver| what(solver));
         let view_differences = if !wanted(is_invariant) {
             None
         } else if recipe.pairs == Pairs::Views {
+            // A single view is its own mean, and no conditions make no pairs: nothing would be penalised, without a word.
+            if recipe.views < 2 {
+                return Err(Error::Recipe(format!(
+                    "views is {}, expected at least 2: head.invariance compares views of an image",
+                    recipe.views
+                )));
+            }
             Some(from_mean_view(&main_rows, channels))
+        } else if recipe.conditions.is_empty() {
+            return Err(Error::Recipe(
+                "conditions is empty, expected a perturbation chain: head.invariance compares images with it"
+                    .to_owned(),
+            ));
         } else {
             Some(from_clean(detector, store, &split.train, recipe, observer)?)
         };
@@ -94,6 +109,43 @@ impl TrainingData {
             ..Training::new(self.main.samples(), self.val.samples(), gate)
         }
     }
+}
+
+/// Images whose bytes stand on both sides make what is chosen or learnt from them worthless: all of them are an error,
+/// some are a warning.
+fn check_overlap(main: &[Row], val: &[Row], observer: &dyn Observer) -> Result<(), Error> {
+    let contents = |rows: &[Row], label: Option<Label>| -> BTreeSet<String> {
+        let made =
+            rows.iter().filter(|row| row.error.is_none() && label.is_none_or(|label| row.label == label));
+        made.map(|row| row.sha256.clone()).collect()
+    };
+    let (real, fake) = (contents(main, Some(Label::Real)), contents(main, Some(Label::Generated)));
+    let pairs = [
+        (
+            "generated training images are also real ones",
+            fake,
+            real,
+            "give other folders: a picture cannot be both",
+        ),
+        (
+            "validation images are also trained on",
+            contents(val, None),
+            contents(main, None),
+            "give other images with --val; without it a share of the training images is held out",
+        ),
+    ];
+    for (what, part, whole, hint) in pairs {
+        let shared = part.intersection(&whole).count();
+        if shared > 0 && shared == part.len() {
+            let message = format!("all {shared} {what}, expected none");
+            return Err(Error::Images { message, hint: hint.to_owned() });
+        }
+        if shared > 0 {
+            let message = format!("{shared} of {} {what} (equal bytes)", part.len());
+            observer.event(Event::Warned { message: &message });
+        }
+    }
+    Ok(())
 }
 
 fn is_invariant(solver: &Solver) -> bool {
@@ -269,6 +321,37 @@ mod tests {
         let found = inside_minus_outside(&probes);
         // The divisors carry an epsilon of 1e-6.
         assert!(found.len() == 1 && (found[0] - 3.0).abs() < 1e-4, "{found:?}");
+    }
+
+    #[test]
+    fn images_on_both_sides_are_told_and_nothing_but_them_is_an_error() {
+        struct Told(std::sync::Mutex<Vec<String>>);
+        impl Observer for Told {
+            fn event(&self, event: Event<'_>) {
+                if let Event::Warned { message } = event {
+                    self.0.lock().unwrap().push(message.to_owned());
+                }
+            }
+        }
+        let image = |sha256: &str, label| Row { sha256: sha256.to_owned(), label, ..row("p", &[1.0], None) };
+        let (real, fake) = (Label::Real, Label::Generated);
+        let main = [image("a", real), image("b", real), image("c", fake)];
+        let told = Told(Vec::new().into());
+        check_overlap(&main, &[image("d", real), image("e", fake)], &told).unwrap();
+        assert!(told.0.lock().unwrap().is_empty());
+        check_overlap(&main, &[image("a", real), image("e", fake)], &told).unwrap();
+        let both = [image("a", real), image("a", fake), image("c", fake)];
+        check_overlap(&both, &[image("d", real)], &told).unwrap();
+        let messages = told.0.lock().unwrap().join("; ");
+        assert_eq!(
+            messages,
+            "1 of 2 validation images are also trained on (equal bytes); 1 of 2 generated training images are also real ones \
+             (equal bytes)"
+        );
+        let error = check_overlap(&main, &[image("a", real), image("c", fake)], &told).unwrap_err();
+        assert_eq!(error.to_string(), "all 2 validation images are also trained on, expected none");
+        let error = check_overlap(&[image("a", real), image("a", fake)], &[], &told).unwrap_err();
+        assert!(error.to_string().starts_with("all 1 generated training images are also real"), "{error}");
     }
 
     #[test]

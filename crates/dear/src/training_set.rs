@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use dear_image::{AugmentRole, Draw};
+use rayon::prelude::*;
 
 use crate::dataset::{self, Dataset, Label};
 use crate::detector::Detector;
 use crate::error::Error;
+use crate::files::{read_image, sha256_hex};
 use crate::observe::Observer;
 use crate::recipe::Recipe;
 use crate::store::{Row, Store};
@@ -119,6 +121,20 @@ pub fn dataset_sources(dataset: &Dataset) -> Vec<Source> {
         mask: None,
     };
     dataset.samples.iter().map(source).collect()
+}
+
+/// How many of `test` have the bytes of an image that is trained or validated on.
+///
+/// # Errors
+/// As [`split_images`]. A file that cannot be read counts as none.
+pub fn seen(test: &Dataset, images: &TrainingImages, recipe: &Recipe) -> Result<u64, Error> {
+    let split = split_images(images, recipe)?;
+    let hashes = |sources: &[Source]| -> Vec<String> {
+        let hash = |source: &Source| Some(sha256_hex(&read_image(&source.path, &recipe.decode).ok()?));
+        sources.par_iter().filter_map(hash).collect()
+    };
+    let known: BTreeSet<String> = hashes(&split.train).into_iter().chain(hashes(&split.val)).collect();
+    Ok(hashes(&dataset_sources(test)).iter().filter(|hash| known.contains(*hash)).count() as u64)
 }
 
 /// Views of training or validation images.

@@ -499,9 +499,12 @@ fn shard_key(
             json!([source.key, source.label, source.subset, content.sha256, content.mask_sha256])
         })
         .collect();
+    let metadata = detector.metadata();
     json!({
         "schema": 1,
         "backbone": detector.backbone_sha256(),
+        // The document is no part of that hash, but says which images are refused and how large ones are tiled.
+        "reading": [metadata.valid_input.min_side, metadata.stride, metadata.halo],
         "engine": detector.info(),
         "pixels": PIXELS_REVISION,
         "options": options,

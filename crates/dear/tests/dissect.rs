@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use dear::fragility::{Before, fragility};
+use dear::fragility::{CleanAndPerturbed, fragility};
 use dear::gate::{Cut, prune};
 use dear::rad::{ProbeView, RadOptions, RegionMoments, reliability};
 use serde::Deserialize;
@@ -85,7 +85,7 @@ fn fragility_is_the_mean_squared_error_of_every_channel() {
     let case = fixture().fragility;
     let rows: Vec<(Vec<f32>, Vec<f32>)> =
         case.clean.iter().zip(&case.moved).map(|(a, b)| (floats(a), floats(b))).collect();
-    let pairs: Vec<Before> = rows.iter().map(|(a, b)| (a.as_slice(), b.as_slice())).collect();
+    let pairs: Vec<CleanAndPerturbed> = rows.iter().map(|(a, b)| (a.as_slice(), b.as_slice())).collect();
     let found = fragility("moved", &pairs, 0).unwrap();
     // Both sides sum nine products of exact f32 values in f64.
     assert_close(&found.raw, &case.raw, 1e-14);

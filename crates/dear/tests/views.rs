@@ -168,3 +168,28 @@ fn soft_masks_weigh_the_regions_by_how_far_each_pixel_is_generated() {
         "{inside:?}"
     );
 }
+
+#[test]
+fn a_detector_that_takes_other_sizes_does_not_read_the_rows_of_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.png");
+    let image = Image::from_fn(96, 96, |x, y| [(x * 3) as u8, (y * 5) as u8, (x * y) as u8]);
+    fs_err::write(&path, encode_png(&image).unwrap()).unwrap();
+    let (key, subset) = ("a".to_owned(), "s".to_owned());
+    let source = Source { path, key, label: Label::Real, subset, mask: None };
+    let mini = Detector::mini(&EngineOptions::builtin()).unwrap();
+    let choosy = mini.with_head(mini.head(), |metadata| metadata.valid_input.min_side = 97).unwrap();
+    let choosy = Detector::from_bytes(choosy, &EngineOptions::builtin()).unwrap();
+    assert_eq!(mini.backbone_sha256(), choosy.backbone_sha256());
+    let store = Store::new(&folder.path().join("store"));
+    let errors: Vec<Option<String>> = [&mini, &choosy, &mini]
+        .into_iter()
+        .map(|detector| {
+            let sources = std::slice::from_ref(&source);
+            let chains = [Chain::default()];
+            let rows = whole(detector, &store, sources, &chains, WholeOptions::default(), &Silent).unwrap();
+            rows[0][0].error.clone().map(|(kind, _)| kind)
+        })
+        .collect();
+    assert_eq!(errors, [None, Some("size".to_owned()), None]);
+}

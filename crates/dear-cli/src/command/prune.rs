@@ -7,6 +7,7 @@ use dear::error::Error;
 use dear::gate::{Cut, Gate, GateOptions, Ranking, gate};
 use serde::{Deserialize, Serialize};
 
+use super::evaluate::parse_chain;
 use crate::{Outcome, output};
 
 #[derive(Debug, clap::Args)]
@@ -89,7 +90,14 @@ pub(crate) struct GateFile {
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let scores: Record = output::read_json(&args.rad, "a file of scores from `dear dissect`")?;
-    let options = args.options();
+    let mut options = args.options();
+    // What is written makes the same gate again.
+    if options.ranking == Ranking::Random {
+        options.seed.get_or_insert(0);
+    }
+    if let (Ranking::Fragility, Some(measured)) = (options.ranking, &scores.fragility) {
+        options.fragility = parse_chain(&measured.chain)?;
+    }
     let gate = gate(&scores.evidence(0), &options)?;
     let file = GateFile { options, gate, scores };
     output::write_json(&args.out, &file)?;

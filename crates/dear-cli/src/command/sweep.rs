@@ -7,9 +7,11 @@ use dear::detector::Detector;
 use dear::error::Error;
 use dear::evaluate::{Conditions, EvaluateOptions, evaluate, records};
 use dear::harden::harden;
+use dear::recipe::Recipe;
 use dear::report::{Extras, sweep as report};
 use dear::store::Store;
 use dear::sweep::{Candidate, Sweep, SweepOptions, sweep};
+use dear::training_set::{TrainingImages, seen};
 
 use super::evaluate::{command_line, print, write_results};
 use super::harden::{ImageArgs, ProbeArgs};
@@ -54,7 +56,7 @@ impl Args {
     fn options(&self) -> Result<SweepOptions, Error> {
         let mut options = match &self.sweep {
             Some(path) => SweepOptions::from_toml(&fs_err::read_to_string(path)?)
-                .map_err(|error| Error::Recipe(format!("{}: {error}", path.display())))?,
+                .map_err(|error| Error::Options(format!("{}: {error}", path.display())))?,
             None => SweepOptions::default(),
         };
         if let Some(choose) = &self.choose {
@@ -82,17 +84,14 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     refuse_other_backbone(&args.out, &detector)?;
     // Opened before anything is computed: a mistake in it should not come out after an hour.
     let test = args.test.as_deref().map(test_set).transpose()?;
+    if let Some(dataset) = &test {
+        refuse_seen(dataset, &args.images.clone().into(), &recipe)?;
+    }
     let work = args.work.clone().unwrap_or_else(|| args.out.join("work"));
     output::check_no_file(&work)?;
     let inputs = args.probes.inputs(args.images.into(), work, engine.clone());
     let progress = Progress::default();
     let (found, chosen) = sweep(&detector, &inputs, &recipe, &options, &progress)?;
-
-    let hardened = harden(&detector, &inputs, &chosen, &progress)?;
-    output::refused(&hardened.refused);
-    let model = args.out.join("chosen.onnx");
-    output::write(&args.out.join("chosen.recipe.toml"), chosen.to_toml()?.as_bytes())?;
-    output::write(&model, &hardened.model)?;
     output::write(&args.out.join("sweep.toml"), options.to_toml()?.as_bytes())?;
     output::write(&args.out.join("sweep.csv"), table(&found).as_bytes())?;
     output::write(&args.out.join("sweep.html"), report::page(&found, &command_line()).as_bytes())?;
@@ -100,6 +99,13 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     for sentence in report::sentences(&found) {
         output::paragraph(&sentence)?;
     }
+    let chosen = chosen.ok_or_else(|| found.none_admitted())?;
+
+    let hardened = harden(&detector, &inputs, &chosen, &progress)?;
+    output::refused(&hardened.refused);
+    let model = args.out.join("chosen.onnx");
+    output::write(&args.out.join("chosen.recipe.toml"), chosen.to_toml()?.as_bytes())?;
+    output::write(&model, &hardened.model)?;
     output::line(format_args!("{}: the chosen detector; sweep.html beside it shows all", model.display()))?;
 
     if let Some(dataset) = test {
@@ -120,7 +126,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         };
         let folder = args.out.join("test");
         write_results(&folder, &evaluation, &extras, &records(&scores))?;
-        output::line(format_args!("on {}, which took no part:", dataset.root.display()))?;
+        output::line(format_args!("on {}, which took no part in the choice:", dataset.root.display()))?;
         print(&evaluation)?;
         output::note(format_args!("open {}", folder.join("report.html").display()));
     }
@@ -148,6 +154,22 @@ fn refuse_other_backbone(out: &Path, detector: &Detector) -> Result<(), Error> {
     })
 }
 
+/// Images that took part in training or choice cannot test them.
+fn refuse_seen(test: &dataset::Dataset, images: &TrainingImages, recipe: &Recipe) -> Result<(), Error> {
+    let seen = seen(test, images, recipe)?;
+    if seen == 0 {
+        return Ok(());
+    }
+    Err(Error::Images {
+        message: format!(
+            "{}: {seen} of {} images are also trained or validated on (equal bytes), expected none",
+            test.root.display(),
+            test.samples.len()
+        ),
+        hint: "give other images with --test, or judge later with `dear evaluate`".to_owned(),
+    })
+}
+
 fn test_set(root: &Path) -> Result<dataset::Dataset, Error> {
     let split = root.join("test").is_dir().then_some("test");
     Ok(dataset::open(root, split)?)
@@ -158,7 +180,7 @@ fn table(sweep: &Sweep) -> String {
     let mut text = String::from(
         "criterion,gate,head,kept,condition,r_acc,f_acc,balanced_accuracy,auc,tpr_at_5_fpr,score,admitted,chosen,error\n",
     );
-    let tried = sweep.candidates.iter().enumerate().map(|(index, one)| (one, index == sweep.chosen));
+    let tried = sweep.candidates.iter().enumerate().map(|(index, one)| (one, Some(index) == sweep.chosen));
     for (one, chosen) in [(&sweep.base, false), (&sweep.base_bias, false)].into_iter().chain(tried) {
         let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
         let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));

@@ -1,6 +1,6 @@
 //! `dear sweep`: everything is tried on the features of one run, and validation images alone choose.
 
-use crate::support::{Training, args, dear, times};
+use crate::support::{Training, args, dear, folder_of, samples, stand_ins, times};
 
 const TRIED: &str = r#"
 [[criteria]]
@@ -35,7 +35,11 @@ fn the_chosen_recipe_makes_the_chosen_detector_and_another_sweep_computes_no_fea
         ];
         dear([base, more.to_vec()].concat())
     };
-    let ran = sweep(&args!["--test", &set.val]).expect(0);
+    let test = set.path("test");
+    folder_of(&samples("test", 3), test.join("real"));
+    stand_ins(&samples("test", 6).split_off(3), test.join("fake"));
+    let ran = sweep(&args!["--test", &test]).expect(0);
+    assert!(ran.stdout.contains("which took no part in the choice:"), "{}", ran.stdout);
     let text = ran.stdout.replace('\n', " ");
     // The rank by RAD counts once for each of two criteria.
     assert!(
@@ -57,7 +61,20 @@ fn the_chosen_recipe_makes_the_chosen_detector_and_another_sweep_computes_no_fea
     };
     let found = document(out.join("sweep.json"));
     let best = &found["candidates"][found["chosen"].as_u64().unwrap() as usize];
-    let judged = document(out.join("test/results.json"));
+    let again = set.path("judged");
+    dear(args![
+        "evaluate",
+        "--detector",
+        out.join("chosen.onnx"),
+        "--data",
+        set.val.join("val"),
+        "--perturb",
+        "paper",
+        "--out",
+        &again
+    ])
+    .expect(0);
+    let judged = document(again.join("results.json"));
     let mut compared = 0;
     for (condition, chain) in [(0, "clean"), (1, "paper")] {
         let tables = judged["tables"].as_array().unwrap();
@@ -105,6 +122,13 @@ fn the_chosen_recipe_makes_the_chosen_detector_and_another_sweep_computes_no_fea
     sweep(&args!["--choose", "auc", "--max-r-acc-loss", "100"]).expect(0);
     assert_eq!(times(&features, ".parquet"), before, "another gate needs no other features");
 
+    // A recipe that subtracts null probes, though no criterion does: its own score is not asked for.
+    fs_err::write(&file, "[[criteria]]\nname = \"raw\"\n[[gates]]\nname = \"g\"\n[[heads]]\nname = \"h\"\n")
+        .unwrap();
+    let recipe = set.path("null.toml");
+    fs_err::write(&recipe, "[rad]\nsubtract_null = true\n").unwrap();
+    sweep(&args!["--recipe", &recipe]).expect(0);
+
     // Of another backbone: refused, and nothing is overwritten.
     let path = out.join("sweep.json");
     let other = fs_err::read_to_string(&path).unwrap().replacen(
@@ -132,6 +156,16 @@ fn mistakes_are_found_before_anything_is_computed() {
         ),
         ("", args!["--choose", "brier"], "of which more is better"),
         ("", args!["--test", set.path("nowhere")], "nowhere"),
+        (
+            "",
+            args!["--val", &set.val, "--test", set.val.join("val")],
+            "6 of 6 images are also trained or validated on",
+        ),
+        (
+            "[[criteria]]\nname = \"soft\"\nrad = { mask = \"reference\" }",
+            args![],
+            "criterion \"soft\" reads masks as",
+        ),
     ] {
         fs_err::write(&file, text).unwrap();
         let base = args!["sweep", "--real", &set.real, "--fake", &set.fake, "--sweep", &file, "--out", &out,];

@@ -19,7 +19,6 @@ pub fn sentences(sweep: &Sweep) -> Vec<String> {
     let gates: BTreeSet<(&Option<String>, &str)> =
         tried.iter().map(|one| (&one.criterion, one.gate.as_str())).collect();
     let failed = tried.iter().filter(|one| one.error.is_some()).count();
-    let best = &tried[sweep.chosen];
     let metric = sweep.options.choose.replace('_', " ");
     let mut words = vec![format!(
         "{} with {}: {} candidates{}, each judged on {} real and {} generated validation images under {}.",
@@ -31,7 +30,12 @@ pub fn sentences(sweep: &Sweep) -> Vec<String> {
         sweep.fake,
         sweep.conditions.join(", ")
     )];
-    words.push(format!("Chosen by mean {metric}: {}: {}.", name(best), score(best)));
+    words.push(match sweep.chosen {
+        Some(chosen) => {
+            format!("Chosen by mean {metric}: {}: {}.", name(&tried[chosen]), score(&tried[chosen]))
+        }
+        None => format!("Nothing is chosen: {}.", sweep.none_admitted()),
+    });
     words.push(format!(
         "The detector as it was has {}, with its bias fitted {}.",
         score(&sweep.base),
@@ -63,6 +67,9 @@ pub fn sentences(sweep: &Sweep) -> Vec<String> {
             sweep.within_one_error
         ));
     }
+    if sweep.chosen.is_none() {
+        return words;
+    }
     words.push("The best of many is flattered by having been chosen; only images that took no part say what it is worth.".to_owned());
     words
 }
@@ -79,7 +86,7 @@ fn score(candidate: &Candidate) -> String {
     candidate.score.map_or("none".to_owned(), |score| format!("{score:.3}"))
 }
 
-/// The page, one self-contained file. `command` makes the chosen detector again.
+/// The page, one self-contained file. `command` made it.
 pub fn page(sweep: &Sweep, command: &str) -> String {
     let title = format!("Sweep of {}", sweep.detector);
     let mut order: Vec<usize> = (0..sweep.candidates.len()).collect();
@@ -110,7 +117,7 @@ pub fn page(sweep: &Sweep, command: &str) -> String {
                 }
             }
             section aria-labelledby="again" {
-                h2 id="again" { "The chosen detector again" }
+                h2 id="again" { "The command" }
                 pre { (command) }
             }
         }
@@ -132,7 +139,7 @@ fn table(sweep: &Sweep, order: &[usize], with_base: bool) -> Markup {
                 }
                 tbody {
                     @if with_base { (row(&sweep.base, false)) (row(&sweep.base_bias, false)) }
-                    @for &index in order { (row(&sweep.candidates[index], index == sweep.chosen)) }
+                    @for &index in order { (row(&sweep.candidates[index], Some(index) == sweep.chosen)) }
                 }
             }
         }

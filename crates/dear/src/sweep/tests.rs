@@ -46,11 +46,9 @@ fn the_best_admitted_is_chosen_and_ties_go_to_the_first() {
         candidate(Some(0.9), true),
         candidate(Some(0.82), true),
     ];
-    let (chosen, within) = choose(&tried, &judge).unwrap();
-    assert_eq!((chosen, within), (2, 3));
+    assert_eq!(choose(&tried, &judge), (Some(2), 3));
     assert!((judge.standard_error(&tried[2]) - 0.079_056_94).abs() < 1e-8);
-    let error = choose(&tried[3..4], &judge).unwrap_err();
-    assert!(error.to_string().contains("none of 1 candidates keeps R.Acc"), "{error}");
+    assert_eq!(choose(&tried[3..4], &judge), (None, 0));
 }
 
 #[test]
@@ -66,4 +64,33 @@ fn heads_are_judged_by_class_and_by_what_they_lose() {
     assert_eq!((all.judged[0].r_acc, all.score, all.admitted), (Some(0.0), Some(0.5), false));
     let moved = judge.biased(&Head { weight: vec![1.0], bias: 7.0 }).unwrap();
     assert_eq!(judge.unmoved("moved", &moved).score, Some(0.95), "a moved bias is moved back");
+}
+
+#[test]
+fn where_nothing_is_admitted_the_table_stays_and_the_reason_is_told() {
+    let sets = [set()];
+    let judge = judge(&sets, Some(2.5));
+    let base = judge.unmoved("base", &Head { weight: vec![1.0], bias: 0.0 });
+    let lost = judge.unmoved("all generated", &Head { weight: vec![1.0], bias: 5.0 });
+    let (chosen, within_one_error) = choose(std::slice::from_ref(&lost), &judge);
+    let sweep = Sweep {
+        schema: 1,
+        detector: "d".to_owned(),
+        backbone_sha256: "0".to_owned(),
+        options: SweepOptions { max_r_acc_loss: Some(2.5), ..SweepOptions::default() },
+        conditions: vec!["clean".to_owned()],
+        real: 10,
+        fake: 10,
+        base: base.clone(),
+        base_bias: base,
+        candidates: vec![lost],
+        chosen,
+        within_one_error,
+    };
+    let words = crate::report::sweep::sentences(&sweep).join(" ");
+    let reason =
+        "none of 1 candidate keeps R.Acc within 2.5 points of the detector as it was under every condition";
+    assert!(words.contains(&format!("Nothing is chosen: {reason}.")), "{words}");
+    let page = crate::report::sweep::page(&sweep, "dear sweep");
+    assert!(page.contains("loses too much R.Acc") && !page.contains("circle class=\"ring\""));
 }

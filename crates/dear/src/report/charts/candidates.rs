@@ -31,7 +31,7 @@ pub(in crate::report) fn candidates(sweep: &Sweep, condition: usize) -> Markup {
                     text.mark x=(format!("{x:.1}")) y=(format!("{:.1}", y + 4.0)) text-anchor="middle" { (letter) }
                 }
             }
-            @if let Some((x, y)) = place(&sweep.candidates[sweep.chosen]) {
+            @if let Some((x, y)) = sweep.chosen.and_then(|chosen| place(&sweep.candidates[chosen])) {
                 circle.ring cx=(format!("{x:.1}")) cy=(format!("{y:.1}")) r="7" {}
             }
         }
