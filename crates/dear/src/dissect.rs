@@ -1,11 +1,14 @@
 //! Dissect: from probes to everything that channels can be ranked by.
 
+use std::collections::BTreeSet;
+
 use dear_image::{AugmentRole, Chain};
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::Label;
 use crate::detector::Detector;
 use crate::error::Error;
+use crate::evaluate::counted;
 use crate::fragility::{AlongRanks, CleanAndPerturbed, Fragility, along_ranks, fragility};
 use crate::gate::{Evidence, Gate, Ranking, gate};
 use crate::observe::Observer;
@@ -39,7 +42,7 @@ pub struct Dissection {
 /// their fragility under it, measured on the whole probe images.
 ///
 /// # Errors
-/// The engine's or the store's; [`Error::Rad`]: no probe survived, or a score is not finite; [`Error::Fragility`].
+/// The engine's or the store's; [`Error::Probes`]: all probes were refused; [`Error::Rad`]: no probe survived, or a score is not finite; [`Error::Fragility`].
 pub fn dissect(
     detector: &Detector,
     store: &Store,
@@ -49,10 +52,12 @@ pub fn dissect(
     observer: &dyn Observer,
 ) -> Result<Dissection, Error> {
     let probes = probe_views(detector, store, pairs, recipe, "dissecting probes", observer)?;
+    refuse_all_refused(&probes, "probe")?;
     let null = match null_pairs {
         Some(pairs) => Some(probe_views(detector, store, pairs, recipe, "dissecting null probes", observer)?),
         None => None,
     };
+    refuse_all_refused(null.as_deref().unwrap_or_default(), "null probe")?;
     let null_moments = null.as_deref().map(moments);
     let rad = rad(&moments(&probes), null_moments.as_deref(), &recipe.rad)?;
     let variance = variance(&probes, detector.channels());
@@ -67,6 +72,27 @@ pub fn dissect(
         dissection.fragility = Some(found);
     }
     Ok(dissection)
+}
+
+/// Where nothing is left, the reason of the first refusal is the error.
+fn refuse_all_refused(rows: &[Row], side: &str) -> Result<(), Error> {
+    let refused: BTreeSet<&str> =
+        rows.iter().filter(|row| row.error.is_some()).map(|row| row.path.as_str()).collect();
+    match rows.first() {
+        Some(Row { path, error: Some((kind, message)), .. })
+            if rows.iter().all(|row| row.error.is_some()) =>
+        {
+            Err(Error::Probes {
+                message: format!(
+                    "{} refused, expected some that can be scored; the first: {path} ({kind}): {message}",
+                    counted(refused.len() as u64, side)
+                ),
+                hint: "a probe is an image with a mask of its size, which has pixels above 127 and others"
+                    .to_owned(),
+            })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Fragility under `chain` of the whole probe images.

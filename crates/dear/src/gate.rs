@@ -321,6 +321,16 @@ pub enum GateError {
         /// "fragility" or "variance".
         what: &'static str,
     },
+    /// Numbers of other channels, or a file that was cut.
+    #[error("{what} has {found} numbers, expected {expected}, one for each score")]
+    Length {
+        /// "fragility" or "variance".
+        what: &'static str,
+        /// Numbers found.
+        found: usize,
+        /// Number of scores.
+        expected: usize,
+    },
     /// There is nothing to rank.
     #[error("no scores given, expected one for each channel")]
     NoScores,
@@ -343,6 +353,7 @@ impl GateError {
             Self::Bounds { .. } => "bounds",
             Self::RandomCut => "random_cut",
             Self::NotMeasured { .. } => "not_measured",
+            Self::Length { .. } => "length",
             Self::NoScores => "no_scores",
             Self::NonFinite { .. } => "non_finite",
         }
@@ -362,6 +373,7 @@ impl GateError {
             Self::NotMeasured { what: "fragility" } => {
                 Some("measure it with `dear dissect --fragility CHAIN`".to_owned())
             }
+            Self::Length { .. } => Some("run `dear dissect` again: the file of scores is damaged".to_owned()),
             _ => None,
         }
     }
@@ -389,6 +401,11 @@ pub fn gate(evidence: &Evidence, options: &GateOptions) -> Result<Gate, GateErro
     let measured =
         |found: Option<&[f64]>, what| found.map(<[f64]>::to_vec).ok_or(GateError::NotMeasured { what });
     let channels = evidence.rad.len();
+    for (what, found) in [("variance", evidence.variance), ("fragility", evidence.fragility)] {
+        if let Some(found) = found.map(<[f64]>::len).filter(|&found| found != channels) {
+            return Err(GateError::Length { what, found, expected: channels });
+        }
+    }
     let scores = match options.ranking {
         Ranking::None => return Ok(Gate::none(channels)),
         Ranking::Random => {
@@ -583,6 +600,29 @@ mod tests {
         let options = GateOptions { ranking: Ranking::Fragility, ..GateOptions::default() };
         let error = gate(&unmeasured, &options).unwrap_err();
         assert_eq!((error.kind(), error.hint().unwrap().contains("--fragility")), ("not_measured", true));
+    }
+
+    #[test]
+    fn numbers_of_other_channels_are_refused_under_every_ranking() {
+        let (rad, short) = ([0.1, -5.0, 4.0], [1.0, 2.0]);
+        let whole = Evidence { rad: &rad, variance: Some(&rad), fragility: Some(&rad), seed: 0 };
+        let cases = [
+            ("variance", Evidence { variance: Some(&short), ..whole }),
+            ("fragility", Evidence { fragility: Some(&short), ..whole }),
+        ];
+        for (what, evidence) in cases {
+            for ranking in
+                [Ranking::Rad, Ranking::Variance, Ranking::Fragility, Ranking::Random, Ranking::None]
+            {
+                let options = GateOptions { ranking, ..GateOptions::default() };
+                let error = gate(&evidence, &options).unwrap_err();
+                assert_eq!(
+                    error.to_string(),
+                    format!("{what} has 2 numbers, expected 3, one for each score")
+                );
+                gate(&whole, &options).unwrap();
+            }
+        }
     }
 
     #[test]

@@ -302,12 +302,10 @@ pub(crate) fn gather_probes(
         .map(|source| source.path.clone())
         .collect();
     let mut held_out = 0;
-    let mut keep = |pairs: Vec<ProbePair>| -> Vec<ProbePair> {
-        let before = pairs.len();
-        let kept: Vec<ProbePair> =
-            pairs.into_iter().filter(|pair| !split.held_out.contains(&pair.photograph())).collect();
-        held_out += (before - kept.len()) as u64;
-        kept
+    let mut given = |folder: &Path, masks: Option<&Path>, kind| -> Result<Vec<ProbePair>, Error> {
+        let (kept, left_out) = given_probes(folder, masks, kind, split)?;
+        held_out += left_out;
+        Ok(kept)
     };
     // What is refused here is refused again, and counted, where its training views are made.
     let make = |options: &ProbeOptions, folder: &str| -> Result<Vec<ProbePair>, Error> {
@@ -324,9 +322,7 @@ pub(crate) fn gather_probes(
         Ok(only_made(out, &probe::make(&photographs, &making, observer)?.0))
     };
     let pairs = match &inputs.probes {
-        Some((images, masks)) => {
-            keep(probe::list(images, masks.as_deref(), Some(InpainterKind::Resynthesis))?)
-        }
+        Some((images, masks)) => given(images, masks.as_deref(), InpainterKind::Resynthesis)?,
         None if !recipe.probe.inpainter.generates() => {
             return Err(Error::Recipe(
                 "probe.inpainter is null, expected one that generates: the head is trained on these probes"
@@ -336,7 +332,7 @@ pub(crate) fn gather_probes(
         None => make(&recipe.probe, "probes")?,
     };
     let null = match &inputs.null_probes {
-        Some(folder) => Some(keep(probe::list(folder, None, Some(InpainterKind::Null))?)),
+        Some(folder) => Some(given(folder, None, InpainterKind::Null)?),
         None if recipe.rad.subtract_null => {
             let ProbeOptions { seed, scale, composite, mask, .. } = recipe.probe.clone();
             let null = ProbeOptions {
@@ -351,13 +347,33 @@ pub(crate) fn gather_probes(
         }
         None => None,
     };
+    Ok((pairs, null, held_out))
+}
+
+/// The probes of a folder that may be trained on, and how many are not among them because their photograph is held out.
+///
+/// # Errors
+/// As [`probe::list`]; [`Error::Probes`] where none is left.
+pub fn given_probes(
+    folder: &Path,
+    masks: Option<&Path>,
+    kind: InpainterKind,
+    split: &Split,
+) -> Result<(Vec<ProbePair>, u64), Error> {
+    let mut pairs = probe::list(folder, masks, Some(kind))?;
+    let listed = pairs.len();
+    pairs.retain(|pair| !split.held_out.contains(&pair.photograph()));
     if pairs.is_empty() {
         return Err(Error::Probes {
-            message: "every probe belongs to a held-out photograph, expected some for training".to_owned(),
+            message: format!(
+                "{}: every probe belongs to a held-out photograph, expected some for training",
+                folder.display()
+            ),
             hint: "give a validation set with --val, or more probes".to_owned(),
         });
     }
-    Ok((pairs, null, held_out))
+    let left_out = listed - pairs.len();
+    Ok((pairs, left_out as u64))
 }
 
 /// The pairs of the probes just made; others in the folder belong to other runs.

@@ -5,15 +5,18 @@
 //! photograph -> mask (drawn, or given) -> canvas (composite) -> inpainter -> joined (composite) -> probe, manifest
 //! ```
 
+mod claims;
 mod compose;
 mod exchange;
 mod given;
+mod group;
 mod inpainter;
 mod journal;
 mod make;
 mod mask;
 mod options;
 mod pair;
+mod photographs;
 mod program;
 mod record;
 mod reference;
@@ -27,5 +30,6 @@ pub use make::{Making, make};
 pub use mask::{MaskOptions, MaskShape, draw_mask};
 pub use options::{ProbeOptions, Shard};
 pub use pair::{ProbePair, list, read_mask};
+pub use photographs::photographs;
 pub use program::{ProgramError, ProgramOptions};
 pub use record::{Made, Refused};

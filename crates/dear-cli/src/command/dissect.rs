@@ -46,6 +46,16 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         return Ok(Outcome::Done);
     }
     let chain = args.fragility.as_deref().map(parse_chain).transpose()?;
+    let page = args.out.with_extension("html");
+    if args.out.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("html")) {
+        return Err(Error::Images {
+            message: format!("{}: the name of the page, expected one for the scores", args.out.display()),
+            hint: format!(
+                "give --out {}: the page is written beside it",
+                args.out.with_extension("json").display()
+            ),
+        });
+    }
     output::check_writable(&args.out)?;
     let pairs = list(&args.probes, args.masks.as_deref(), Some(InpainterKind::Resynthesis))?;
     let null_pairs = args
@@ -67,7 +77,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     }
     let file = found.record(&detector, &recipe);
     output::write(&recipe_path(&args.out), recipe.to_toml()?.as_bytes())?;
-    output::write(&args.out.with_extension("html"), dissection::page(&file).as_bytes())?;
+    output::write(&page, dissection::page(&file).as_bytes())?;
     output::write_json(&args.out, &file)?;
     output::line(format_args!(
         "{} channels scored over {} probe views ({} degenerate {}): {:+.4} to {:+.4}",

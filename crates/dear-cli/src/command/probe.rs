@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use dear::dataset::list_images;
 use dear::error::Error;
 use dear::evaluate::counted;
 use dear::probe::{
     Composite, GivenMasks, InpainterKind, Made, Making, MaskOptions, MaskShape, ProbeOptions, ProgramOptions,
-    Shard, make, open_inpainter,
+    Shard, make, open_inpainter, photographs,
 };
 
 use crate::arguments::{DecodeArgs, EngineArgs};
@@ -24,7 +23,7 @@ pub(crate) struct Args {
     /// `command` (a program of yours)
     #[arg(long, value_enum)]
     inpainter: Inpainter,
-    /// Folder for `{stem}_inpaint.png`, `{stem}_mask.png` and `probes.jsonl`
+    /// Folder for `{stem}_inpaint.png`, `{stem}_mask.png` and `probes.jsonl`; below REAL_DIR, its probes are no photographs
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// By what resynthesis and null reduce the image before they enlarge it: 2 or 4; null also 1, not at all
@@ -145,7 +144,7 @@ impl Args {
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let options = args.options();
     options.check().map_err(Error::Options)?;
-    let listing = list_images(&args.real)?;
+    let images = photographs(&args.real, &args.out)?;
     let masks = args.mask.masks.as_deref().map(GivenMasks::open).transpose()?;
     output::check_folder_writable(&args.out)?;
     let inpainter = open_inpainter(&options, &args.engine.options(), &args.out)?;
@@ -157,7 +156,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         shard: args.shard,
         out: &args.out,
     };
-    let (made, refused) = make(&listing.paths, &making, &Progress::default())?;
+    let (made, refused) = make(&images, &making, &Progress::default())?;
     output::refused(&refused);
     let untouched: Vec<&Made> = made.iter().filter(|row| row.regenerated_share == Some(0.0)).collect();
     output::warnings(

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use dear::dissect::probe_views;
 use dear::error::Error;
-use dear::harden::{Counts, assemble, read_logits, refine};
-use dear::probe::{InpainterKind, list};
+use dear::harden::{Counts, assemble, given_probes, read_logits, refine};
+use dear::probe::InpainterKind;
 use dear::store::{Row, Store};
 use dear::training_data::TrainingData;
 use dear::training_set::split_images;
@@ -71,10 +71,9 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let mut probes_held_out = 0;
     let probes = match &args.probes {
         Some(folder) => {
-            let mut pairs = list(folder, args.masks.as_deref(), Some(InpainterKind::Resynthesis))?;
-            let listed = pairs.len();
-            pairs.retain(|pair| !split.held_out.contains(&pair.photograph()));
-            probes_held_out = (listed - pairs.len()) as u64;
+            let (pairs, left_out) =
+                given_probes(folder, args.masks.as_deref(), InpainterKind::Resynthesis, &split)?;
+            probes_held_out = left_out;
             Some(probe_views(&detector, &store, &pairs, &recipe, "probe views", &progress)?)
         }
         None => None,

@@ -309,3 +309,82 @@ fn given_masks_equal_to_drawn_ones_give_the_same_probes() {
         args!["probe", &real, "--inpainter", "null", "--out", &given, "--masks", &masks, "--mask", "ellipse"];
     assert!(dear(both).expect(2).stderr.contains("cannot be used with"));
 }
+
+#[test]
+fn files_that_no_run_wrote_are_never_overwritten() {
+    let temp = tempfile::tempdir().unwrap();
+    let real = folder_of(&samples("train", 3), temp.path().join("real"));
+    let (whole, out) = (temp.path().join("whole"), temp.path().join("out"));
+    make(&real, "null", &whole, "0").expect(0);
+    fs_err::create_dir(&out).unwrap();
+    let refused = |first: &str, files: &str| {
+        let before = contents(&out);
+        let ran = make(&real, "null", &out, "0").expect(2);
+        let first = out.join(first);
+        let error = format!(
+            "{}: would be overwritten, and this program did not write it; found {files} like it, expected none",
+            first.display()
+        );
+        assert_eq!(ran.talk("error: "), [error]);
+        assert_eq!(ran.talk("hint: "), ["give another --out, or move these files away"]);
+        assert_eq!((contents(&out), ran.stdout.as_str()), (before, ""));
+    };
+    fs_err::write(out.join("kodim01-3_mask.png"), "mine").unwrap();
+    refused("kodim01-3_mask.png", "1 file");
+    fs_err::write(out.join("kodim01-2_inpaint.png"), "mine").unwrap();
+    refused("kodim01-2_inpaint.png", "2 files");
+    for name in ["kodim01-3_mask.png", "kodim01-2_inpaint.png"] {
+        fs_err::remove_file(out.join(name)).unwrap();
+    }
+    fs_err::write(out.join("other_inpaint.png"), "mine, and in nobody's way").unwrap();
+    make(&real, "null", &out, "0").expect(0);
+
+    // Its own files it knows without a row, and which of them were replaced.
+    fs_err::remove_file(out.join("probes.jsonl")).unwrap();
+    fs_err::write(out.join("kodim01-2_inpaint.png"), "mine").unwrap();
+    refused("kodim01-2_inpaint.png", "1 file");
+    fs_err::remove_file(out.join("kodim01-2_inpaint.png")).unwrap();
+    make(&real, "null", &out, "0").expect(0);
+    fs_err::remove_file(out.join("other_inpaint.png")).unwrap();
+    assert_same_files(&whole, &out, 7);
+}
+
+#[test]
+fn null_probes_and_generated_ones_never_take_each_others_place() {
+    let temp = tempfile::tempdir().unwrap();
+    let real = folder_of(&samples("train", 2), temp.path().join("real"));
+    for (kind, other) in [("null", "resynthesis"), ("resynthesis", "null")] {
+        let out = temp.path().join(kind);
+        make(&real, kind, &out, "0").expect(0);
+        let before = contents(&out);
+        let ran = make(&real, other, &out, "0").expect(2);
+        let error = format!("{}: holds {kind} probes, expected {other} ones or none", out.display());
+        assert_eq!(ran.talk("error: "), [error]);
+        assert_eq!(
+            ran.talk("hint: "),
+            ["give another --out: null probes and generated ones need a folder each"]
+        );
+        assert_eq!((contents(&out), before.len()), (before, 5));
+    }
+}
+
+#[test]
+fn probes_among_the_photographs_are_no_photographs() {
+    let temp = tempfile::tempdir().unwrap();
+    let real = folder_of(&samples("train", 2), temp.path().join("real"));
+    let out = real.join("probes");
+    make(&real, "null", &out, "0").expect(0);
+    let before = contents(&real);
+    let ran = make(&real, "null", &out, "0").expect(0);
+    assert!(ran.stdout.starts_with("2 null probes in "), "{}", ran.stdout);
+    assert_eq!((contents(&real), before.len()), (before, 7));
+    // Another folder's are: nothing says that they are not meant.
+    let ran = make(&real, "null", &temp.path().join("elsewhere"), "0").expect(0);
+    assert!(ran.stdout.starts_with("6 null probes in "), "{}", ran.stdout);
+
+    let same = real.join("..").join("real");
+    let ran = make(&real, "null", &same, "0").expect(2);
+    let error = format!("{}: the folder of the images, expected another one for probes", same.display());
+    assert_eq!(ran.talk("error: "), [error]);
+    assert_eq!(ran.talk("hint: "), ["give another --out: a later run would take probes for photographs"]);
+}

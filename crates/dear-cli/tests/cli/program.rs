@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use crate::support::{
     Ran, Training, args, assert_same_files, command, contents, dear, folder_of, interrupt, json_lines,
@@ -279,7 +280,7 @@ fn harden_makes_its_own_probes_as_the_recipe_says() {
     );
 }
 
-/// Only `dear` is asked to stop: its program has five seconds to end by itself.
+/// Only `dear` is asked to stop: it asks its program, which has five seconds to end by itself.
 #[test]
 fn an_interrupted_run_keeps_what_came_back() {
     let place = Place::new(3);
@@ -300,4 +301,44 @@ fn an_interrupted_run_keeps_what_came_back() {
     place.program(ALL);
     place.probe(&run, &out, &[]).expect(0);
     assert_eq!(place.sent(), ["kodim01-1.png", "kodim01-3.png"]);
+}
+
+/// What a program has started holds its stderr, so the end of the run's stderr is the end of all of it.
+#[test]
+fn what_the_program_has_started_ends_with_it() {
+    let place = Place::new(1);
+    let soon = |begun: Instant, what: &str| {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{what}: something has outlived the program");
+    };
+    let begun = Instant::now();
+    let ran = place.probe("sh -c 'sleep 40; true' x", &place.path("late"), &["--timeout", "1"]).expect(3);
+    assert_eq!(ran.talk("error: "), ["program \"sh\" did not end within 1 s and was stopped"]);
+    soon(begun, "timeout");
+
+    // Both deaf; the program hears and its child does not; both hear.
+    let started = place.path("started");
+    for (name, words) in [
+        ("deaf", "trap '' INT; echo $$ > \"$here\"; sleep 40; true"),
+        ("half-deaf", "trap 'exit 7' INT; sleep 40 & echo $$ > \"$here\"; wait"),
+        ("hearing", "echo $$ > \"$here\"; sleep 40; true"),
+    ] {
+        let script = place.path("script.sh");
+        fs_err::write(&script, format!("here='{}'\n{words}\n", started.display())).unwrap();
+        let run = format!("sh '{}'", script.display());
+        let begun = Instant::now();
+        let mut child = command(place.args(&run, &place.path(name), &[]))
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        while !fs_err::read_to_string(&started).is_ok_and(|text| text.ends_with('\n')) {
+            assert!(child.try_wait().unwrap().is_none(), "{name}: the run ended early");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        interrupt(&child);
+        let ran: Ran = child.wait_with_output().unwrap().into();
+        assert_eq!(ran.expect(130).talk("error: "), ["interrupted"], "{name}");
+        soon(begun, name);
+        fs_err::remove_file(&started).unwrap();
+    }
 }

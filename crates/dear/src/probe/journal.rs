@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use dear_image::EncodeError;
 
-use super::Made;
+use super::{InpainterKind, Made, claims};
 use crate::error::Error;
 use crate::evaluate::counted;
 use crate::files::write_atomic;
@@ -27,20 +27,29 @@ pub(super) struct Staged {
 pub(super) struct Journal {
     out: PathBuf,
     path: PathBuf,
+    kind: InpainterKind,
     /// Rows of photographs that this run does not know, as they were when it began: they go when it ends, unless another
     /// run has made them anew meanwhile.
     gone: Vec<(String, String)>,
 }
 
 impl Journal {
-    /// What earlier runs left, by stem.
-    pub(super) fn open(out: &Path, stems: &BTreeSet<String>) -> Result<(Self, HashMap<String, Made>), Error> {
+    /// What earlier runs left, by stem; probes of `kind` of `stems` are to be made. A folder that holds something else under
+    /// their names is refused.
+    pub(super) fn open(
+        out: &Path,
+        stems: &BTreeSet<String>,
+        kind: InpainterKind,
+    ) -> Result<(Self, HashMap<String, Made>), Error> {
         fs_err::create_dir_all(out)?;
         let path = out.join(MANIFEST);
+        let _held = lock(out)?;
         let rows = read(&path);
+        refuse_other_kind(out, &rows, kind)?;
+        claims::refuse_foreign(out, stems.iter().filter(|stem| !rows.contains_key(*stem)))?;
         let strangers = rows.values().filter(|row| !stems.contains(&row.stem));
         let gone = strangers.map(|row| (row.stem.clone(), row.key.clone())).collect();
-        Ok((Self { out: out.to_owned(), path, gone }, rows))
+        Ok((Self { out: out.to_owned(), path, kind, gone }, rows))
     }
 
     /// Whether both files of a row are there.
@@ -53,6 +62,7 @@ impl Journal {
     pub(super) fn commit(&self, staged: &mut Vec<Staged>) -> Result<Vec<Made>, Error> {
         let _held = lock(&self.out)?;
         let mut rows = read(&self.path);
+        refuse_other_kind(&self.out, &rows, self.kind)?;
         let mut done = Vec::with_capacity(staged.len());
         staged.retain(|probe| match rows.get(&probe.row.stem) {
             Some(row) if row.key == probe.row.key && self.is_whole(row) => {
@@ -61,6 +71,7 @@ impl Journal {
             }
             _ => true,
         });
+        claims::claim(&self.out, staged)?;
         let stale = staged.iter().filter(|probe| rows.remove(&probe.row.stem).is_some()).count();
         if stale > 0 {
             // Their files are about to be overwritten: were the run killed then, a row would vouch for wrong pixels.
@@ -106,6 +117,21 @@ impl Journal {
         rows.retain(|stem, _| !refused.contains(stem));
         write(&self.path, &rows)
     }
+}
+
+/// Null probes and generated ones are never both in one folder, and never take each other's place.
+fn refuse_other_kind(out: &Path, rows: &HashMap<String, Made>, kind: InpainterKind) -> Result<(), Error> {
+    let other = |row: &&Made| row.inpainter.generates() != kind.generates();
+    let Some(row) = rows.values().find(other) else { return Ok(()) };
+    Err(Error::Probes {
+        message: format!(
+            "{}: holds {} probes, expected {} ones or none",
+            out.display(),
+            row.inpainter.as_str(),
+            kind.as_str()
+        ),
+        hint: "give another --out: null probes and generated ones need a folder each".to_owned(),
+    })
 }
 
 /// Image and mask of a stem.

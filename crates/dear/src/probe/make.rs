@@ -39,7 +39,7 @@ pub struct Making<'a> {
 /// Probes come in the order of `images`, those of the shard alone.
 ///
 /// # Errors
-/// Two images of one stem, an engine or a program that fails, a folder that cannot be written, or a stop asked by the
+/// Two images of one stem, a folder that holds probes of the other kind or foreign files under names of probes, an engine or a program that fails, a folder that cannot be written, or a stop asked by the
 /// observer; what was finished is kept. An image that cannot be decoded, or filled, is not an error: it is in the second
 /// list.
 pub fn make(
@@ -54,7 +54,7 @@ pub fn make(
         let message = format!("{masks} without a photograph of that stem, the first: {}", first.display());
         observer.event(Event::Warned { message: &message });
     }
-    let (journal, known) = Journal::open(making.out, &stems)?;
+    let (journal, known) = Journal::open(making.out, &stems, making.inpainter.kind())?;
     let mut run = Run {
         making,
         observer,

@@ -2,10 +2,12 @@
 
 use std::ffi::OsString;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+
+use super::group::Group;
 
 /// The program of the inpainter `command`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,7 +18,7 @@ pub struct ProgramOptions {
     pub command: String,
     /// Images that it is given at a time. Default 256.
     pub batch: u32,
-    /// Seconds after which it is stopped; 0, the default: never.
+    /// Seconds after which it, and what it has started, is stopped; 0, the default: never.
     pub timeout: u64,
 }
 
@@ -177,46 +179,44 @@ impl Words {
     ) -> Result<(), ProgramError> {
         let program = self.program().to_owned();
         let words = self.with(folders);
-        let mut child = Command::new(&words[0])
-            .args(&words[1..])
-            .stdin(Stdio::null())
-            // stdout is for data; what the program says is talk.
-            .stdout(std::io::stderr())
-            .spawn()
+        let mut command = Command::new(&words[0]);
+        // stdout is for data; what the program says is talk.
+        command.args(&words[1..]).stdin(Stdio::null()).stdout(std::io::stderr());
+        let mut group = Group::spawn(&mut command)
             .map_err(|error| ProgramError::NotStarted { program: program.clone(), error })?;
         let started = Instant::now();
         let mut stop_asked: Option<Instant> = None;
         let status = loop {
-            match child.try_wait() {
-                Ok(Some(status)) => break status,
-                Ok(None) => {}
-                Err(error) => return Err(ProgramError::NotStarted { program, error }),
+            match (group.has_ended(), stop_asked) {
+                (Ok(true), None) => break group.wait(),
+                // What it has started need not have heard, or heeded, the interrupt.
+                (Ok(true), Some(_)) => break group.kill(),
+                (Ok(false), _) => {}
+                (Err(error), _) => break Err(error),
             }
-            if !tick() {
-                stop_asked.get_or_insert_with(Instant::now);
+            if !tick() && stop_asked.is_none() {
+                group.interrupt();
+                stop_asked = Some(Instant::now());
             }
             if timeout > 0 && started.elapsed() >= Duration::from_secs(timeout) {
-                stop(&mut child);
+                let _ = group.kill();
                 return Err(ProgramError::TimedOut { program, seconds: timeout });
             }
             if stop_asked.is_some_and(|asked| asked.elapsed() >= GRACE) {
-                break stop(&mut child).unwrap_or_default();
+                break group.kill();
             }
             std::thread::sleep(PAUSE);
         };
-        ended(program, status)
+        match status {
+            Ok(status) => ended(program, status),
+            Err(error) => Err(ProgramError::NotStarted { program, error }),
+        }
     }
 }
 
-/// Ctrl-C reaches the program too: time that it has to finish its picture.
+/// Ctrl-C is passed on to the program: time that it then has to finish its picture.
 const GRACE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(50);
-
-fn stop(child: &mut Child) -> Option<ExitStatus> {
-    // It fails only where the program has just ended.
-    let _ = child.kill();
-    child.wait().ok()
-}
 
 fn ended(program: String, status: ExitStatus) -> Result<(), ProgramError> {
     match status.code() {

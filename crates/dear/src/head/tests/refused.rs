@@ -109,8 +109,16 @@ fn an_option_without_its_data_is_an_error() {
 }
 
 #[test]
+fn a_grid_of_nothing_is_called_empty() {
+    let solver: Solver = toml::from_str("solver = \"l2\"\ngrid = []").unwrap();
+    let error = solver.check().unwrap_err();
+    assert_eq!(error.to_string(), "head option \"grid\" is empty, expected at least one strength");
+}
+
+#[test]
 fn options_out_of_range_and_combinations_are_refused() {
     let cases = [
+        ("solver = \"l2\"\ngrid = []", "option"),
         ("solver = \"l2\"\nprobe_labels = { at_least = 0.0 }", "option"),
         ("solver = \"l2\"\nprobe_labels = { at_least = 1.5 }", "option"),
         ("solver = \"adam\"\nprobe_labels = { at_least = nan }", "option"),
