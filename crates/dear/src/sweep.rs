@@ -17,6 +17,7 @@ use crate::calibrate::condition;
 use crate::detector::Detector;
 use crate::dissect::{fragility_of_probes, moments, probe_views, variance};
 use crate::error::Error;
+use crate::evaluate::counted;
 use crate::fragility::Fragility;
 use crate::gate::{Evidence, Gate, GateOptions, Ranking, gate};
 use crate::harden::{Inputs, gather_probes};
@@ -318,8 +319,8 @@ fn choose(candidates: &[Candidate], judge: &Judge) -> Result<(usize, u64), Error
     else {
         return Err(Error::Images {
             message: format!(
-                "none of {} candidates keeps R.Acc within {} points of the detector as it was under every condition",
-                candidates.len(),
+                "none of {} keeps R.Acc within {} points of the detector as it was under every condition",
+                counted(candidates.len() as u64, "candidate"),
                 judge.max_loss.unwrap_or(100.0)
             ),
             hint: "raise max_r_acc_loss, or sweep heads with a balance".to_owned(),

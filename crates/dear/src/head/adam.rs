@@ -37,7 +37,9 @@ pub struct AdamOptions {
     /// Rows in a probe batch (default 64).
     pub probe_batch: usize,
     /// Neighbouring main rows that are one item and stay together (default 1; 2 for DEAR-r's aligned pairs,
-    /// whose batch of 64 pairs has 128 rows).
+    /// whose batch of 64 pairs has 128 rows). It speaks of the rows that [`train`](super::train) is given: those of
+    /// [`harden`](crate::harden::harden), `dear refine` and `dear sweep` are views of one image after another and not
+    /// pairs, so leave it at 1 there.
     pub rows_per_item: usize,
     /// When to validate and how long to wait.
     pub schedule: Schedule,

@@ -18,6 +18,14 @@ pub enum TrainError {
         /// What is allowed.
         expected: &'static str,
     },
+    /// An option is a list of nothing.
+    #[error("head option {key:?} is empty, expected {expected}")]
+    Empty {
+        /// The option's name.
+        key: &'static str,
+        /// What is allowed.
+        expected: &'static str,
+    },
     /// An option that the solver cannot follow.
     #[error("head option {option} is not for solver {solver:?}, expected solver \"l2\"")]
     Combination {
@@ -180,7 +188,7 @@ impl TrainError {
     /// Stable name of the error.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Option { .. } => "option",
+            Self::Option { .. } | Self::Empty { .. } => "option",
             Self::Combination { .. } => "combination",
             Self::Missing { .. } => "missing",
             Self::Channels { .. } => "channels",

@@ -96,7 +96,7 @@ impl L2Options {
             }
         };
         if self.grid.is_empty() {
-            return Err(TrainError::Option { key: "grid", found: 0.0, expected: "at least one strength" });
+            return Err(TrainError::Empty { key: "grid", expected: "at least one strength" });
         }
         self.grid.iter().try_for_each(|&strength| positive("grid", strength))?;
         positive("tolerance", self.tolerance)?;

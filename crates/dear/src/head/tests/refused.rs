@@ -109,6 +109,14 @@ fn an_option_without_its_data_is_an_error() {
 }
 
 #[test]
+fn a_grid_of_nothing_is_called_empty() {
+    let solver: Solver = toml::from_str("solver = \"l2\"\ngrid = []").unwrap();
+    let error = solver.check().unwrap_err();
+    let text = "head option \"grid\" is empty, expected at least one strength";
+    assert_eq!((error.kind(), error.to_string().as_str()), ("option", text));
+}
+
+#[test]
 fn options_out_of_range_and_combinations_are_refused() {
     let cases = [
         ("solver = \"l2\"\nprobe_labels = { at_least = 0.0 }", "option"),
