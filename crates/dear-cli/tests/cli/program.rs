@@ -319,7 +319,7 @@ fn what_the_program_has_started_ends_with_it() {
     let started = place.path("started");
     for (name, words) in [
         ("deaf", "trap '' INT; echo $$ > \"$here\"; sleep 40; true"),
-        ("half-deaf", "trap 'exit 7' INT; sleep 40 & echo $$ > \"$here\"; wait"),
+        ("half-deaf", "trap 'echo > \"$here.told\"; exit 7' INT; sleep 40 & echo $$ > \"$here\"; wait"),
         ("hearing", "echo $$ > \"$here\"; sleep 40; true"),
     ] {
         let script = place.path("script.sh");
@@ -341,4 +341,5 @@ fn what_the_program_has_started_ends_with_it() {
         soon(begun, name);
         fs_err::remove_file(&started).unwrap();
     }
+    assert!(place.path("started.told").is_file(), "Ctrl-C was not passed on");
 }

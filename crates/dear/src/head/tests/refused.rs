@@ -112,7 +112,8 @@ fn an_option_without_its_data_is_an_error() {
 fn a_grid_of_nothing_is_called_empty() {
     let solver: Solver = toml::from_str("solver = \"l2\"\ngrid = []").unwrap();
     let error = solver.check().unwrap_err();
-    assert_eq!(error.to_string(), "head option \"grid\" is empty, expected at least one strength");
+    let text = "head option \"grid\" is empty, expected at least one strength";
+    assert_eq!((error.kind(), error.to_string().as_str()), ("option", text));
 }
 
 #[test]
