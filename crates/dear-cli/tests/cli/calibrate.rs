@@ -240,10 +240,11 @@ fn hardening_does_not_calibrate_on_validation_images_that_show_nothing() {
     // 24 images of each class would do for 30 %, but this short training gives no head that is shown to rank them.
     let ran = dear(set.harden("out", &args!["--val", &val, "--recipe", &recipe])).expect(0);
     let warned = ran.talk("warning: ");
-    assert_eq!(warned.len(), 1, "{}", ran.stderr);
+    assert_eq!(warned.len(), 2, "{}", ran.stderr);
+    assert_eq!(warned[0], "6 of 48 validation images are also trained on (equal bytes)");
     assert!(
-        warned[0].starts_with("not calibrated: the AUC on these images is 0.")
-            && warned[0].ends_with(", expected an interval above 0.5"),
+        warned[1].starts_with("not calibrated: the AUC on these images is 0.")
+            && warned[1].ends_with(", expected an interval above 0.5"),
         "{warned:?}"
     );
     let scanned = dear(args![
