@@ -38,6 +38,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     output::check_writable(&args.out)?;
     let work = args.work.unwrap_or_else(|| work_folder(&args.out));
     output::check_no_file(&work)?;
+    args.images.refuse_within(&work)?;
     let backbone = Detector::open(&args.backbone, &args.engine.options())?;
     let fitted = fit(&backbone, &args.images.into(), &work, &recipe, &Progress::default())?;
     output::refused(&fitted.refused);

@@ -66,6 +66,26 @@ pub(crate) struct ImageArgs {
     pub(crate) val: Option<PathBuf>,
 }
 
+impl ImageArgs {
+    /// Refuse a work folder among the training images: its probes would be photographs at the next run.
+    pub(crate) fn refuse_within(&self, work: &Path) -> Result<(), Error> {
+        let work_folder = std::path::absolute(work)?;
+        for folder in [&self.real, &self.fake] {
+            if work_folder.starts_with(std::path::absolute(folder)?) {
+                return Err(Error::Images {
+                    message: format!(
+                        "{}: the work folder lies among the images of {}, expected another place",
+                        work.display(),
+                        folder.display()
+                    ),
+                    hint: "choose another --out, or give --work".to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
 impl From<ImageArgs> for TrainingImages {
     fn from(ImageArgs { real, fake, val }: ImageArgs) -> Self {
         Self { real, fake, val }
@@ -80,6 +100,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     output::check_writable(&args.out)?;
     let work = args.work.unwrap_or_else(|| work_folder(&args.out));
     output::check_no_file(&work)?;
+    args.images.refuse_within(&work)?;
     let detector = args.detector.open()?;
     let engine = args.detector.engine.options();
     let inputs = args.probes.inputs(args.images.into(), work, engine);

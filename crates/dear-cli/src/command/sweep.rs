@@ -89,6 +89,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     }
     let work = args.work.clone().unwrap_or_else(|| args.out.join("work"));
     output::check_no_file(&work)?;
+    args.images.refuse_within(&work)?;
     let inputs = args.probes.inputs(args.images.into(), work, engine.clone());
     let progress = Progress::default();
     let (found, chosen) = sweep(&detector, &inputs, &recipe, &options, &progress)?;

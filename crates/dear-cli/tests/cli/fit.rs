@@ -71,6 +71,16 @@ fn a_backbone_becomes_a_detector_and_a_rerun_computes_nothing() {
 fn what_is_no_backbone_and_one_class_alone_are_errors_and_nothing_is_written() {
     let set = Training::new();
     let out = set.path("f.onnx");
+    let inside = set.real.join("f.onnx");
+    for command in [
+        args!["fit", "--backbone", mini(), "--out", &inside],
+        args!["harden", "--out", &inside],
+        args!["sweep", "--out", set.real.join("s")],
+    ] {
+        let ran = dear([command, args!["--real", &set.real, "--fake", &set.fake]].concat()).expect(2);
+        assert!(ran.stderr.contains("the work folder lies among the images of"), "{}", ran.stderr);
+    }
+    assert!(!inside.exists());
     let pth = set.path("b.pth");
     fs_err::write(&pth, b"PK\x03\x04 not a detector").unwrap();
     let empty = set.path("empty");
