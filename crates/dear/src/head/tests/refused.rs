@@ -119,7 +119,6 @@ fn a_grid_of_nothing_is_called_empty() {
 #[test]
 fn options_out_of_range_and_combinations_are_refused() {
     let cases = [
-        ("solver = \"l2\"\ngrid = []", "option"),
         ("solver = \"l2\"\nprobe_labels = { at_least = 0.0 }", "option"),
         ("solver = \"l2\"\nprobe_labels = { at_least = 1.5 }", "option"),
         ("solver = \"adam\"\nprobe_labels = { at_least = nan }", "option"),
