@@ -290,6 +290,13 @@ def machine():
             f"{onnxruntime.__version__}, Python {platform.python_version()}, {rustc}.")
 
 
+def write(program, lines):
+    """Put the lines between the program's marks in the page."""
+    start, end = f"<!-- {program} -->", f"<!-- end of {program} -->"
+    before, rest = PAGE.read_text().split(start)
+    PAGE.write_text(before + start + "\n\n" + "\n".join(lines) + "\n\n" + end + rest.split(end, 1)[1])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
@@ -322,9 +329,7 @@ def main():
              "|---|---:|---:|---:|---:|---:|---:|", *lines]
     print("\n".join(table[2:]))
     if arguments.write:
-        start_mark, end_mark = "<!-- bench/harden.py -->", "<!-- end of bench/harden.py -->"
-        before, rest = PAGE.read_text().split(start_mark)
-        PAGE.write_text(before + start_mark + "\n\n" + "\n".join(table) + "\n\n" + end_mark + rest.split(end_mark, 1)[1])
+        write("bench/harden.py", table)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harden import DEAR, PAGE, ROOT, machine, measured, samples
+from harden import DEAR, ROOT, machine, measured, samples, write
 
 ONE = """
 [[criteria]]
@@ -71,9 +71,7 @@ def main():
     lines += ["", f"The features of the sweep are {size / 1e6:.1f} MB."]
     print("\n".join(lines[2:]))
     if arguments.write:
-        start, end = "<!-- bench/sweep.py -->", "<!-- end of bench/sweep.py -->"
-        before, rest = PAGE.read_text().split(start)
-        PAGE.write_text(before + start + "\n\n" + "\n".join(lines) + "\n\n" + end + rest.split(end, 1)[1])
+        write("bench/sweep.py", lines)
 
 
 if __name__ == "__main__":

@@ -155,13 +155,18 @@ pub struct Record {
 impl Record {
     /// What channels can be ranked by.
     pub fn evidence(&self, seed: u64) -> Evidence<'_> {
-        Evidence {
-            rad: &self.rad.scores,
-            variance: self.variance.as_deref(),
-            fragility: self.fragility.as_ref().map(|fragility| fragility.raw.as_slice()),
-            seed,
-        }
+        evidence(&self.rad, self.variance.as_deref(), self.fragility.as_ref(), seed)
     }
+}
+
+pub(crate) fn evidence<'a>(
+    rad: &'a Rad,
+    variance: Option<&'a [f64]>,
+    fragility: Option<&'a Fragility>,
+    seed: u64,
+) -> Evidence<'a> {
+    let fragility = fragility.map(|fragility| fragility.raw.as_slice());
+    Evidence { rad: &rad.scores, variance, fragility, seed }
 }
 
 impl Dissection {
@@ -184,12 +189,7 @@ impl Dissection {
     /// # Errors
     /// [`Error::Gate`].
     pub fn gate(&self, recipe: &Recipe) -> Result<Gate, Error> {
-        let evidence = Evidence {
-            rad: &self.rad.scores,
-            variance: Some(&self.variance),
-            fragility: self.fragility.as_ref().map(|fragility| fragility.raw.as_slice()),
-            seed: recipe.seed,
-        };
+        let evidence = evidence(&self.rad, Some(&self.variance), self.fragility.as_ref(), recipe.seed);
         Ok(gate(&evidence, &recipe.gate)?)
     }
 

@@ -13,25 +13,23 @@ use serde::{Deserialize, Serialize};
 
 pub use options::{Criterion, NamedGate, NamedSolver, SweepOptions};
 
-use crate::calibrate::condition;
 use crate::detector::Detector;
-use crate::dissect::{fragility_of_probes, moments, probe_views, variance};
+use crate::dissect::{evidence, fragility_of_probes, moments, probe_views, variance};
 use crate::error::Error;
 use crate::evaluate::counted;
 use crate::fragility::Fragility;
-use crate::gate::{Evidence, Gate, GateOptions, Ranking, gate};
+use crate::gate::{Gate, GateOptions, Ranking, gate};
 use crate::harden::{Inputs, gather_probes};
 use crate::head::bias::fit_bias;
-use crate::head::{self, Head, Samples, Solver};
+use crate::head::{self, Head, Operating, Samples, Solver};
 use crate::metrics::{Metric, Ranking as Ranked};
 use crate::observe::{Event, Observer};
 use crate::probe::ProbePair;
 use crate::rad::{Rad, RadOptions, RegionMoments, rad};
 use crate::recipe::Recipe;
 use crate::store::Store;
-use crate::training_data::{Matrix, TrainingData};
+use crate::training_data::TrainingData;
 use crate::training_set::split_images;
-use crate::views::{self, WholeOptions};
 
 /// What a sweep found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -141,15 +139,12 @@ pub fn sweep(
     let gates = gates(&measured, recipe, options)?;
 
     let solvers: Vec<&Solver> = options.heads.iter().map(|named| &named.head).collect();
-    let data = TrainingData::gather(detector, &store, &split, Some(&probes), &solvers, recipe, observer)?;
-    let chains = recipe.conditions()?;
-    let whole = WholeOptions { seed: recipe.seed, decode: recipe.decode };
-    let rows = views::whole(detector, &store, &split.val, &chains, whole, observer)?;
-    let sets: Vec<Matrix> =
-        rows.into_iter().map(|mut rows| Matrix::take(&mut rows, detector.channels())).collect();
+    let data = TrainingData::gather(detector, &store, &split, Some(&probes), &solvers, recipe, observer)?
+        .with_conditions(detector, &store, &split, recipe, observer)?;
+    let operating = data.operating();
 
-    let judge = Judge::new(&sets, detector.head(), options)?;
-    let candidates = candidates(&gates, &data, &judge, options, observer)?;
+    let judge = Judge::new(&operating, detector.head(), options)?;
+    let candidates = candidates(&gates, &data, &operating, &judge, options, observer)?;
     let (chosen, within_one_error) = choose(&candidates, &judge);
     let chosen_recipe = chosen.map(|chosen| recipe_of(&candidates[chosen], &gates, recipe, options));
     let (real, fake) = judge.counts();
@@ -158,7 +153,7 @@ pub fn sweep(
         detector: detector.metadata().name.clone(),
         backbone_sha256: detector.backbone_sha256().to_owned(),
         options: options.clone(),
-        conditions: chains.iter().map(condition).collect(),
+        conditions: operating.iter().map(|set| set.name.to_owned()).collect(),
         real,
         fake,
         base: judge.unmoved("base", detector.head()),
@@ -248,12 +243,8 @@ fn gates(measured: &Measured, recipe: &Recipe, options: &SweepOptions) -> Result
         for (criterion, rad) in options.criteria.iter().zip(&scores).take(if by_rad { usize::MAX } else { 1 })
         {
             let of_chain = fragilities.iter().find(|(chain, _)| *chain == named.gate.fragility);
-            let evidence = Evidence {
-                rad: &rad.scores,
-                variance: Some(variance),
-                fragility: of_chain.map(|(_, fragility)| fragility.raw.as_slice()),
-                seed: recipe.seed,
-            };
+            let fragility = of_chain.map(|(_, fragility)| fragility);
+            let evidence = evidence(rad, Some(variance), fragility, recipe.seed);
             tried.push(Tried {
                 criterion: by_rad.then(|| criterion.name.clone()),
                 rad: if by_rad { criterion.rad } else { recipe.rad },
@@ -273,6 +264,7 @@ const TOGETHER: usize = 8;
 fn candidates(
     gates: &[Tried],
     data: &TrainingData,
+    operating: &[Operating],
     judge: &Judge,
     options: &SweepOptions,
     observer: &dyn Observer,
@@ -288,14 +280,13 @@ fn candidates(
         }
     }
     observer.event(Event::Started { step: "training heads", total: jobs.len() as u64 });
-    let operating = data.operating();
     let mut heads = Vec::with_capacity(jobs.len());
     for part in jobs.chunks(TOGETHER) {
         if observer.cancelled() {
             return Err(Error::Interrupted);
         }
         heads.par_extend(part.par_iter().map(|&(_, solver, gate)| {
-            head::train(&data.training(gate, &operating), &options.heads[solver].head)
+            head::train(&data.training(gate, operating), &options.heads[solver].head)
                 .map(|trained| trained.head)
         }));
         observer.event(Event::Advanced { by: part.len() as u64 });
@@ -346,31 +337,28 @@ fn choose(candidates: &[Candidate], judge: &Judge) -> (Option<usize>, u64) {
 
 /// Judges heads on whole validation images.
 struct Judge<'a> {
-    sets: &'a [Matrix],
+    sets: &'a [Operating<'a>],
     metric: &'static Metric,
     base_r_acc: Vec<Option<f64>>,
     max_loss: Option<f64>,
 }
 
 impl<'a> Judge<'a> {
-    fn new(sets: &'a [Matrix], base: &Head, options: &SweepOptions) -> Result<Self, Error> {
+    fn new(sets: &'a [Operating<'a>], base: &Head, options: &SweepOptions) -> Result<Self, Error> {
         let unknown =
             || Error::Recipe(format!("choose is {:?}, expected the name of a metric", options.choose));
         let metric = Metric::named(&options.choose).ok_or_else(unknown)?;
-        for set in sets {
-            set.check_both_classes("validation")?;
-        }
         let mut judge = Self { sets, metric, base_r_acc: Vec::new(), max_loss: options.max_r_acc_loss };
         judge.base_r_acc = judge.judged(base).iter().map(|judged| judged.r_acc).collect();
         Ok(judge)
     }
 
     fn samples(&self) -> impl Iterator<Item = Samples<'a>> {
-        self.sets.iter().map(Matrix::samples)
+        self.sets.iter().map(|set| set.samples)
     }
 
     fn counts(&self) -> (u64, u64) {
-        let labels = self.sets.first().map_or(&[][..], |set| set.samples().labels);
+        let labels = self.sets.first().map_or(&[][..], |set| set.samples.labels);
         let fake = labels.iter().filter(|&&label| label == 1).count();
         ((labels.len() - fake) as u64, fake as u64)
     }

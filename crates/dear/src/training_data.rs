@@ -71,7 +71,7 @@ impl TrainingData {
             Some(from_clean(detector, store, &split.train, recipe, observer)?)
         };
         let operating = if wanted(is_balanced) {
-            operating(detector, store, &split.val, recipe, observer)?
+            under_conditions(detector, store, &split.val, recipe, observer)?
         } else {
             Vec::new()
         };
@@ -91,6 +91,24 @@ impl TrainingData {
             operating,
             base: detector.head().clone(),
         })
+    }
+
+    /// Whole validation images under the recipe's conditions, also where no solver asked for them.
+    ///
+    /// # Errors
+    /// As [`TrainingData::gather`].
+    pub fn with_conditions(
+        mut self,
+        detector: &Detector,
+        store: &Store,
+        split: &Split,
+        recipe: &Recipe,
+        observer: &dyn Observer,
+    ) -> Result<Self, Error> {
+        if self.operating.is_empty() {
+            self.operating = under_conditions(detector, store, &split.val, recipe, observer)?;
+        }
+        Ok(self)
     }
 
     /// The conditions on which a balance is kept.
@@ -165,7 +183,7 @@ fn has_regulariser(solver: &Solver) -> bool {
 }
 
 /// Whole images of both classes under each of the recipe's conditions, `clean` first.
-fn operating(
+fn under_conditions(
     detector: &Detector,
     store: &Store,
     sources: &[Source],
@@ -228,7 +246,7 @@ fn inside_minus_outside(rows: &[Row]) -> Vec<f32> {
 
 /// Pooled features of rows that could be made.
 #[derive(Debug)]
-pub(crate) struct Matrix {
+struct Matrix {
     features: Vec<f32>,
     channels: usize,
     labels: Vec<u8>,
@@ -237,11 +255,6 @@ pub(crate) struct Matrix {
 }
 
 impl Matrix {
-    #[cfg(test)]
-    pub(crate) fn new(features: Vec<f32>, channels: usize, labels: Vec<u8>) -> Self {
-        Self { shares: vec![0.0; labels.len()], features, channels, labels }
-    }
-
     fn of(rows: &[Row], channels: usize) -> Self {
         let made = || rows.iter().filter(|row| row.error.is_none());
         Self {
@@ -253,13 +266,13 @@ impl Matrix {
     }
 
     /// The same, and the rows lose their features, which would be held twice.
-    pub(crate) fn take(rows: &mut [Row], channels: usize) -> Self {
+    fn take(rows: &mut [Row], channels: usize) -> Self {
         let matrix = Self::of(rows, channels);
         rows.iter_mut().for_each(|row| row.pooled = Vec::new());
         matrix
     }
 
-    pub(crate) fn samples(&self) -> Samples<'_> {
+    fn samples(&self) -> Samples<'_> {
         Samples { features: &self.features, channels: self.channels, labels: &self.labels }
     }
 
@@ -267,7 +280,7 @@ impl Matrix {
         Probes { features: &self.features, channels: self.channels, shares: &self.shares }
     }
 
-    pub(crate) fn check_both_classes(&self, name: &str) -> Result<(), Error> {
+    fn check_both_classes(&self, name: &str) -> Result<(), Error> {
         let generated = self.labels.iter().filter(|&&label| label == Label::Generated.as_u8()).count();
         if generated > 0 && generated < self.labels.len() {
             return Ok(());

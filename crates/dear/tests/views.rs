@@ -117,16 +117,7 @@ fn soft_masks_weigh_the_regions_by_how_far_each_pixel_is_generated() {
     };
     let detector = Detector::mini(&EngineOptions::builtin()).unwrap();
     // Turned and flipped, and nothing else: the sum of the weights stays.
-    let still = AugmentOptions {
-        resized_crop: 0.0,
-        jitter: 0.0,
-        grayscale: 0.0,
-        cutout: 0.0,
-        noise: 0.0,
-        blur: 0.0,
-        jpeg: 0.0,
-        ..AugmentOptions::default()
-    };
+    let still = AugmentOptions { rotate: 1.0, flip: 0.5, ..AugmentOptions::crop_only() };
     let store = Store::new(&folder.path().join("store"));
     let mut inside = Vec::new();
     for (weights, composite) in [

@@ -22,20 +22,25 @@ fn candidate(score: Option<f64>, admitted: bool) -> Candidate {
 }
 
 /// One channel: logits are the features. 10 real images, of which one is wrong, and 10 generated.
-fn set() -> Matrix {
+fn set() -> (Vec<f32>, Vec<u8>) {
     let features: Vec<f32> = (0..20).map(|i| if i == 9 || i >= 10 { 1.0 } else { -1.0 }).collect();
     let labels: Vec<u8> = (0..20).map(|i| u8::from(i >= 10)).collect();
-    Matrix::new(features, 1, labels)
+    (features, labels)
 }
 
-fn judge(sets: &[Matrix], max_r_acc_loss: Option<f64>) -> Judge<'_> {
+fn operating((features, labels): &(Vec<f32>, Vec<u8>)) -> Operating<'_> {
+    Operating { name: "clean", samples: Samples { features, channels: 1, labels } }
+}
+
+fn judge<'a>(sets: &'a [Operating<'a>], max_r_acc_loss: Option<f64>) -> Judge<'a> {
     let base = Head { weight: vec![1.0], bias: 0.0 };
     Judge::new(sets, &base, &SweepOptions { max_r_acc_loss, ..SweepOptions::default() }).unwrap()
 }
 
 #[test]
 fn the_best_admitted_is_chosen_and_ties_go_to_the_first() {
-    let sets = [set()];
+    let set = set();
+    let sets = [operating(&set)];
     let judge = judge(&sets, None);
     // Standard error of the chosen: sqrt(0.9 x 0.1 / 10 + 0.8 x 0.2 / 10) / 2 = 0.0790.
     let tried = [
@@ -53,7 +58,8 @@ fn the_best_admitted_is_chosen_and_ties_go_to_the_first() {
 
 #[test]
 fn heads_are_judged_by_class_and_by_what_they_lose() {
-    let sets = [set(), set()];
+    let set = set();
+    let sets = [operating(&set), operating(&set)];
     let judge = judge(&sets, Some(5.0));
     assert_eq!(judge.counts(), (10, 10));
     let base = judge.unmoved("base", &Head { weight: vec![1.0], bias: 0.0 });
@@ -68,7 +74,8 @@ fn heads_are_judged_by_class_and_by_what_they_lose() {
 
 #[test]
 fn where_nothing_is_admitted_the_table_stays_and_the_reason_is_told() {
-    let sets = [set()];
+    let set = set();
+    let sets = [operating(&set)];
     let judge = judge(&sets, Some(2.5));
     let base = judge.unmoved("base", &Head { weight: vec![1.0], bias: 0.0 });
     let lost = judge.unmoved("all generated", &Head { weight: vec![1.0], bias: 5.0 });
