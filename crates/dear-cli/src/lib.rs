@@ -27,6 +27,8 @@ struct Cli {
 enum Command {
     /// See the whole method at work on embedded photographs: probes, pruning, a new head, a report
     Demo(command::demo::Args),
+    /// Make a published checkpoint a detector file
+    Import(command::import::Args),
     /// Score images: one record a file, whatever is in it
     Scan(command::scan::Args),
     /// Show where in an image a detector sees evidence
@@ -81,6 +83,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     progress::watch_for_interrupts();
     let result = match cli.command {
         Command::Demo(args) => command::demo::run(args),
+        Command::Import(args) => command::import::run(args),
         Command::Scan(args) => command::scan::run(args),
         Command::Explain(args) => command::explain::run(args),
         Command::Evaluate(args) => command::evaluate::run(args),

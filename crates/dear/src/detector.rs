@@ -27,8 +27,8 @@ use crate::tile::{Tile, tiles};
 pub const MINI: &[u8] = include_bytes!("../../../models/mini.onnx");
 
 const INPUT: &str = "image";
-const HEAD_WEIGHT: &str = "head.weight";
-const HEAD_BIAS: &str = "head.bias";
+pub(crate) const HEAD_WEIGHT: &str = "head.weight";
+pub(crate) const HEAD_BIAS: &str = "head.bias";
 const FLOAT: i32 = 1;
 
 /// Images of more pixels go in tiles. `mini` takes about 370 bytes a pixel, so a piece stays below 0.8 GB.

@@ -1,5 +1,6 @@
 //! What can end a run: one error over the typed errors of the steps, with what to do about it and whose fault it is.
 
+use crate::backbone::ImportError;
 use crate::bootstrap::BootstrapError;
 use crate::calibrate::CalibrateError;
 use crate::columns::ColumnsError;
@@ -29,6 +30,9 @@ pub enum Error {
     /// A dataset's folders.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
+    /// A checkpoint file.
+    #[error(transparent)]
+    Checkpoint(#[from] crate::checkpoint::CheckpointError),
     /// A detector file, or its engine.
     #[error(transparent)]
     Detector(#[from] DetectorError),
@@ -78,12 +82,26 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
+    /// An import that lacks a decision.
+    #[error("{message}")]
+    Import {
+        /// One line.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
     /// A recipe with an unknown or ill-typed option, or one outside its range.
     #[error("{0}")]
     Recipe(String),
     /// An option outside its range, or a file of options or results that does not parse.
     #[error("{0}")]
     Options(String),
+}
+
+impl From<ImportError> for Error {
+    fn from(error: ImportError) -> Self {
+        Self::Detector(error.into())
+    }
 }
 
 /// Whose move it is.
@@ -105,6 +123,7 @@ impl Error {
             Self::Abandoned => Some("nothing is kept of this work: the same command starts from the beginning".to_owned()),
             Self::Io(error) => io_hint(error),
             Self::Dataset(error) => error.hint(),
+            Self::Checkpoint(error) => error.hint(),
             Self::Detector(error) => error.hint(),
             Self::Generator(error) => error.hint(),
             Self::Rad(error) => error.hint(),
@@ -114,7 +133,7 @@ impl Error {
             Self::Columns(error) => Some(error.hint.clone()),
             Self::Calibrate(error) => error.hint(),
             Self::Program(error) => Some(error.hint()),
-            Self::Probes { hint, .. } | Self::Images { hint, .. } => Some(hint.clone()),
+            Self::Probes { hint, .. } | Self::Images { hint, .. } | Self::Import { hint, .. } => Some(hint.clone()),
             Self::Recipe(_) => {
                 Some("the same command with --print-recipe, and without --recipe, shows every option and its default".to_owned())
             }

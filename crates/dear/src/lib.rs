@@ -12,10 +12,12 @@
 //! ```
 //! [`harden`] is the whole method in one place and reads like the paper's abstract.
 
+pub mod architecture;
 pub mod audit;
 pub mod backbone;
 pub mod bootstrap;
 pub mod calibrate;
+pub mod checkpoint;
 pub mod columns;
 pub mod compare;
 pub mod dataset;
@@ -32,6 +34,7 @@ pub mod gate;
 pub mod generator;
 pub mod harden;
 pub mod head;
+pub mod import;
 pub mod inference;
 pub mod metrics;
 pub mod observe;

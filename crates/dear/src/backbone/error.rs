@@ -4,6 +4,8 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::architecture::KeyProblems;
+
 /// A file that is no model, a damaged one, or one that breaks the contract. Names the file where it is known.
 #[derive(Debug, Error)]
 #[error("{file}: {problem}")]
@@ -71,6 +73,9 @@ pub enum Problem {
         /// What is there.
         value: f64,
     },
+    /// A checkpoint's tensors are not those of the architecture.
+    #[error(transparent)]
+    Keys(KeyProblems),
     /// The document `dear` is absent or not understood.
     #[error("metadata \"dear\": {0}")]
     Metadata(String),
@@ -132,7 +137,7 @@ impl ImportError {
     }
 
     /// A stable word: `unreadable`, `empty`, `not_onnx`, `truncated`, `corrupt`, `external_data`, `contract`,
-    /// `non_finite` or `metadata`.
+    /// `non_finite`, `keys` or `metadata`.
     pub fn kind(&self) -> &'static str {
         match *self.problem {
             Problem::Unreadable(_) => "unreadable",
@@ -143,6 +148,7 @@ impl ImportError {
             Problem::ExternalData { .. } => "external_data",
             Problem::Contract { .. } => "contract",
             Problem::NonFinite { .. } => "non_finite",
+            Problem::Keys(_) => "keys",
             Problem::Metadata(_) => "metadata",
         }
     }
@@ -150,6 +156,7 @@ impl ImportError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match &*self.problem {
+            Problem::Keys(problems) => return problems.hint.clone(),
             Problem::NotOnnx(looks_like) => return looks_like.hint().map(str::to_owned),
             Problem::Empty | Problem::Truncated { .. } | Problem::Corrupt { .. } => {
                 "download or copy the file again and compare its sha256"

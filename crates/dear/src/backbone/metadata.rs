@@ -151,10 +151,12 @@ fn one() -> u32 {
 /// Which channels a hardened detector no longer uses, and why.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GateRecord {
-    /// The share pruned at the high end of the ranking.
-    pub prune_top: f64,
+    /// The share pruned at the high end of the ranking. Null for a gate that came with a checkpoint.
+    #[serde(default)]
+    pub prune_top: Option<f64>,
     /// The share pruned at the low end.
-    pub prune_bottom: f64,
+    #[serde(default)]
+    pub prune_bottom: Option<f64>,
     /// How channels were chosen: see [`GateOptions::criterion`].
     pub criterion: String,
     /// The number of channels that are left.
@@ -177,8 +179,8 @@ impl GateRecord {
             _ => (share(gate.n_top), share(gate.n_bottom)),
         };
         Self {
-            prune_top,
-            prune_bottom,
+            prune_top: Some(prune_top),
+            prune_bottom: Some(prune_bottom),
             criterion: options.criterion(),
             kept: (gate.keep.len() - pruned.len()) as u32,
             pruned,
@@ -250,6 +252,32 @@ impl Default for Threshold {
 }
 
 impl Metadata {
+    /// A document that says nothing but a name.
+    pub fn new(name: String) -> Self {
+        Self {
+            schema: SCHEMA,
+            name,
+            architecture: String::new(),
+            licence: String::new(),
+            source: Source::default(),
+            stride: None,
+            receptive_field: None,
+            halo: None,
+            channels: 0,
+            preprocessing: Preprocessing::default(),
+            valid_input: ValidInput::default(),
+            gate: None,
+            rad: None,
+            head: Value::Null,
+            heads: Vec::new(),
+            threshold: Threshold::default(),
+            calibration: None,
+            recipe: None,
+            card: None,
+            extra: Map::new(),
+        }
+    }
+
     /// Reads and checks the document of a detector.
     pub fn parse(text: &str) -> Result<Self, ImportError> {
         let metadata: Self = parse(text, None)?;

@@ -1,4 +1,5 @@
-//! The file that holds a detector or a generator: its protobuf ([`onnx`]) and the document in it ([`metadata`]).
+//! The file that holds a detector or a generator: its protobuf ([`onnx`]), the document in it ([`metadata`]), and how a new
+//! one is written ([`graph`]).
 //!
 //! ```text
 //! bytes -> OnnxModel (inputs, outputs, tensors, metadata) -> Metadata
@@ -6,11 +7,13 @@
 //! ```
 
 mod error;
+pub mod graph;
 pub mod metadata;
 pub mod onnx;
 mod wire;
 
 pub use error::{ImportError, LooksLike, Problem};
+pub use graph::{Graph, Grid};
 pub use metadata::Metadata;
 pub use onnx::{Edit, OnnxModel};
 

@@ -284,29 +284,31 @@ impl<'f> OnnxModel<'f> {
 }
 
 /// Numbers of the fields that are looked at, by message.
-mod model {
-    pub(super) const IR_VERSION: u32 = 1;
-    pub(super) const GRAPH: u32 = 7;
-    pub(super) const OPSET_IMPORT: u32 = 8;
-    pub(super) const METADATA_PROPS: u32 = 14;
+pub(super) mod model {
+    pub(in crate::backbone) const IR_VERSION: u32 = 1;
+    pub(in crate::backbone) const GRAPH: u32 = 7;
+    pub(in crate::backbone) const OPSET_IMPORT: u32 = 8;
+    pub(in crate::backbone) const METADATA_PROPS: u32 = 14;
 }
-mod graph {
-    pub(super) const INITIALIZER: u32 = 5;
-    pub(super) const INPUT: u32 = 11;
-    pub(super) const OUTPUT: u32 = 12;
+pub(super) mod graph {
+    pub(in crate::backbone) const NODE: u32 = 1;
+    pub(in crate::backbone) const NAME: u32 = 2;
+    pub(in crate::backbone) const INITIALIZER: u32 = 5;
+    pub(in crate::backbone) const INPUT: u32 = 11;
+    pub(in crate::backbone) const OUTPUT: u32 = 12;
 }
-mod tensor {
-    pub(super) const DIMS: u32 = 1;
-    pub(super) const DATA_TYPE: u32 = 2;
-    pub(super) const FLOAT_DATA: u32 = 4;
-    pub(super) const NAME: u32 = 8;
-    pub(super) const RAW_DATA: u32 = 9;
-    pub(super) const DOUBLE_DATA: u32 = 10;
-    pub(super) const EXTERNAL_DATA: u32 = 13;
-    pub(super) const DATA_LOCATION: u32 = 14;
+pub(super) mod tensor {
+    pub(in crate::backbone) const DIMS: u32 = 1;
+    pub(in crate::backbone) const DATA_TYPE: u32 = 2;
+    pub(in crate::backbone) const FLOAT_DATA: u32 = 4;
+    pub(in crate::backbone) const NAME: u32 = 8;
+    pub(in crate::backbone) const RAW_DATA: u32 = 9;
+    pub(in crate::backbone) const DOUBLE_DATA: u32 = 10;
+    pub(in crate::backbone) const EXTERNAL_DATA: u32 = 13;
+    pub(in crate::backbone) const DATA_LOCATION: u32 = 14;
 }
 
-const FLOAT: i32 = 1;
+pub(super) const FLOAT: i32 = 1;
 const FLOAT16: i32 = 10;
 const DOUBLE: i32 = 11;
 const BFLOAT16: i32 = 16;
@@ -492,49 +494,49 @@ struct StringStringEntry {
 
 /// For writing only.
 #[derive(Clone, PartialEq, Message)]
-struct TensorProto {
+pub(super) struct TensorProto {
     #[prost(int64, repeated, packed = "false", tag = "1")]
-    dims: Vec<i64>,
+    pub(super) dims: Vec<i64>,
     #[prost(int32, tag = "2")]
-    data_type: i32,
+    pub(super) data_type: i32,
     #[prost(string, tag = "8")]
-    name: String,
+    pub(super) name: String,
     #[prost(bytes = "vec", tag = "9")]
-    raw_data: Vec<u8>,
+    pub(super) raw_data: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct ValueInfo {
+pub(super) struct ValueInfo {
     #[prost(string, tag = "1")]
-    name: String,
+    pub(super) name: String,
     #[prost(message, optional, tag = "2")]
-    r#type: Option<Type>,
+    pub(super) r#type: Option<Type>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Type {
+pub(super) struct Type {
     #[prost(message, optional, tag = "1")]
-    tensor: Option<TensorType>,
+    pub(super) tensor: Option<TensorType>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct TensorType {
+pub(super) struct TensorType {
     #[prost(int32, tag = "1")]
-    element_type: i32,
+    pub(super) element_type: i32,
     #[prost(message, optional, tag = "2")]
-    shape: Option<Shape>,
+    pub(super) shape: Option<Shape>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Shape {
+pub(super) struct Shape {
     #[prost(message, repeated, tag = "1")]
-    dimensions: Vec<Dimension>,
+    pub(super) dimensions: Vec<Dimension>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Dimension {
+pub(super) struct Dimension {
     #[prost(int64, optional, tag = "1")]
-    length: Option<i64>,
+    pub(super) length: Option<i64>,
 }
 
 impl From<ValueInfo> for Port {
@@ -549,7 +551,7 @@ impl From<ValueInfo> for Port {
     }
 }
 
-fn write_metadata(out: &mut Vec<u8>, edit: &Edit<'_>) {
+pub(super) fn write_metadata(out: &mut Vec<u8>, edit: &Edit<'_>) {
     if let Edit::Metadata { key, value: Some(value) } = edit {
         let entry = StringStringEntry { key: (*key).to_owned(), value: (*value).to_owned() };
         wire::write_bytes(out, model::METADATA_PROPS, &entry.encode_to_vec());

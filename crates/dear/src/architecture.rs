@@ -1,0 +1,267 @@
+//! The networks that checkpoints are imported for: one file each, from names of tensors to an ONNX graph.
+//!
+//! ```text
+//! Checkpoint -> Weights (by name and shape, none missing, none left over) -> Network (graph, head) -> detector file
+//! ```
+//! To add one, write a file beside these and a line in [`ARCHITECTURES`].
+
+mod bottleneck;
+pub mod efficientnet_lite;
+mod keys;
+pub mod ladeda;
+pub mod npr;
+pub mod resnet;
+mod weights;
+
+use serde::{Deserialize, Serialize};
+
+pub use keys::{KeyProblems, Reshaped};
+pub use weights::Weights;
+
+use crate::backbone::graph::Value;
+use crate::backbone::metadata::{GateRecord, Metadata, Preprocessing};
+use crate::backbone::{Graph, ImportError};
+use crate::checkpoint::{Checkpoint, Tensor};
+use crate::detector::{HEAD_BIAS, HEAD_WEIGHT, Quantity};
+use crate::error::Error;
+use crate::head::Head;
+
+/// Mean of ImageNet's colours, in 0..1.
+pub const IMAGENET_MEAN: [f64; 3] = [0.485, 0.456, 0.406];
+/// Their standard deviation.
+pub const IMAGENET_STD: [f64; 3] = [0.229, 0.224, 0.225];
+
+/// A network that checkpoints are imported for.
+#[derive(Debug)]
+pub struct Architecture {
+    /// Its name on the command line, in lower case with hyphens.
+    pub name: &'static str,
+    /// What it is.
+    pub title: &'static str,
+    /// Where it is described.
+    pub paper: &'static str,
+    /// A tensor that its checkpoints surely have; what stands before it is a prefix of all names.
+    pub anchor: &'static str,
+    /// Tensors that tell it from the others, after the prefix.
+    pub signature: &'static [&'static str],
+    build: fn(&Checkpoint, &NetworkOptions) -> Result<Network, Error>,
+}
+
+/// All of them.
+pub const ARCHITECTURES: &[Architecture] = &[
+    Architecture {
+        name: "corvi",
+        title: "ResNet-50 without down-sampling in the stem",
+        paper: "Corvi et al., ICASSP 2023 (arXiv 2211.00680)",
+        anchor: "conv1.weight",
+        signature: &["layer4.2.conv3.weight"],
+        build: |checkpoint, options| resnet::ResNet::CORVI.build(checkpoint, options),
+    },
+    Architecture {
+        name: "rajan",
+        title: "ResNet-50 without down-sampling in the stem",
+        paper: "Rajan et al., ICLR 2025 (arXiv 2410.11835)",
+        anchor: "conv1.weight",
+        signature: &["layer4.2.conv3.weight"],
+        build: |checkpoint, options| resnet::ResNet::CORVI.build(checkpoint, options),
+    },
+    Architecture {
+        name: "dear",
+        title: "ResNet-50 without down-sampling in the stem, with a gate before the pool",
+        paper: "Dissect and Prune, ICML 2026",
+        anchor: "backbone.conv1.weight",
+        signature: &["gate.gate", "backbone.layer4.2.conv3.weight"],
+        build: |checkpoint, options| resnet::ResNet::CORVI.build(checkpoint, options),
+    },
+    Architecture {
+        name: "cnndetection",
+        title: "torchvision's ResNet-50",
+        paper: "Wang et al., CVPR 2020 (arXiv 1912.11035)",
+        anchor: "conv1.weight",
+        signature: &["layer4.2.conv3.weight"],
+        build: |checkpoint, options| resnet::ResNet::CNNDETECTION.build(checkpoint, options),
+    },
+    Architecture {
+        name: "npr",
+        title: "neighbouring pixel relations and half of a ResNet-50",
+        paper: "Tan et al., CVPR 2024 (arXiv 2312.10461)",
+        anchor: "conv1.weight",
+        signature: &["layer2.3.conv3.weight", "fc1.weight"],
+        build: |checkpoint, options| npr::Npr::PUBLISHED.build(checkpoint, options),
+    },
+    Architecture {
+        name: "ladeda",
+        title: "LaDeDa: a ResNet-50 that sees patches of 5 to 33 pixels",
+        paper: "Cavia et al. 2024 (arXiv 2406.09398)",
+        anchor: "conv1.weight",
+        signature: &["conv2.weight", "layer2.0.conv1.weight", "layer4.2.conv3.weight", "fc.weight"],
+        build: |checkpoint, options| ladeda::LaDeDa::PUBLISHED.build(checkpoint, options),
+    },
+    Architecture {
+        name: "tiny-ladeda",
+        title: "Tiny-LaDeDa: four convolutions of eight channels",
+        paper: "Cavia et al. 2024 (arXiv 2406.09398)",
+        anchor: "conv1.weight",
+        signature: &["conv2.weight", "layer1.0.conv2.weight", "fc.weight"],
+        build: ladeda::tiny,
+    },
+    Architecture {
+        name: "efficientnet-lite0",
+        title: "EfficientNet-Lite0",
+        paper: "Tan and Le, ICML 2019 (arXiv 1905.11946); the variant for phones",
+        anchor: "_conv_stem.weight",
+        signature: &["_conv_head.weight", "_blocks.15._project_conv.weight"],
+        build: |checkpoint, options| efficientnet_lite::EfficientNetLite::LITE0.build(checkpoint, options),
+    },
+];
+
+impl Architecture {
+    /// The architecture of this name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        ARCHITECTURES.iter().find(|architecture| architecture.name == name)
+    }
+
+    /// Whether a checkpoint has the names of tensors that this one has.
+    pub fn fits(&self, checkpoint: &Checkpoint) -> bool {
+        let names: Vec<&str> = checkpoint.names().collect();
+        let prefix = weights::prefix_of(names.iter().copied(), self.anchor);
+        let there =
+            |name: &&str| prefix.is_some_and(|prefix| names.contains(&format!("{prefix}{name}").as_str()));
+        self.signature.iter().all(there)
+    }
+
+    /// How much its signature asks for.
+    pub(crate) fn specific(&self) -> usize {
+        self.signature.len()
+    }
+
+    /// The network with the weights of a checkpoint.
+    ///
+    /// # Errors
+    /// If tensors are missing, left over, of another shape or not finite, or if an option does not fit.
+    pub fn build(&self, checkpoint: &Checkpoint, options: &NetworkOptions) -> Result<Network, Error> {
+        (self.build)(checkpoint, options)
+    }
+}
+
+/// What becomes of the head of a checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeadChoice {
+    /// It is taken: a linear layer with one output, above 0 for *generated*.
+    #[default]
+    Checkpoint,
+    /// Of two outputs, the second less the first: classes *real*, *generated* behind a softmax.
+    SecondMinusFirst,
+    /// Of two outputs, the first less the second: classes *generated*, *real* behind a softmax.
+    FirstMinusSecond,
+    /// Zeros in its place, to be trained (`dear fit`).
+    Replace,
+    /// Zeros over the mean of all patch tokens, to be trained: for networks whose own head does not read the feature map.
+    PatchMean,
+}
+
+/// What a checkpoint does not say of its network.
+#[derive(Debug, Clone, Default)]
+pub struct NetworkOptions {
+    /// What becomes of the head. Default: it is taken.
+    pub head: HeadChoice,
+    /// What the network looks at instead of pixels. Default: what its authors take.
+    pub residual: Option<ladeda::Residual>,
+}
+
+/// ImageNet's normalisation of RGB in 0..1.
+fn imagenet() -> Preprocessing {
+    Preprocessing { mean: Some(IMAGENET_MEAN), std: Some(IMAGENET_STD), ..Preprocessing::default() }
+}
+
+/// A network as a graph, ready to become a detector file.
+#[derive(Debug)]
+pub struct Network {
+    /// All layers up to the features.
+    pub graph: Graph,
+    /// `[N, C, h, w]`.
+    pub features: Value,
+    /// `[N, C]`: what the head reads. `None`: the mean of the features.
+    pub pooled: Option<Value>,
+    /// `C` weights and a bias.
+    pub head: Head,
+    /// Factors of the channels, if the checkpoint has a gate.
+    pub gate: Option<Vec<f32>>,
+    /// What the graph does with its input.
+    pub preprocessing: Preprocessing,
+    /// Pixels from a feature to the next, where the graph does not know it.
+    pub stride: Option<u32>,
+}
+
+impl Network {
+    /// A network whose head reads the mean of its features.
+    pub fn pooled(graph: Graph, features: Value, head: Head, preprocessing: Preprocessing) -> Self {
+        Self { graph, features, pooled: None, head, gate: None, preprocessing, stride: None }
+    }
+
+    /// The detector file. `metadata`: name, architecture, licence and source; the rest is filled in here.
+    ///
+    /// # Errors
+    /// If the file would be too large for ONNX.
+    pub fn into_detector(mut self, mut metadata: Metadata) -> Result<Vec<u8>, ImportError> {
+        let channels = self.head.weight.len();
+        let graph = &mut self.graph;
+        let grid = graph.grid(self.features);
+        let mut head = self.head;
+        if let Some(gate) = &self.gate {
+            head.weight.iter_mut().zip(gate).for_each(|(weight, factor)| *weight *= factor);
+            metadata.gate = gate_record(gate);
+        }
+        let any = [None, Some(channels), None, None];
+        graph.output(Quantity::Features.name(), self.features, &any);
+        let weight = Tensor { shape: vec![1, channels, 1, 1], data: head.weight };
+        let weight = graph.constant(HEAD_WEIGHT, weight);
+        let bias = graph.constant(HEAD_BIAS, Tensor { shape: vec![1], data: vec![head.bias] });
+        let mean = match self.pooled {
+            Some(pooled) => {
+                graph.output(Quantity::Pooled.name(), pooled, &[None, Some(channels)]);
+                let shape = graph.integers("pooled.shape", &[-1, channels as i64, 1, 1]);
+                graph.node("Reshape", &[pooled, shape], &[])
+            }
+            None => {
+                let mean = graph.node("GlobalAveragePool", &[self.features], &[]);
+                let pooled = graph.node("Flatten", &[mean], &[]);
+                graph.output(Quantity::Pooled.name(), pooled, &[None, Some(channels)]);
+                let evidence = graph.node("Conv", &[self.features, weight, bias], &[]);
+                graph.output(Quantity::Evidence.name(), evidence, &[None, Some(1), None, None]);
+                mean
+            }
+        };
+        let logit = graph.node("Conv", &[mean, weight, bias], &[]);
+        let shape = graph.integers("logit.shape", &[-1]);
+        let logit = graph.node("Reshape", &[logit, shape], &[]);
+        graph.output(Quantity::Logit.name(), logit, &[None]);
+
+        metadata.channels = channels as u32;
+        metadata.preprocessing = self.preprocessing;
+        metadata.stride = grid.map(|grid| grid.stride).or(self.stride);
+        metadata.halo = grid.map(|grid| grid.halo());
+        metadata.receptive_field = grid.map(|grid| grid.receptive_field());
+        if let Some(grid) = grid {
+            metadata.valid_input.min_side = metadata.valid_input.min_side.max(grid.span).max(grid.stride);
+        }
+        graph.to_onnx(&metadata.name, &metadata.to_json()?)
+    }
+}
+
+/// The record of a gate of zeros and ones; `None` for one that weights its channels.
+fn gate_record(gate: &[f32]) -> Option<GateRecord> {
+    let whole = gate.iter().all(|&factor| factor == 0.0 || factor == 1.0);
+    let pruned: Vec<u32> =
+        (0u32..).zip(gate).filter(|(_, factor)| **factor == 0.0).map(|(channel, _)| channel).collect();
+    whole.then(|| GateRecord {
+        // What a checkpoint holds is the result; the shares at either end are not in it.
+        prune_top: None,
+        prune_bottom: None,
+        criterion: "of the checkpoint".to_owned(),
+        kept: (gate.len() - pruned.len()) as u32,
+        pruned,
+        extra: serde_json::Map::new(),
+    })
+}

@@ -1,0 +1,177 @@
+//! Taking a checkpoint's tensors by name and shape, all of them: nothing missing, nothing left over.
+
+use std::collections::BTreeSet;
+
+use super::keys::{KeyProblems, Reshaped};
+use super::{ARCHITECTURES, HeadChoice};
+use crate::backbone::graph::Conv;
+use crate::backbone::{ImportError, Problem};
+use crate::checkpoint::{Checkpoint, CheckpointError, Tensor};
+use crate::error::Error;
+use crate::head::Head;
+
+/// The tensors of a checkpoint that an architecture has not taken yet. What is wrong is gathered, so that one error names
+/// all of it.
+#[derive(Debug)]
+pub struct Weights<'c> {
+    checkpoint: &'c Checkpoint,
+    head: HeadChoice,
+    prefix: String,
+    left: BTreeSet<&'c str>,
+    problems: KeyProblems,
+    /// The first tensor that cannot be read.
+    broken: Option<CheckpointError>,
+}
+
+impl<'c> Weights<'c> {
+    /// The tensors of a checkpoint. `anchor` is the name of one that the architecture surely has: what stands before it in
+    /// the file (`module.`, `backbone.`) is taken for a prefix of all names.
+    pub fn new(checkpoint: &'c Checkpoint, anchor: &str, head: HeadChoice) -> Self {
+        let left: BTreeSet<&str> = checkpoint.names().collect();
+        let prefix = prefix_of(left.iter().copied(), anchor).unwrap_or_default().to_owned();
+        Self { checkpoint, head, prefix, left, problems: KeyProblems::default(), broken: None }
+    }
+
+    /// What stands before every name in the file.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The shape of a tensor, if it is there.
+    pub fn shape(&self, name: &str) -> Option<&'c [usize]> {
+        self.checkpoint.shape(&self.full(name))
+    }
+
+    fn full(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// The tensor of this name and shape. Where it is not, zeros: [`Weights::finish`] then says so.
+    pub fn take(&mut self, name: &str, shape: &[usize]) -> Tensor {
+        let full = self.full(name);
+        self.take_full(&full, shape)
+    }
+
+    /// Like [`Weights::take`], by a name that has no prefix.
+    pub fn take_full(&mut self, full: &str, shape: &[usize]) -> Tensor {
+        self.left.remove(full);
+        match self.checkpoint.shape(full) {
+            None => self.problems.missing.push(full.to_owned()),
+            Some(found) if found != shape => {
+                let (found, expected) = (found.to_vec(), shape.to_vec());
+                self.problems.reshaped.push(Reshaped { name: full.to_owned(), found, expected });
+            }
+            Some(_) => match self.checkpoint.tensor(full) {
+                Ok(tensor) => return tensor,
+                Err(error) => _ = self.broken.get_or_insert(error),
+            },
+        }
+        Tensor { shape: shape.to_vec(), data: vec![0.0; shape.iter().product()] }
+    }
+
+    /// A convolution without bias and the batch norm behind it, as one convolution (`W g / s`, `b - m g / s` with
+    /// `s = sqrt(v + epsilon)`; computed in f64).
+    pub fn conv_bn(&mut self, conv: &str, norm: &str, shape: [usize; 4], epsilon: f64) -> Conv {
+        let mut weight = self.take(&format!("{conv}.weight"), &shape);
+        let [gain, offset, mean, variance] = ["weight", "bias", "running_mean", "running_var"]
+            .map(|part| self.take(&format!("{norm}.{part}"), &[shape[0]]).data);
+        self.ignore(&format!("{norm}.num_batches_tracked"));
+        let mut bias = Vec::with_capacity(shape[0]);
+        let size = shape[1..].iter().product::<usize>().max(1);
+        for (channel, weights) in weight.data.chunks_exact_mut(size).enumerate() {
+            let factor = f64::from(gain[channel]) / (f64::from(variance[channel]) + epsilon).sqrt();
+            weights.iter_mut().for_each(|value| *value = (f64::from(*value) * factor) as f32);
+            bias.push((f64::from(offset[channel]) - f64::from(mean[channel]) * factor) as f32);
+        }
+        let bias = Tensor { shape: vec![shape[0]], data: bias };
+        Conv::same(conv, weight, Some(bias))
+    }
+
+    /// The head: the linear layer of this name, or what was chosen in its place.
+    pub fn linear_head(&mut self, name: &str, channels: usize) -> Head {
+        let names = [format!("{name}.weight"), format!("{name}.bias")];
+        let choice = self.head;
+        let mut of = |outputs: usize| {
+            (self.take(&names[0], &[outputs, channels]).data, self.take(&names[1], &[outputs]).data)
+        };
+        let difference = |plus: usize, (weight, bias): (Vec<f32>, Vec<f32>)| {
+            let (rows, minus) = (weight.split_at(channels), 1 - plus);
+            let rows = [rows.0, rows.1];
+            let weight = rows[plus].iter().zip(rows[minus]).map(|(a, b)| a - b).collect();
+            Head { weight, bias: bias[plus] - bias[minus] }
+        };
+        match choice {
+            HeadChoice::Checkpoint => {
+                let (weight, bias) = of(1);
+                Head { weight, bias: bias[0] }
+            }
+            HeadChoice::SecondMinusFirst => difference(1, of(2)),
+            HeadChoice::FirstMinusSecond => difference(0, of(2)),
+            HeadChoice::Replace | HeadChoice::PatchMean => {
+                names.iter().for_each(|name| self.ignore(name));
+                Head { weight: vec![0.0; channels], bias: 0.0 }
+            }
+        }
+    }
+
+    /// A tensor that the network has no use for, if it is there.
+    pub fn ignore(&mut self, name: &str) {
+        let full = self.full(name);
+        self.left.remove(full.as_str());
+    }
+
+    /// All tensors whose full name begins so, which the network has no use for.
+    pub fn ignore_all(&mut self, start: &str) {
+        self.left.retain(|name| !name.starts_with(start));
+    }
+
+    /// Whether everything was there, in its shape, and nothing is left.
+    ///
+    /// # Errors
+    /// One error with all names, or the first tensor that could not be read.
+    pub fn finish(mut self) -> Result<(), Error> {
+        if let Some(error) = self.broken {
+            return Err(error.into());
+        }
+        self.problems.unexpected = self.left.iter().map(|name| (*name).to_owned()).collect();
+        if self.problems.is_empty() {
+            return Ok(());
+        }
+        self.problems.hint = Some(self.remedy());
+        Err(ImportError::new(Problem::Keys(self.problems)).into())
+    }
+
+    fn remedy(&self) -> String {
+        let head = self.problems.reshaped.iter().find(|tensor| tensor.expected.first() == Some(&1));
+        let fitting =
+            || ARCHITECTURES.iter().filter(|other| other.fits(self.checkpoint)).map(|other| other.name);
+        match head.map(|tensor| tensor.found.as_slice()) {
+            Some([2, ..]) => "a head of two classes: pass --head second-minus-first if the second is the generated one, \
+                              else --head first-minus-second"
+                .to_owned(),
+            Some(_) => "pass --head replace to start from a new head, and train it with dear fit".to_owned(),
+            None if self.problems.missing.iter().all(|name| is_head(name)) && self.problems.reshaped.is_empty() => {
+                "pass --head replace to start from a new head, and train it with dear fit".to_owned()
+            }
+            None => match fitting().collect::<Vec<_>>().as_slice() {
+                [] => "the names fit no architecture that dear knows (dear models list); strip a foreign prefix from \
+                       them, or export the network to ONNX"
+                    .to_owned(),
+                names => format!("the names fit --arch {}", names.join(" or ")),
+            },
+        }
+    }
+}
+
+fn is_head(name: &str) -> bool {
+    ["fc", "fc1", "_fc"].iter().any(|head| {
+        let part = name.trim_end_matches(".weight").trim_end_matches(".bias");
+        part == *head || part.ends_with(&format!(".{head}"))
+    })
+}
+
+/// What stands before `anchor` in the shortest name that ends with it, at the border of a part.
+pub(super) fn prefix_of<'n>(names: impl Iterator<Item = &'n str>, anchor: &str) -> Option<&'n str> {
+    let prefixes = names.filter_map(|name| name.strip_suffix(anchor));
+    prefixes.filter(|prefix| prefix.is_empty() || prefix.ends_with('.')).min_by_key(|prefix| prefix.len())
+}

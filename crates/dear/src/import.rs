@@ -1,0 +1,119 @@
+//! A checkpoint to a detector file: read, taken by name and shape, written as ONNX, and tried once.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::architecture::{ARCHITECTURES, Architecture, NetworkOptions};
+use crate::backbone::metadata::{Metadata, Source};
+use crate::checkpoint::Checkpoint;
+use crate::detector::DetectorError;
+use crate::error::Error;
+
+/// How a checkpoint is imported.
+#[derive(Debug, Clone, Default)]
+pub struct ImportOptions {
+    /// A name of [`ARCHITECTURES`]. `None`: the one that the names of the tensors decide, if they decide.
+    pub architecture: Option<String>,
+    /// What the checkpoint does not say of the network.
+    pub network: NetworkOptions,
+    /// What the detector is called. Default: the architecture's name and the checkpoint's.
+    pub name: Option<String>,
+    /// The licence of the weights, as an SPDX expression where one exists. Default: `unknown`.
+    pub licence: Option<String>,
+}
+
+/// A detector file, and what was found on the way to it.
+#[derive(Debug)]
+pub struct Imported {
+    /// The file.
+    pub file: Vec<u8>,
+    /// What it is.
+    pub architecture: &'static Architecture,
+    /// Sentences about what was chosen among what the checkpoint holds.
+    pub notes: Vec<String>,
+}
+
+/// Imports a checkpoint file.
+///
+/// # Errors
+/// If it is no checkpoint, if the names decide no architecture, or if they are not those of the one that was named.
+pub fn import(path: &Path, options: &ImportOptions) -> Result<Imported, Error> {
+    let checkpoint = Checkpoint::open(path)?;
+    let architecture = match &options.architecture {
+        Some(name) => Architecture::named(name).ok_or_else(|| unknown(name))?,
+        None => decide(&checkpoint, path)?,
+    };
+    let network = architecture.build(&checkpoint, &options.network).map_err(|error| named(error, path))?;
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = options.name.clone().unwrap_or_else(|| format!("{}-{stem}", architecture.name));
+    let metadata = Metadata {
+        architecture: architecture.title.to_owned(),
+        licence: options.licence.clone().unwrap_or_else(|| "unknown".to_owned()),
+        source: Source {
+            checkpoint: path.file_name().map(|name| name.to_string_lossy().into_owned()),
+            sha256: Some(checkpoint.sha256().to_owned()),
+            ..Source::default()
+        },
+        head: json!({"training": "none by dear", "imported": options.network.head}),
+        ..Metadata::new(name)
+    };
+    let file = network.into_detector(metadata).map_err(|error| error.named(path.display()))?;
+    Ok(Imported { file, architecture, notes: notes(&checkpoint) })
+}
+
+fn unknown(name: &str) -> Error {
+    let names: Vec<_> = ARCHITECTURES.iter().map(|architecture| architecture.name).collect();
+    Error::Import {
+        message: format!("no architecture \"{name}\", expected one of: {}", names.join(", ")),
+        hint: "dear models list describes them".to_owned(),
+    }
+}
+
+/// The one architecture whose names of tensors these are.
+fn decide(checkpoint: &Checkpoint, path: &Path) -> Result<&'static Architecture, Error> {
+    let fitting: Vec<_> = ARCHITECTURES.iter().filter(|architecture| architecture.fits(checkpoint)).collect();
+    // Of two that fit, the one that asks for more: a gate, a second stem convolution.
+    let most = fitting.iter().map(|architecture| architecture.specific()).max();
+    let best: Vec<_> = fitting.iter().filter(|architecture| Some(architecture.specific()) == most).collect();
+    let names = || best.iter().map(|architecture| architecture.name).collect::<Vec<_>>().join(", ");
+    match best.as_slice() {
+        [architecture] => Ok(architecture),
+        [] => {
+            let shown: Vec<_> = checkpoint.names().take(4).collect();
+            Err(Error::Import {
+                message: format!(
+                    "{}: the tensors ({}, ... {} in all) are those of no architecture that dear knows",
+                    path.display(),
+                    shown.join(", "),
+                    checkpoint.names().count()
+                ),
+                hint: "name one with --arch to see what differs, or export the network to ONNX".to_owned(),
+            })
+        }
+        _ => Err(Error::Import {
+            message: format!("{}: the tensors do not decide between {}", path.display(), names()),
+            hint: "say which with --arch: they differ in what no checkpoint holds".to_owned(),
+        }),
+    }
+}
+
+/// What was chosen among several things in the file.
+fn notes(checkpoint: &Checkpoint) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some(key) = checkpoint.nesting() {
+        notes.push(format!("the weights stand under \"{key}\""));
+    }
+    if !checkpoint.passed_over().is_empty() {
+        let others: Vec<_> = checkpoint.passed_over().iter().map(|key| format!("\"{key}\"")).collect();
+        notes.push(format!("not used, though it holds weights too: {}", others.join(", ")));
+    }
+    notes
+}
+
+fn named(error: Error, path: &Path) -> Error {
+    match error {
+        Error::Detector(DetectorError::Import(error)) => error.named(path.display()).into(),
+        other => other,
+    }
+}
