@@ -6,11 +6,11 @@
 //! To add one, write a file beside these and a line in [`ARCHITECTURES`].
 
 mod bottleneck;
-pub mod efficientnet_lite;
+mod efficientnet_lite;
 mod keys;
 pub mod ladeda;
-pub mod npr;
-pub mod resnet;
+mod npr;
+mod resnet;
 mod weights;
 
 use serde::{Deserialize, Serialize};
@@ -55,7 +55,7 @@ pub const ARCHITECTURES: &[Architecture] = &[
         paper: "Corvi et al., ICASSP 2023 (arXiv 2211.00680)",
         anchor: "conv1.weight",
         signature: &["layer4.2.conv3.weight"],
-        build: |checkpoint, options| resnet::ResNet::CORVI.build(checkpoint, options),
+        build: |checkpoint, options| resnet::ResNet50::CORVI.build(checkpoint, options),
     },
     Architecture {
         name: "rajan",
@@ -63,7 +63,7 @@ pub const ARCHITECTURES: &[Architecture] = &[
         paper: "Rajan et al., ICLR 2025 (arXiv 2410.11835)",
         anchor: "conv1.weight",
         signature: &["layer4.2.conv3.weight"],
-        build: |checkpoint, options| resnet::ResNet::CORVI.build(checkpoint, options),
+        build: |checkpoint, options| resnet::ResNet50::CORVI.build(checkpoint, options),
     },
     Architecture {
         name: "dear",
@@ -71,7 +71,7 @@ pub const ARCHITECTURES: &[Architecture] = &[
         paper: "Dissect and Prune, ICML 2026",
         anchor: "backbone.conv1.weight",
         signature: &["gate.gate", "backbone.layer4.2.conv3.weight"],
-        build: |checkpoint, options| resnet::ResNet::CORVI.build(checkpoint, options),
+        build: |checkpoint, options| resnet::ResNet50::CORVI.build(checkpoint, options),
     },
     Architecture {
         name: "cnndetection",
@@ -79,7 +79,7 @@ pub const ARCHITECTURES: &[Architecture] = &[
         paper: "Wang et al., CVPR 2020 (arXiv 1912.11035)",
         anchor: "conv1.weight",
         signature: &["layer4.2.conv3.weight"],
-        build: |checkpoint, options| resnet::ResNet::CNNDETECTION.build(checkpoint, options),
+        build: |checkpoint, options| resnet::ResNet50::CNNDETECTION.build(checkpoint, options),
     },
     Architecture {
         name: "npr",
@@ -87,7 +87,7 @@ pub const ARCHITECTURES: &[Architecture] = &[
         paper: "Tan et al., CVPR 2024 (arXiv 2312.10461)",
         anchor: "conv1.weight",
         signature: &["layer2.3.conv3.weight", "fc1.weight"],
-        build: |checkpoint, options| npr::Npr::PUBLISHED.build(checkpoint, options),
+        build: npr::build,
     },
     Architecture {
         name: "ladeda",
@@ -95,7 +95,7 @@ pub const ARCHITECTURES: &[Architecture] = &[
         paper: "Cavia et al. 2024 (arXiv 2406.09398)",
         anchor: "conv1.weight",
         signature: &["conv2.weight", "layer2.0.conv1.weight", "layer4.2.conv3.weight", "fc.weight"],
-        build: |checkpoint, options| ladeda::LaDeDa::PUBLISHED.build(checkpoint, options),
+        build: ladeda::ladeda,
     },
     Architecture {
         name: "tiny-ladeda",
@@ -111,7 +111,7 @@ pub const ARCHITECTURES: &[Architecture] = &[
         paper: "Tan and Le, ICML 2019 (arXiv 1905.11946); the variant for phones",
         anchor: "_conv_stem.weight",
         signature: &["_conv_head.weight", "_blocks.15._project_conv.weight"],
-        build: |checkpoint, options| efficientnet_lite::EfficientNetLite::LITE0.build(checkpoint, options),
+        build: efficientnet_lite::lite0,
     },
 ];
 

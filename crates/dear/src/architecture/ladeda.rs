@@ -63,44 +63,30 @@ impl Residual {
     }
 }
 
-/// The sizes of LaDeDa. Which of its stages sees more than single cells (5, 9, 17 or 33 pixels in all) is in the checkpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LaDeDa {
-    /// Channels of the stem.
-    pub width: usize,
-    /// Blocks of the four stages.
-    pub blocks: [usize; 4],
-}
-
-impl LaDeDa {
-    /// As published.
-    pub const PUBLISHED: Self = Self { width: 64, blocks: [3, 4, 6, 3] };
-
-    /// The network with the weights of a checkpoint; see [`super::Architecture::build`].
-    pub fn build(&self, checkpoint: &Checkpoint, options: &NetworkOptions) -> Result<Network, Error> {
-        let mut weights = Weights::new(checkpoint, "conv1.weight", options.head);
-        let residual = options.residual.unwrap_or(Residual::Npr);
-        let (mut graph, mut x, preprocessing) = stem(&mut weights, self.width, residual);
-        for (stage, &blocks) in self.blocks.iter().enumerate() {
-            let name = format!("layer{}", stage + 1);
-            let (planes, stride) = (self.width << stage, if stage < 3 { 2 } else { 1 });
-            let found = weights.shape(&format!("{name}.0.conv2.weight")).and_then(|shape| shape.last());
-            let side = if found == Some(&3) { 3 } else { 1 };
-            let first = Bottleneck { planes, side, stride, padded: false };
-            x = first.write(&mut graph, &mut weights, x, &format!("{name}.0"));
-            for block in 1..blocks {
-                let next = Bottleneck { side: 1, stride: 1, ..first };
-                x = next.write(&mut graph, &mut weights, x, &format!("{name}.{block}"));
-            }
+/// LaDeDa. Which of its stages sees more than single cells (5, 9, 17 or 33 pixels in all) is in the checkpoint.
+pub(super) fn ladeda(checkpoint: &Checkpoint, options: &NetworkOptions) -> Result<Network, Error> {
+    let mut weights = Weights::new(checkpoint, "conv1.weight", options.head);
+    let residual = options.residual.unwrap_or(Residual::Npr);
+    let (mut graph, mut x, preprocessing) = stem(&mut weights, 64, residual);
+    for (stage, blocks) in [3, 4, 6, 3].into_iter().enumerate() {
+        let name = format!("layer{}", stage + 1);
+        let (planes, stride) = (64 << stage, if stage < 3 { 2 } else { 1 });
+        let found = weights.shape(&format!("{name}.0.conv2.weight")).and_then(|shape| shape.last());
+        let side = if found == Some(&3) { 3 } else { 1 };
+        let first = Bottleneck { planes, side, stride, padded: false };
+        x = first.write(&mut graph, &mut weights, x, &format!("{name}.0"));
+        for block in 1..blocks {
+            let next = Bottleneck { side: 1, stride: 1, ..first };
+            x = next.write(&mut graph, &mut weights, x, &format!("{name}.{block}"));
         }
-        let head = weights.linear_head("fc", 32 * self.width);
-        weights.finish()?;
-        Ok(Network::pooled(graph, x, head, preprocessing))
     }
+    let head = weights.linear_head("fc", 2048);
+    weights.finish()?;
+    Ok(Network::pooled(graph, x, head, preprocessing))
 }
 
 /// Tiny-LaDeDa: four convolutions of eight channels.
-pub fn tiny(checkpoint: &Checkpoint, options: &NetworkOptions) -> Result<Network, Error> {
+pub(super) fn tiny(checkpoint: &Checkpoint, options: &NetworkOptions) -> Result<Network, Error> {
     const WIDTH: usize = 8;
     let mut weights = Weights::new(checkpoint, "conv1.weight", options.head);
     let residual = options.residual.unwrap_or(Residual::RightDiag);
