@@ -242,6 +242,7 @@ impl Network {
         metadata.preprocessing = self.preprocessing;
         metadata.stride = grid.map(|grid| grid.stride).or(self.stride);
         metadata.halo = grid.map(|grid| grid.halo());
+        metadata.span = grid.map(|grid| grid.span);
         metadata.receptive_field = grid.map(|grid| grid.receptive_field());
         if let Some(grid) = grid {
             metadata.valid_input.min_side = metadata.valid_input.min_side.max(grid.span).max(grid.stride);
