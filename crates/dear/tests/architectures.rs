@@ -94,14 +94,19 @@ fn every_network_says_what_pytorch_says() {
                 let found: Vec<f32> = pooled.data.iter().copied().step_by(fixture.every).collect();
                 let most = case.pooled.iter().fold(0.0f32, |most, value| most.max(value.abs()));
                 assert!(oracle::difference(&found, &case.pooled) <= 1e-4 * most, "{of}: pooled");
-                let mean = evidence.data.iter().map(|&value| f64::from(value)).sum::<f64>() / evidence.data.len() as f64;
-                assert!((mean - logit).abs() <= 1e-4 * logit.abs().max(1.0), "{of}: evidence {mean}, logit {logit}");
+                let mean = evidence.data.iter().map(|&value| f64::from(value)).sum::<f64>()
+                    / evidence.data.len() as f64;
+                assert!(
+                    (mean - logit).abs() <= 1e-4 * logit.abs().max(1.0),
+                    "{of}: evidence {mean}, logit {logit}"
+                );
                 compared += 1;
             }
         }
     }
     // 14 seeded networks of three sizes, but one of a single size; the two published ones are not everywhere.
-    let cases: usize = fixture.networks.iter().filter(|network| network.file.is_none()).map(|n| n.cases.len()).sum();
+    let cases: usize =
+        fixture.networks.iter().filter(|network| network.file.is_none()).map(|n| n.cases.len()).sum();
     assert_eq!(cases, 40);
     assert!(compared >= cases * engines().len());
 }
@@ -123,10 +128,13 @@ fn auto_finds_what_the_names_decide() {
 fn the_grid_that_follows_from_the_layers_is_the_one_that_comes_out() {
     let fixture = fixture();
     let mut seen = 0;
-    for name in ["cnndetection", "npr", "ladeda9-npr", "ladeda33-raw", "tiny-ladeda-right-diag", "efficientnet-lite0"] {
+    for name in
+        ["cnndetection", "npr", "ladeda9-npr", "ladeda33-raw", "tiny-ladeda-right-diag", "efficientnet-lite0"]
+    {
         let network = fixture.networks.iter().find(|network| network.name == name).expect("a network");
         let file = network.detector_file().expect("seeded");
-        let detector = Detector::from_bytes(file, &dear::engine::EngineOptions::builtin()).expect("a detector");
+        let detector =
+            Detector::from_bytes(file, &dear::engine::EngineOptions::builtin()).expect("a detector");
         let metadata = detector.metadata();
         let (stride, span) = (metadata.stride.expect("stride"), metadata.span());
         for (width, height) in [(64, 64), (67, 93), (82, 49), (51, 100)] {
