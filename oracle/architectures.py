@@ -211,9 +211,9 @@ def seeded(name, architecture, net, sizes, prefix="", strip="", residual=None, s
             "cases": cases(net, sizes)}
 
 
-def real(name, architecture, net, path, sizes):
-    """A published file, with the residual that its authors' options have by default."""
-    return {"name": name, "architecture": architecture, "residual": None, "weights": [], "file": path.name,
+def real(name, architecture, net, path, sizes, residual):
+    """A published file."""
+    return {"name": name, "architecture": architecture, "residual": residual, "weights": [], "file": path.name,
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "cases": cases(net, sizes)}
 
 
@@ -233,10 +233,10 @@ def main():
     for kind in ["raw", "npr", *KERNELS]:
         sizes = EVEN if kind == "npr" else SIZES
         networks.append(seeded(f"tiny-ladeda-{kind}", "tiny-ladeda", TinyLaDeDa(kind), sizes, residual=kind))
-    for file in ["WildRF_Tiny_LaDeDa.pth", "ForenSynth_Tiny_LaDeDa.pth"]:
-        net = TinyLaDeDa("right-diag")
+    for file, kind, sizes in [("WildRF_Tiny_LaDeDa.pth", "left-diag", SIZES), ("ForenSynth_Tiny_LaDeDa.pth", "npr", EVEN)]:
+        net = TinyLaDeDa(kind)
         net.load_state_dict(torch.load(WEIGHTS / file, map_location="cpu", weights_only=True))
-        networks.append(real(file, "tiny-ladeda", net, WEIGHTS / file, SIZES))
+        networks.append(real(file, "tiny-ladeda", net, WEIGHTS / file, sizes, kind))
     FIXTURE.parent.mkdir(parents=True, exist_ok=True)
     made_by = {"torch": torch.__version__, "torchvision": torchvision.__version__, "numpy": np.__version__}
     FIXTURE.write_text(json.dumps({"made_by": made_by, "every": EVERY, "networks": networks}) + "\n")

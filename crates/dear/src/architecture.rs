@@ -140,6 +140,13 @@ impl Architecture {
     /// # Errors
     /// If tensors are missing, left over, of another shape or not finite, or if an option does not fit.
     pub fn build(&self, checkpoint: &Checkpoint, options: &NetworkOptions) -> Result<Network, Error> {
+        if let (Some(residual), false) = (options.residual, self.name.ends_with("ladeda")) {
+            return Err(Error::Import {
+                message: format!("{} takes no residual, found {}", self.name, residual.name()),
+                hint: "leave --residual out: what the network looks at is part of the architecture"
+                    .to_owned(),
+            });
+        }
         (self.build)(checkpoint, options)
     }
 }
@@ -166,7 +173,7 @@ pub enum HeadChoice {
 pub struct NetworkOptions {
     /// What becomes of the head. Default: it is taken.
     pub head: HeadChoice,
-    /// What the network looks at instead of pixels. Default: what its authors take.
+    /// What LaDeDa looks at instead of pixels. Required there, refused elsewhere.
     pub residual: Option<ladeda::Residual>,
 }
 

@@ -66,7 +66,7 @@ impl Residual {
 /// LaDeDa. Which of its stages sees more than single cells (5, 9, 17 or 33 pixels in all) is in the checkpoint.
 pub(super) fn ladeda(checkpoint: &Checkpoint, options: &NetworkOptions) -> Result<Network, Error> {
     let mut weights = Weights::new(checkpoint, "conv1.weight", options.head);
-    let residual = options.residual.unwrap_or(Residual::Npr);
+    let residual = declared(options)?;
     let (mut graph, mut x, preprocessing) = stem(&mut weights, 64, residual);
     for (stage, blocks) in [3, 4, 6, 3].into_iter().enumerate() {
         let name = format!("layer{}", stage + 1);
@@ -89,7 +89,7 @@ pub(super) fn ladeda(checkpoint: &Checkpoint, options: &NetworkOptions) -> Resul
 pub(super) fn tiny(checkpoint: &Checkpoint, options: &NetworkOptions) -> Result<Network, Error> {
     const WIDTH: usize = 8;
     let mut weights = Weights::new(checkpoint, "conv1.weight", options.head);
-    let residual = options.residual.unwrap_or(Residual::RightDiag);
+    let residual = declared(options)?;
     let (mut graph, x, preprocessing) = stem(&mut weights, WIDTH, residual);
     let reduce = weights.conv_bn("layer1.0.conv1", "layer1.0.bn1", [WIDTH, WIDTH, 1, 1], 1e-5);
     let spatial = weights.conv_bn("layer1.0.conv2", "layer1.0.bn2", [WIDTH, WIDTH, 3, 3], 1e-5);
@@ -100,6 +100,16 @@ pub(super) fn tiny(checkpoint: &Checkpoint, options: &NetworkOptions) -> Result<
     let head = weights.linear_head("fc", WIDTH);
     weights.finish()?;
     Ok(Network::pooled(graph, x, head, preprocessing))
+}
+
+/// A detector with another residual than its own is a different one, with scores that look like scores.
+fn declared(options: &NetworkOptions) -> Result<Residual, Error> {
+    options.residual.ok_or_else(|| Error::Import {
+        message: "the residual is not said, and no checkpoint of LaDeDa says it".to_owned(),
+        hint: "pass --residual: the authors' programs have npr for LaDeDa and right-diag for Tiny-LaDeDa by default; the \
+               one whose logits on photographs are of a few units is the right one"
+            .to_owned(),
+    })
 }
 
 /// Residual, 1 x 1 and 3 x 3 convolution, batch norm.
