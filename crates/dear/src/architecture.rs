@@ -235,12 +235,12 @@ impl Network {
                 let mean = graph.node("GlobalAveragePool", &[self.features], &[]);
                 let pooled = graph.node("Flatten", &[mean], &[]);
                 graph.output(Quantity::Pooled.name(), pooled, &[None, Some(channels)]);
-                let evidence = graph.node("Conv", &[self.features, weight, bias], &[]);
+                let evidence = graph.linear(self.features, weight, bias);
                 graph.output(Quantity::Evidence.name(), evidence, &[None, Some(1), None, None]);
                 mean
             }
         };
-        let logit = graph.node("Conv", &[mean, weight, bias], &[]);
+        let logit = graph.linear(mean, weight, bias);
         let shape = graph.integers("logit.shape", &[-1]);
         let logit = graph.node("Reshape", &[logit, shape], &[]);
         graph.output(Quantity::Logit.name(), logit, &[None]);

@@ -123,7 +123,7 @@ impl Error {
             Self::Abandoned => Some("nothing is kept of this work: the same command starts from the beginning".to_owned()),
             Self::Io(error) => io_hint(error),
             Self::Dataset(error) => error.hint(),
-            Self::Checkpoint(error) => error.hint(),
+            Self::Checkpoint(error) => Some(error.hint()),
             Self::Detector(error) => error.hint(),
             Self::Generator(error) => error.hint(),
             Self::Rad(error) => error.hint(),
