@@ -16,6 +16,7 @@ pub mod audit;
 pub mod backbone;
 pub mod bootstrap;
 pub mod calibrate;
+pub mod checkpoint;
 pub mod columns;
 pub mod compare;
 pub mod dataset;
