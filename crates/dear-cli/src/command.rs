@@ -11,6 +11,7 @@ pub(crate) mod evaluate;
 pub(crate) mod explain;
 pub(crate) mod fit;
 pub(crate) mod harden;
+pub(crate) mod parity;
 pub(crate) mod perturb;
 pub(crate) mod probe;
 pub(crate) mod prune;

@@ -35,6 +35,7 @@ pub mod head;
 pub mod inference;
 pub mod metrics;
 pub mod observe;
+pub mod parity;
 pub mod perturb;
 pub mod preview;
 pub mod probe;

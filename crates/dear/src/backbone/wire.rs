@@ -114,9 +114,14 @@ pub(super) fn read_varint(file: &[u8], range: Range<usize>) -> Result<(u64, usiz
 
 /// Appends a field with a body of bytes.
 pub(super) fn write_bytes(out: &mut Vec<u8>, number: u32, body: &[u8]) {
-    write_varint(out, u64::from(number) << 3 | 2);
-    write_varint(out, body.len() as u64);
+    write_head(out, number, body.len());
     out.extend_from_slice(body);
+}
+
+/// Appends what stands before a body of `length` bytes.
+pub(super) fn write_head(out: &mut Vec<u8>, number: u32, length: usize) {
+    write_varint(out, u64::from(number) << 3 | 2);
+    write_varint(out, length as u64);
 }
 
 fn write_varint(out: &mut Vec<u8>, mut value: u64) {
