@@ -81,8 +81,8 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
             }
         }
     }
-    if let Some(offered) = providers(&options)? {
-        for provider in Provider::ALL {
+    if let Some(offered) = providers(&options).map_err(DetectorError::from)? {
+        for provider in [Provider::OpenVino, Provider::Cuda] {
             let word = provider.word();
             match try_provider(provider, &offered, &plain, &picture, reference) {
                 Some(Ok(difference)) => output::line(format_args!(
