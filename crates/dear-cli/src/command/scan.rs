@@ -59,7 +59,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let info = detector.info();
     let threshold = &detector.metadata().threshold;
     output::note(format_args!(
-        "{} files: {scored} scored ({} generated, {} real, {} uncertain at logit {}{} [{}]), {refused} refused{}; {} {} on {} threads",
+        "{} files: {scored} scored ({} generated, {} real, {} uncertain at logit {}{} [{}]), {refused} refused{}; {}",
         files.len(),
         verdicts[0],
         verdicts[1],
@@ -71,9 +71,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         },
         output::one_line(&threshold.origin),
         if skipped > 0 { format!(", {skipped} other files passed over") } else { String::new() },
-        info.name,
-        info.version,
-        info.threads,
+        info.words(),
     ));
     Ok(if refused + truncated > 0 { Outcome::DoneWithFailedItems } else { Outcome::Done })
 }
