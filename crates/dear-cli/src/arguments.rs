@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use dear::backbone::Metadata;
 use dear::detector::Detector;
-use dear::engine::{EngineChoice, EngineOptions};
+use dear::engine::{EngineChoice, EngineOptions, Precision, Provider};
 use dear::error::Error;
 use dear::recipe::Recipe;
 use dear_image::{Alpha, DecodeOptions, Gray16, Icc, Orientation};
@@ -23,25 +24,69 @@ pub(crate) struct EngineArgs {
     /// Threads of the engine [default: all cores]
     #[arg(long, env = "DEAR_THREADS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Engine")]
     threads: Option<u16>,
+    /// What computes inside ONNX Runtime; one that its library lacks is an error
+    #[arg(long, value_enum, default_value = "cpu", help_heading = "Engine")]
+    provider: ProviderName,
+    /// Arithmetic: `bf16` is faster and moves the scores, `dear parity` measures how far
+    #[arg(long, value_enum, default_value = "f32", help_heading = "Engine")]
+    precision: PrecisionName,
+    /// Bytes that the network may hold of images while it computes; larger images go in tiles
+    #[arg(long, value_name = "BYTES", default_value_t = EngineOptions::default().memory, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Engine")]
+    memory: u64,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum EngineName {
+pub(crate) enum EngineName {
     Auto,
     Builtin,
     Onnxruntime,
 }
 
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum ProviderName {
+    Cpu,
+    Openvino,
+    Cuda,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum PrecisionName {
+    F32,
+    Bf16,
+}
+
+impl From<EngineName> for EngineChoice {
+    fn from(name: EngineName) -> Self {
+        match name {
+            EngineName::Auto => Self::Auto,
+            EngineName::Builtin => Self::Builtin,
+            EngineName::Onnxruntime => Self::OnnxRuntime,
+        }
+    }
+}
+
+impl From<ProviderName> for Provider {
+    fn from(name: ProviderName) -> Self {
+        match name {
+            ProviderName::Cpu => Self::Cpu,
+            ProviderName::Openvino => Self::OpenVino,
+            ProviderName::Cuda => Self::Cuda,
+        }
+    }
+}
+
 impl EngineArgs {
     pub(crate) fn options(&self) -> EngineOptions {
         EngineOptions {
-            engine: match self.engine {
-                EngineName::Auto => EngineChoice::Auto,
-                EngineName::Builtin => EngineChoice::Builtin,
-                EngineName::Onnxruntime => EngineChoice::OnnxRuntime,
-            },
+            engine: self.engine.into(),
             threads: self.threads.map(usize::from),
             library: self.onnxruntime.clone(),
+            provider: self.provider.into(),
+            precision: match self.precision {
+                PrecisionName::F32 => Precision::F32,
+                PrecisionName::Bf16 => Precision::Bf16,
+            },
+            memory: self.memory,
         }
     }
 }
@@ -145,10 +190,30 @@ impl DetectorArgs {
     pub(crate) fn open(&self) -> Result<Detector, Error> {
         open_detector(self.detector.as_deref(), &self.engine)
     }
+
+    /// Open it to measure what others are told that nobody measured.
+    pub(crate) fn open_to_measure(&self) -> Result<Detector, Error> {
+        open_unwarned(self.detector.as_deref(), &self.engine)
+    }
 }
 
-/// Open a detector file, or the embedded one, saying so.
+/// Open a detector file, or the embedded one, saying so; and that a reduced precision moves its scores.
 pub(crate) fn open_detector(path: Option<&std::path::Path>, engine: &EngineArgs) -> Result<Detector, Error> {
+    let detector = open_unwarned(path, engine)?;
+    let info = detector.info();
+    if info.precision != Precision::F32.word() {
+        let Metadata { name, .. } = detector.metadata();
+        output::note(format_args!(
+            "{}: how far {} moves the logits of {} is not measured here; dear parity with the same options measures it on your images",
+            info.provider,
+            info.precision,
+            output::one_line(name)
+        ));
+    }
+    Ok(detector)
+}
+
+fn open_unwarned(path: Option<&std::path::Path>, engine: &EngineArgs) -> Result<Detector, Error> {
     match path {
         Some(path) => Ok(Detector::open(path, &engine.options())?),
         None => {

@@ -59,6 +59,8 @@ enum Command {
     Prune(command::prune::Args),
     /// Train a new head on the channels that a gate keeps
     Refine(command::refine::Args),
+    /// Compare engines, providers or precisions on images: how far logits differ, how many verdicts turn
+    Parity(command::parity::Args),
     /// Say what this installation has, and what is missing
     Doctor(command::doctor::Args),
 }
@@ -99,6 +101,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Dissect(args) => command::dissect::run(args),
         Command::Prune(args) => command::prune::run(args),
         Command::Refine(args) => command::refine::run(args),
+        Command::Parity(args) => command::parity::run(args),
         Command::Doctor(args) => command::doctor::run(args),
     };
     match result {

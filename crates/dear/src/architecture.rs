@@ -14,12 +14,13 @@ mod resnet;
 mod weights;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Map;
 
 pub use keys::{KeyProblems, Reshaped};
 pub use weights::Weights;
 
 use crate::backbone::graph::Value;
-use crate::backbone::metadata::{GateRecord, Metadata, Preprocessing};
+use crate::backbone::metadata::{GateRecord, Memory, Metadata, Preprocessing};
 use crate::backbone::{Graph, ImportError};
 use crate::checkpoint::{Checkpoint, Tensor};
 use crate::detector::{HEAD_BIAS, HEAD_WEIGHT, Quantity};
@@ -213,6 +214,8 @@ impl Network {
     /// If the file would be too large for ONNX.
     pub fn into_detector(mut self, mut metadata: Metadata) -> Result<Vec<u8>, ImportError> {
         let channels = self.head.weight.len();
+        let bytes_per_pixel = self.graph.bytes_per_pixel().ceil() as u32;
+        metadata.memory = (bytes_per_pixel > 0).then(|| Memory { bytes_per_pixel, extra: Map::new() });
         let graph = &mut self.graph;
         let grid = graph.grid(self.features);
         let mut head = self.head;
@@ -270,6 +273,6 @@ fn gate_record(gate: &[f32]) -> Option<GateRecord> {
         criterion: "of the checkpoint".to_owned(),
         kept: (gate.len() - pruned.len()) as u32,
         pruned,
-        extra: serde_json::Map::new(),
+        extra: Map::new(),
     })
 }

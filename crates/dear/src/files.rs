@@ -49,7 +49,12 @@ pub fn read_image(path: &Path, options: &DecodeOptions) -> Result<Vec<u8>, Unrea
 
 /// SHA-256 of `bytes`, lower-case hexadecimal.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(bytes))
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// How the names of half-written files begin.

@@ -38,6 +38,7 @@ pub mod import;
 pub mod inference;
 pub mod metrics;
 pub mod observe;
+pub mod parity;
 pub mod perturb;
 pub mod preview;
 pub mod probe;

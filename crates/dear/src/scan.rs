@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
-use dear_image::{DecodeOptions, Treatment, decode};
+use dear_image::{DecodeOptions, Decoded, Treatment, decode};
 use serde::{Deserialize, Serialize};
 
 use crate::backbone::metadata::Threshold;
@@ -153,17 +153,77 @@ pub fn gather(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, u64), Error> {
     Ok((files, skipped))
 }
 
+/// Score files, and hand their records to `take` in the order of `paths`. While one is scored the next is read and decoded, so
+/// two decoded images are held at most. Stops where `take` fails.
+///
+/// # Errors
+/// As [`score_file`], and those of `take`.
+pub fn score_files(
+    detector: &Detector,
+    paths: &[PathBuf],
+    options: &DecodeOptions,
+    mut take: impl FnMut(Record) -> Result<(), Error>,
+) -> Result<(), Error> {
+    std::thread::scope(|scope| {
+        // Of no capacity: the reader waits with one image until it is wanted.
+        let (send, receive) = std::sync::mpsc::sync_channel(0);
+        scope.spawn(move || {
+            for path in paths {
+                // The other side is gone after an error: nothing more is wanted.
+                if send.send(read_file(path, options)).is_err() {
+                    break;
+                }
+            }
+        });
+        for (path, read) in paths.iter().zip(receive) {
+            take(score_read(detector, path, options, read)?)?;
+        }
+        Ok(())
+    })
+}
+
 /// Score one file. Whatever is wrong with the *file* is in the record.
 ///
 /// # Errors
 /// Only where the engine itself fails.
 pub fn score_file(detector: &Detector, path: &Path, options: &DecodeOptions) -> Result<Record, Error> {
+    score_read(detector, path, options, read_file(path, options))
+}
+
+/// What a file holds: its hash where it could be read, and its pixels or why there are none.
+struct Read {
+    sha256: Option<String>,
+    decoded: Result<Decoded, Refusal>,
+}
+
+fn read_file(path: &Path, options: &DecodeOptions) -> Read {
+    let bytes = match read_image(path, options) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            let refusal = Refusal { kind: error.kind.to_owned(), message: error.message, hint: error.hint };
+            return Read { sha256: None, decoded: Err(refusal) };
+        }
+    };
+    let decoded = decode(&bytes, options).map_err(|error| Refusal {
+        kind: error.kind().as_str().to_owned(),
+        message: error.to_string(),
+        hint: error.hint(),
+    });
+    Read { sha256: Some(sha256_hex(&bytes)), decoded }
+}
+
+fn score_read(
+    detector: &Detector,
+    path: &Path,
+    options: &DecodeOptions,
+    read: Read,
+) -> Result<Record, Error> {
     let metadata = detector.metadata();
     let mut record = Record {
         schema: 1,
         path: dataset::path_text(path),
         path_base64: exact_bytes(path),
-        sha256: None,
+        sha256: read.sha256,
         status: Status::Refused,
         warning: None,
         error: None,
@@ -181,37 +241,24 @@ pub fn score_file(detector: &Detector, path: &Path, options: &DecodeOptions) -> 
         detector: DetectorName { name: metadata.name.clone(), sha256: detector.sha256().to_owned() },
         engine: detector.info().clone(),
     };
-    let refuse = |record: &mut Record, kind: &str, message: String, hint: Option<String>| {
-        record.error = Some(Refusal { kind: kind.to_owned(), message, hint });
-    };
-    let bytes = match read_image(path, options) {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            refuse(&mut record, error.kind, error.message, error.hint);
-            return Ok(record);
-        }
-    };
-    record.sha256 = Some(sha256_hex(&bytes));
-    let decoded = match decode(&bytes, options) {
+    let decoded = match read.decoded {
         Ok(decoded) => decoded,
-        Err(error) => {
-            refuse(&mut record, error.kind().as_str(), error.to_string(), error.hint());
-            return Ok(record);
-        }
+        Err(refusal) => return Ok(Record { error: Some(refusal), ..record }),
     };
     record.width = Some(decoded.image.width());
     record.height = Some(decoded.image.height());
     record.format = Some(decoded.format.as_str().to_owned());
     record.treatment = Some(decoded.treatment);
+    let refusal = |kind: &str, error: &DetectorError| {
+        Some(Refusal { kind: kind.to_owned(), message: error.to_string(), hint: error.hint() })
+    };
     let logit = match detector.score(&decoded.image) {
         Ok(logit) => logit,
         Err(error @ DetectorError::TooSmall { .. }) => {
-            refuse(&mut record, "size", error.to_string(), error.hint());
-            return Ok(record);
+            return Ok(Record { error: refusal("size", &error), ..record });
         }
         Err(error @ DetectorError::NonFinite { .. }) => {
-            refuse(&mut record, "non_finite", error.to_string(), error.hint());
-            return Ok(record);
+            return Ok(Record { error: refusal("non_finite", &error), ..record });
         }
         Err(error) => return Err(error.into()),
     };

@@ -27,34 +27,100 @@ impl Tile {
     }
 }
 
-/// Tiles of about `side` pixels that cover a `width` x `height` image. `side` and `halo` are rounded up to multiples of
-/// the stride, so that the strided layers of a tile fall on the same pixels as those of the whole image.
-pub(crate) fn tiles(width: u32, height: u32, stride: u32, halo: u32, side: u32) -> Vec<Tile> {
-    let halo = halo.next_multiple_of(stride);
-    let side = side.max(stride).next_multiple_of(stride);
-    let span = |start: u32, length: u32| {
-        let end = (start + side).min(length);
-        let left = start.saturating_sub(halo);
-        let right = end.saturating_add(halo).min(length);
-        (left, right - left, (end - start).div_ceil(stride) as usize, ((start - left) / stride) as usize)
+/// What a network asks of its tiles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Grid {
+    /// Pixels for one cell.
+    pub(crate) stride: u32,
+    /// Pixels around what is taken that make it exact.
+    pub(crate) halo: u32,
+    /// The shortest side that the network takes. An image has at least that.
+    pub(crate) min_side: u32,
+}
+
+/// Tiles that cover an image and are computed from at most `pixels` pixels each; where the image is smaller, one.
+///
+/// # Errors
+/// How many pixels it takes, where `pixels` leave less of a tile than its halo: most of the work would be spent on halos.
+pub(crate) fn tiles((width, height): (u32, u32), grid: Grid, pixels: u64) -> Result<Vec<Tile>, u64> {
+    let square = pixels.isqrt();
+    let long = |across: u32| pixels / u64::from(across.max(1));
+    // A long narrow image is cut across only.
+    let (wide, high) = match (u64::from(width) < square, u64::from(height) < square) {
+        (_, true) => (long(height), u64::from(height)),
+        (true, _) => (u64::from(width), long(width)),
+        _ => (square, square),
     };
-    let mut tiles = Vec::new();
-    for y in (0..height).step_by(side as usize) {
-        let (top, computed_height, rows, row_offset) = span(y, height);
-        for x in (0..width).step_by(side as usize) {
-            let (left, computed_width, columns, column_offset) = span(x, width);
-            tiles.push(Tile {
-                x,
-                y,
-                left,
-                top,
-                computed: (computed_width, computed_height),
-                cells: (columns, rows),
-                offset: (column_offset, row_offset),
-            });
+    let (Some(columns), Some(rows)) = (grid.spans(width, wide), grid.spans(height, high)) else {
+        let least = |length: u32| u64::from(length.min(grid.least_side()));
+        return Err(least(width) * least(height));
+    };
+    let tile = |row: &Span, column: &Span| Tile {
+        x: column.first,
+        y: row.first,
+        left: column.start,
+        top: row.start,
+        computed: (column.length, row.length),
+        cells: (column.cells, row.cells),
+        offset: (column.offset, row.offset),
+    };
+    Ok(rows.iter().flat_map(|row| columns.iter().map(move |column| tile(row, column))).collect())
+}
+
+/// A tile along one axis.
+struct Span {
+    first: u32,
+    start: u32,
+    length: u32,
+    cells: usize,
+    offset: usize,
+}
+
+impl Grid {
+    fn margin(self) -> u32 {
+        self.halo.next_multiple_of(self.stride)
+    }
+
+    /// Side of the smallest computed tile: its halos, and as much between them as one of them.
+    fn least_side(self) -> u32 {
+        let network = self.min_side.next_multiple_of(self.stride) + self.stride;
+        (2 * self.margin() + self.margin().max(self.stride)).max(network)
+    }
+
+    /// Cuts `length` pixels so that no piece with its halos is longer than `limit`. Pieces begin on the grid, so that the
+    /// strided layers of a tile fall on the same pixels as those of the whole image, and differ by one cell at most: a
+    /// narrow rest could be too small for the network.
+    fn spans(self, length: u32, limit: u64) -> Option<Vec<Span>> {
+        let cells = length.div_ceil(self.stride);
+        let side = match u32::try_from(limit) {
+            Ok(limit) if limit < length => {
+                let side = limit.checked_sub(2 * self.margin()).filter(|_| limit >= self.least_side())?;
+                side / self.stride
+            }
+            _ => cells,
+        };
+        let count = cells.div_ceil(side);
+        // In u64: cells times pieces of a long image may not fit.
+        let bound =
+            |piece: u32| (u64::from(piece) * u64::from(cells) / u64::from(count)) as u32 * self.stride;
+        Some((0..count).map(|piece| self.span(bound(piece), bound(piece + 1).min(length), length)).collect())
+    }
+
+    /// The piece from `first` to `end` with its halos, which are wider where the network would not take it.
+    fn span(self, first: u32, end: u32, length: u32) -> Span {
+        let mut start = first.saturating_sub(self.margin());
+        let mut stop = end.saturating_add(self.margin()).min(length);
+        stop = stop.max(start.saturating_add(self.min_side).next_multiple_of(self.stride).min(length));
+        let missing = self.min_side.saturating_sub(stop - start);
+        start = start.saturating_sub(missing.next_multiple_of(self.stride));
+        Span {
+            first,
+            start,
+            length: stop - start,
+            cells: (end - first).div_ceil(self.stride) as usize,
+            offset: ((first - start) / self.stride) as usize,
         }
     }
-    tiles
 }
 
 #[cfg(test)]
@@ -62,24 +128,54 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tiles_take_every_cell_once_and_stay_inside_the_image() {
-        for (width, height) in [(64, 64), (65, 63), (200, 131), (24, 500)] {
-            let found = tiles(width, height, 8, 20, 60);
-            let (columns, rows) = (width.div_ceil(8) as usize, height.div_ceil(8) as usize);
-            let mut taken = vec![0; columns * rows];
-            for tile in &found {
-                assert!(
-                    tile.left + tile.computed.0 <= width && tile.top + tile.computed.1 <= height,
-                    "{tile:?}"
-                );
-                assert!(tile.left % 8 == 0 && tile.top % 8 == 0, "{tile:?} is not on the grid");
-                for row in 0..tile.cells.1 {
-                    for column in 0..tile.cells.0 {
-                        taken[((tile.y / 8) as usize + row) * columns + (tile.x / 8) as usize + column] += 1;
+    fn tiles_take_every_cell_once_stay_inside_the_image_and_within_the_limit() {
+        let mut seen = 0;
+        for (stride, halo, min_side) in [(8, 20, 24), (8, 0, 40), (32, 96, 64), (1, 3, 9), (16, 16, 100)] {
+            let grid = Grid { stride, halo, min_side };
+            for (width, height) in [(100, 100), (101, 163), (200, 131), (124, 1500), (1025, 108), (513, 769)]
+            {
+                for pixels in [40 * 40, 90 * 90, 100 * 100, 300 * 300, 512 * 512] {
+                    let case = format!("{grid:?}, {width} x {height}, {pixels} pixels");
+                    let found = match tiles((width, height), grid, pixels) {
+                        Ok(found) => found,
+                        Err(needed) => {
+                            assert!(needed > pixels, "{case}: needs {needed}");
+                            continue;
+                        }
+                    };
+                    seen += 1;
+                    let (columns, rows) = (width.div_ceil(stride) as usize, height.div_ceil(stride) as usize);
+                    let mut taken = vec![0; columns * rows];
+                    for tile in &found {
+                        let (w, h) = tile.computed;
+                        assert!(tile.left + w <= width && tile.top + h <= height, "{case}: {tile:?}");
+                        assert!(w >= min_side && h >= min_side, "{case}: {tile:?} is too small");
+                        assert!(u64::from(w) * u64::from(h) <= pixels, "{case}: {tile:?} is too large");
+                        assert!(tile.left % stride == 0 && tile.top % stride == 0, "{case}: {tile:?}");
+                        let ends = |first: u32, cells: usize, length: u32| {
+                            (first + cells as u32 * stride).min(length)
+                        };
+                        let right = ends(tile.x, tile.cells.0, width);
+                        assert!(tile.left == 0 || tile.x - tile.left >= halo, "{case}: {tile:?}");
+                        assert!(tile.left + w == width || tile.left + w - right >= halo, "{case}: {tile:?}");
+                        for row in 0..tile.cells.1 {
+                            for column in 0..tile.cells.0 {
+                                let at = (tile.y / stride) as usize + row;
+                                taken[at * columns + (tile.x / stride) as usize + column] += 1;
+                            }
+                        }
                     }
+                    assert!(taken.iter().all(|&times| times == 1), "{case}");
                 }
             }
-            assert!(taken.iter().all(|&times| times == 1), "{width} x {height}");
         }
+        assert!(seen >= 60, "only {seen} cases had tiles");
+    }
+
+    #[test]
+    fn an_image_slightly_larger_than_a_tile_is_cut_in_halves() {
+        let grid = Grid { stride: 8, halo: 16, min_side: 64 };
+        let found = tiles((401, 300), grid, 400 * 300).expect("tiles");
+        assert_eq!(found.iter().map(|tile| (tile.x, tile.cells.0)).collect::<Vec<_>>(), [(0, 25), (200, 26)]);
     }
 }

@@ -24,8 +24,6 @@ use crate::store::{Row, Store};
 const SHARD: usize = 32;
 /// To be raised whenever decoding, augmentation or a chain gives other pixels: stored features are then made anew.
 const PIXELS_REVISION: u32 = 2;
-/// Views that go through the backbone at once; bounds memory.
-const BATCH: usize = 16;
 
 /// An image on its way into the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -380,14 +378,17 @@ fn augmented_shard(
         }
     }
     let mut open: Vec<&mut Row> = rows.iter_mut().filter(|row| row.error.is_none()).collect();
-    for (rows, views) in open.chunks_mut(BATCH).zip(views.chunks(BATCH)) {
+    if role == AugmentRole::Main {
         let images: Vec<&Image> = views.iter().map(|view| &view.image).collect();
-        if role == AugmentRole::Main {
-            for (row, pooled) in rows.iter_mut().zip(detector.pooled_batch(&images)?) {
-                row.pooled = pooled;
-            }
-            continue;
+        for (row, pooled) in open.into_iter().zip(detector.pooled_of_any(&images)) {
+            row.pooled = pooled?;
         }
+        return Ok(rows);
+    }
+    // Views are crops of one size.
+    let batch = views.first().map_or(1, |view| detector.batch_of(view.image.size()));
+    for (rows, views) in open.chunks_mut(batch).zip(views.chunks(batch)) {
+        let images: Vec<&Image> = views.iter().map(|view| &view.image).collect();
         let features = detector.features(&images)?;
         let [_, channels, h, w] = features.shape;
         let positions = h * w;
@@ -505,6 +506,7 @@ fn shard_key(
         "backbone": detector.backbone_sha256(),
         // The document is no part of that hash, but says which images are refused and how large ones are tiled.
         "reading": [metadata.valid_input.min_side, metadata.stride, metadata.halo],
+        "piece": detector.piece(),
         "engine": detector.info(),
         "pixels": PIXELS_REVISION,
         "options": options,

@@ -3,16 +3,15 @@
 mod oracle;
 
 use dear::detector::{Detector, MINI, Quantity, to_tensor};
-use dear::engine::{self, EngineOptions, RuntimeError, Session};
-use dear_image::Image;
+use dear::engine::{self, EngineChoice, EngineOptions, Provider, RuntimeError, Session};
+use dear::observe::Silent;
+use dear::parity::measure;
+use dear_image::DecodeOptions;
+use oracle::engine::{assert_any_sizes, assert_independent, assert_parity, with_threads};
 use oracle::{bytes, difference, engines, onnxruntime, picture};
 
 const SIZES: [(u32, u32); 3] = [(64, 64), (97, 65), (49, 131)];
 const ALL: [Quantity; 4] = [Quantity::Features, Quantity::Pooled, Quantity::Logit, Quantity::Evidence];
-
-fn with_threads(options: &EngineOptions, threads: usize) -> EngineOptions {
-    EngineOptions { threads: Some(threads), ..options.clone() }
-}
 
 #[test]
 fn both_engines_agree_on_everything() {
@@ -33,30 +32,50 @@ fn both_engines_agree_on_everything() {
 }
 
 #[test]
-fn scores_do_not_depend_on_threads_batch_or_neighbours() {
-    let images: Vec<Image> = (0..8).map(|seed| picture(97, 65, seed)).collect();
-    let quantities = [Quantity::Logit, Quantity::Pooled];
+fn scores_do_not_depend_on_threads_batch_order_or_neighbours() {
     for options in engines() {
-        let one = Detector::mini(&with_threads(&options, 1)).expect("mini");
-        let single = |image: &Image| one.compute(&[image], quantities).expect("runs");
-        let expected: Vec<_> = images.iter().map(single).collect();
-        for threads in [1, 2, 3] {
-            let detector = Detector::mini(&with_threads(&options, threads)).expect("mini");
-            assert_eq!(detector.info().threads, threads);
-            let [logits, pooled] = detector.compute(&images, quantities).expect("runs");
-            let same = vec![&images[3]; 8];
-            let [repeated, _] = detector.compute(&same, quantities).expect("runs");
-            for (index, [logit, row]) in expected.iter().enumerate() {
-                let channels = detector.channels();
-                let found = &pooled.data[index * channels..(index + 1) * channels];
-                assert!((logits.data[index] - logit.data[0]).abs() <= 1e-5, "{options:?}, {threads} threads");
-                assert!(difference(found, &row.data) <= 1e-5, "{options:?}, {threads} threads");
-                assert!((repeated.data[index] - expected[3][0].data[0]).abs() <= 1e-5);
+        assert_independent(&options);
+    }
+}
+
+#[test]
+fn images_of_any_sizes_are_answered_in_order_and_one_that_fails_spoils_no_other() {
+    for options in engines() {
+        assert_any_sizes(&options);
+    }
+}
+
+#[test]
+fn a_provider_that_the_library_lacks_is_an_error_that_names_library_and_package() {
+    let Some(options) = onnxruntime() else { return };
+    for (provider, package) in
+        [(Provider::OpenVino, "onnxruntime-openvino"), (Provider::Cuda, "onnxruntime-gpu")]
+    {
+        for engine in [EngineChoice::Auto, EngineChoice::OnnxRuntime] {
+            let offered = engine::providers(&options).expect("a library").expect("a library");
+            assert!(offered.contains(&Provider::Cpu));
+            if offered.contains(&provider) {
+                continue; // The library of this machine is another one; tests/openvino.rs is for it.
             }
-            // The same call twice: not nearly, but exactly.
-            assert_eq!(detector.compute(&images, quantities).expect("runs"), [logits, pooled]);
+            let options = EngineOptions { engine, provider, ..options.clone() };
+            let error = engine::load(MINI, &options).map(|_| ()).expect_err("not in that library");
+            assert_eq!(error.kind(), "provider");
+            let message = error.to_string();
+            let start = format!("provider {} is not in ", provider.word());
+            assert!(message.starts_with(&start) && message.contains("libonnxruntime"), "{message}");
+            assert!(error.hint().is_some_and(|hint| hint.contains(package)), "{:?}", error.hint());
         }
     }
+}
+
+#[test]
+fn engines_are_compared_on_images() {
+    let Some(options) = onnxruntime() else { return };
+    assert_parity(&EngineOptions::builtin(), &options, 1e-4);
+    let detector = Detector::mini(&options).expect("mini");
+    let error =
+        measure(&detector, &detector, &[], &DecodeOptions::default(), &Silent).expect_err("one engine");
+    assert!(error.to_string().starts_with("both sides are onnxruntime "), "{error}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `dear doctor`: what this installation has.
 
-use dear::detector::Detector;
-use dear::engine::{EngineChoice, EngineOptions, discover};
+use dear::detector::{Detector, DetectorError};
+use dear::engine::{EngineChoice, EngineOptions, Precision, Provider, discover, providers};
 use dear::error::Error;
 use dear_image::Image;
 
@@ -16,6 +16,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let options = args.engine.options();
+    // Compared on the CPU in f32, whatever is asked for.
+    let plain = EngineOptions { provider: Provider::Cpu, precision: Precision::F32, ..options.clone() };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     output::line(format_args!(
         "dear {} on {} {}, {cores} cores",
@@ -29,7 +31,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     output::line("engines")?;
     let picture =
         Image::from_fn(256, 256, |x, y| [(x * 7 % 256) as u8, (y * 5 % 256) as u8, ((x * y) % 256) as u8]);
-    let builtin = Detector::mini(&EngineOptions { engine: EngineChoice::Builtin, ..options.clone() })?;
+    let builtin = Detector::mini(&EngineOptions { engine: EngineChoice::Builtin, ..plain.clone() })?;
     let reference = builtin.score(&picture)?;
     let info = builtin.info();
     output::line(format_args!(
@@ -60,7 +62,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         }
     }
     if found.iter().any(|library| library.version.is_ok()) {
-        match Detector::mini(&EngineOptions { engine: EngineChoice::OnnxRuntime, ..options.clone() }) {
+        match Detector::mini(&EngineOptions { engine: EngineChoice::OnnxRuntime, ..plain.clone() }) {
             Ok(detector) => {
                 let logit = detector.score(&picture)?;
                 let difference = (logit - reference).abs();
@@ -79,15 +81,26 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
             }
         }
     }
+    if let Some(offered) = providers(&options).map_err(DetectorError::from)? {
+        for provider in [Provider::OpenVino, Provider::Cuda] {
+            let word = provider.word();
+            match try_provider(provider, &offered, &plain, &picture, reference) {
+                Some(Ok(difference)) => output::line(format_args!(
+                    "  provider     {word}: works in f32 (|difference| from builtin {difference:.1e})"
+                ))?,
+                Some(Err(error)) => {
+                    output::line(format_args!("  provider     {word}: in the library, and does not run"))?;
+                    missing.push(format!("{error}; {}", error.hint().unwrap_or_default()));
+                }
+                None => output::line(format_args!(
+                    "  provider     {word}: not in the library (pip install {})",
+                    provider.package()
+                ))?,
+            }
+        }
+    }
     let auto = Detector::mini(&options)?;
-    output::line(format_args!(
-        "  chosen       {} {} ({}), {}, {} threads",
-        auto.info().name,
-        auto.info().version,
-        auto.info().provider,
-        auto.info().precision,
-        auto.info().threads
-    ))?;
+    output::line(format_args!("  chosen       {}", auto.info().words()))?;
     output::line(format_args!(
         "detector   {} embedded, sha256 {}; {}",
         auto.metadata().name,
@@ -98,4 +111,17 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         output::line(format_args!("missing    {line}"))?;
     }
     Ok(if broken { Outcome::DoneWithFailedItems } else { Outcome::Done })
+}
+
+/// How far the provider's logit of `picture` is from `reference`; `None` where the library was built without it.
+fn try_provider(
+    provider: Provider,
+    offered: &[Provider],
+    plain: &EngineOptions,
+    picture: &Image,
+    reference: f64,
+) -> Option<Result<f64, DetectorError>> {
+    let options = EngineOptions { engine: EngineChoice::OnnxRuntime, provider, ..plain.clone() };
+    let score = || Ok((Detector::mini(&options)?.score(picture)? - reference).abs());
+    offered.contains(&provider).then(score)
 }

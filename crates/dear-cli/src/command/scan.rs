@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use dear::error::Error;
-use dear::scan::{Record, Status, Verdict, gather, score_file};
+use dear::scan::{Record, Status, Verdict, gather, score_files};
 
 use crate::arguments::{DecodeArgs, DetectorArgs};
 use crate::{Outcome, output, progress};
@@ -38,11 +38,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let mut writer = Writer::new(args.format)?;
     let (mut scored, mut refused, mut truncated) = (0u64, 0u64, 0u64);
     let mut verdicts = [0u64; 3];
-    for path in &files {
-        if progress::cancelled() {
-            return Err(Error::Interrupted);
-        }
-        let record = score_file(&detector, path, &options)?;
+    score_files(&detector, &files, &options, |record| {
         match record.status {
             Status::Refused => refused += 1,
             Status::Scored | Status::ScoredWithWarning => scored += 1,
@@ -57,11 +53,13 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
             }] += 1;
         }
         writer.write(&record)?;
-    }
+        let more = scored + refused < files.len() as u64;
+        if more && progress::cancelled() { Err(Error::Interrupted) } else { Ok(()) }
+    })?;
     let info = detector.info();
     let threshold = &detector.metadata().threshold;
     output::note(format_args!(
-        "{} files: {scored} scored ({} generated, {} real, {} uncertain at logit {}{} [{}]), {refused} refused{}; {} {} on {} threads",
+        "{} files: {scored} scored ({} generated, {} real, {} uncertain at logit {}{} [{}]), {refused} refused{}; {}",
         files.len(),
         verdicts[0],
         verdicts[1],
@@ -73,9 +71,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         },
         output::one_line(&threshold.origin),
         if skipped > 0 { format!(", {skipped} other files passed over") } else { String::new() },
-        info.name,
-        info.version,
-        info.threads,
+        info.words(),
     ));
     Ok(if refused + truncated > 0 { Outcome::DoneWithFailedItems } else { Outcome::Done })
 }

@@ -102,7 +102,7 @@ fn every_json_record_has_the_documented_keys_and_what_is_unknown_is_null() {
                           sha256 status threshold threshold_origin treatment uncertain verdict warning width";
         assert_eq!(keys(record), documented);
         assert_eq!(keys(&record["detector"]), "name sha256");
-        assert_eq!(keys(&record["engine"]), "fallback name precision provider threads version");
+        assert_eq!(keys(&record["engine"]), "device fallback name precision provider threads version");
         assert_eq!(record["schema"], 1);
         assert_eq!(record["engine"]["name"], "builtin");
         assert_eq!(record["sha256"].as_str().unwrap().len(), 64);

@@ -57,6 +57,7 @@ pub(crate) fn command(args: Vec<OsString>) -> Command {
         "probe",
         "dissect",
         "refine",
+        "parity",
         "doctor",
     ];
     let engine = network.iter().any(|name| args.first().is_some_and(|first| first == name));

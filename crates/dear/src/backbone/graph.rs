@@ -9,7 +9,7 @@ use prost::Message;
 
 use super::metadata::Preprocessing;
 use super::onnx::{
-    Dimension, FLOAT, Shape, TensorProto, TensorType, Type, ValueInfo, graph, model, tensor, write_metadata,
+    Dimension, FLOAT, Shape, TensorProto, TensorType, Type, ValueInfo, graph, metadata_field, model, tensor,
 };
 use super::{Edit, ImportError, METADATA_KEY, wire};
 use crate::checkpoint::Tensor;
@@ -420,15 +420,15 @@ impl Graph {
         let head =
             ModelHeader { ir_version: IR_VERSION, producer_name: producer.0, producer_version: producer.1 };
         file.extend(head.encode_to_vec());
-        wire::write_tag(&mut file, model::GRAPH, body);
+        wire::write_head(&mut file, model::GRAPH, body);
         for node in &nodes {
             wire::write_bytes(&mut file, graph::NODE, node);
         }
         wire::write_bytes(&mut file, graph::NAME, name.as_bytes());
         for tensor in &self.initializers {
-            wire::write_tag(&mut file, graph::INITIALIZER, tensor.length());
+            wire::write_head(&mut file, graph::INITIALIZER, tensor.length());
             file.extend_from_slice(&tensor.header);
-            wire::write_tag(&mut file, tensor::RAW_DATA, tensor.numbers.bytes());
+            wire::write_head(&mut file, tensor::RAW_DATA, tensor.numbers.bytes());
             match &tensor.numbers {
                 Numbers::Floats(data) => data.iter().for_each(|value| file.extend(value.to_le_bytes())),
                 Numbers::Ints(data) => data.iter().for_each(|value| file.extend(value.to_le_bytes())),
@@ -440,7 +440,7 @@ impl Graph {
         }
         let opset = OperatorSet { domain: String::new(), version: OPSET };
         wire::write_bytes(&mut file, model::OPSET_IMPORT, &opset.encode_to_vec());
-        write_metadata(&mut file, &Edit::Metadata { key: METADATA_KEY, value: Some(document) });
+        file.extend(metadata_field(&Edit::Metadata { key: METADATA_KEY, value: Some(document) }));
         Ok(file)
     }
 

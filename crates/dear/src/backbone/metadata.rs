@@ -14,6 +14,9 @@ use crate::gate::{Cut, Gate, GateOptions, Ranking};
 /// The version of the document that this program reads and writes.
 pub const SCHEMA: u64 = 1;
 
+/// More than any network strides or sees.
+const MOST_PIXELS: u32 = 1 << 16;
+
 /// The document of a detector.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Metadata {
@@ -43,6 +46,9 @@ pub struct Metadata {
     /// as in networks that pad their layers, where sides are divided and rounded up.
     #[serde(default)]
     pub span: Option<u32>,
+    /// What the network holds while it computes. Null where nobody counted it.
+    #[serde(default)]
+    pub memory: Option<Memory>,
     /// The number of feature channels, `C`.
     pub channels: u32,
     /// What the graph does with its input before the first layer.
@@ -150,6 +156,16 @@ impl Default for ValidInput {
 
 fn one() -> u32 {
     1
+}
+
+/// What a network holds while it computes; tiles and batches are sized by it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Memory {
+    /// Bytes for one pixel of the input: the largest set of activations that are alive at once, in f32.
+    pub bytes_per_pixel: u32,
+    /// Everything else.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
 }
 
 /// Which channels a hardened detector no longer uses, and why.
@@ -268,6 +284,7 @@ impl Metadata {
             receptive_field: None,
             halo: None,
             span: None,
+            memory: None,
             channels: 0,
             preprocessing: Preprocessing::default(),
             valid_input: ValidInput::default(),
@@ -297,6 +314,14 @@ impl Metadata {
 
     /// Refuses a document that contradicts itself.
     pub fn check(&self) -> Result<(), ImportError> {
+        for (field, value) in [("stride", self.stride), ("halo", self.halo)] {
+            if let Some(value) = value.filter(|&value| value > MOST_PIXELS) {
+                return Err(refused(format!("{field} is {value}, expected at most {MOST_PIXELS}")));
+            }
+        }
+        if self.memory.as_ref().is_some_and(|memory| memory.bytes_per_pixel == 0) {
+            return Err(refused("memory.bytes_per_pixel is 0, expected at least 1".to_owned()));
+        }
         let channels = self.channels as usize;
         let lengths = self.heads.iter().map(|head| (format!("heads.{}", head.name), head.weight.len()));
         let lengths = lengths.chain(self.rad.iter().map(|rad| ("rad.scores".to_owned(), rad.scores.len())));
@@ -409,6 +434,7 @@ mod tests {
     fn unknown_fields_survive_reading_and_writing() {
         let mut document = small();
         document["source"] = json!({"checkpoint": "a.pth", "commit": "1234"});
+        document["memory"] = json!({"bytes_per_pixel": 3072, "counted": "by hand"});
         document["gate"] = json!({
             "prune_top": 0.2, "prune_bottom": 0.3, "criterion": "bilateral", "kept": 2, "pruned": [1], "why": "x"
         });
@@ -458,6 +484,9 @@ mod tests {
             ("schema", json!(2), "schema is 2, expected 1"),
             ("schema", Value::Null, "schema is null, expected 1"),
             ("kind", json!("generator"), "kind is generator, expected detector"),
+            ("halo", json!(70_000), "halo is 70000, expected at most 65536"),
+            ("memory", json!({"bytes_per_pixel": 0}), "memory.bytes_per_pixel is 0, expected at least 1"),
+            ("memory", json!({"bytes": 1}), "missing field `bytes_per_pixel`"),
             ("channels", json!("many"), "invalid type: string \"many\", expected u32"),
             ("rad", json!({"scores": [1.0]}), "rad.scores has 1 channels, expected 3"),
             (

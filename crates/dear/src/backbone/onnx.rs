@@ -10,9 +10,11 @@
 use std::ops::Range;
 
 use prost::Message;
+use sha2::{Digest, Sha256};
 
 use super::wire::{self, Field, Wire, WireError};
 use super::{ImportError, LooksLike, METADATA_KEY, Problem};
+use crate::files::hex;
 
 /// An ONNX file, taken apart as far as needed.
 #[derive(Debug)]
@@ -150,10 +152,23 @@ impl<'f> OnnxModel<'f> {
     /// The file with these changes. Without any, the same bytes.
     pub fn rewrite(&self, edits: &[Edit<'_>]) -> Result<Vec<u8>, ImportError> {
         let mut out = Vec::with_capacity(self.file.len() + 1024);
+        self.write(edits, |bytes| out.extend_from_slice(bytes))?;
+        Ok(out)
+    }
+
+    /// The SHA-256 of what [`rewrite`](Self::rewrite) gives, in hexadecimal, without a copy of the file.
+    pub fn rewritten_sha256(&self, edits: &[Edit<'_>]) -> Result<String, ImportError> {
+        let mut hash = Sha256::new();
+        self.write(edits, |bytes| hash.update(bytes))?;
+        Ok(hex(&hash.finalize()))
+    }
+
+    /// Hands the changed file to `out`, piece by piece.
+    fn write(&self, edits: &[Edit<'_>], mut out: impl FnMut(&[u8])) -> Result<(), ImportError> {
         let mut written = vec![false; edits.len()];
         for field in &self.fields {
             match field.number {
-                model::GRAPH => self.rewrite_graph(&mut out, field, edits)?,
+                model::GRAPH => self.write_graph(field, edits, &mut out)?,
                 model::METADATA_PROPS => {
                     let entry = self.decode::<StringStringEntry>(field)?;
                     let edited = edits
@@ -162,22 +177,27 @@ impl<'f> OnnxModel<'f> {
                     match edited {
                         Some(index) if !written[index] => {
                             written[index] = true;
-                            write_metadata(&mut out, &edits[index]);
+                            out(&metadata_field(&edits[index]));
                         }
                         Some(_) => {} // A key that was there twice is there once afterwards.
-                        None => out.extend_from_slice(&self.file[field.whole.clone()]),
+                        None => out(&self.file[field.whole.clone()]),
                     }
                 }
-                _ => out.extend_from_slice(&self.file[field.whole.clone()]),
+                _ => out(&self.file[field.whole.clone()]),
             }
         }
         for (edit, _) in edits.iter().zip(&written).filter(|(_, written)| !**written) {
-            write_metadata(&mut out, edit);
+            out(&metadata_field(edit));
         }
-        Ok(out)
+        Ok(())
     }
 
-    fn rewrite_graph(&self, out: &mut Vec<u8>, whole: &Field, edits: &[Edit<'_>]) -> Result<(), ImportError> {
+    fn write_graph(
+        &self,
+        whole: &Field,
+        edits: &[Edit<'_>],
+        out: &mut impl FnMut(&[u8]),
+    ) -> Result<(), ImportError> {
         let mut replaced = Vec::new();
         for edit in edits {
             let Edit::Tensor { name, data } = edit else { continue };
@@ -196,20 +216,26 @@ impl<'f> OnnxModel<'f> {
                 name: (*name).to_owned(),
                 raw_data: data.iter().flat_map(|value| value.to_le_bytes()).collect(),
             };
-            replaced.push((tensor.whole.clone(), proto.encode_to_vec()));
+            let mut field = Vec::new();
+            wire::write_bytes(&mut field, graph::INITIALIZER, &proto.encode_to_vec());
+            replaced.push((tensor.whole.clone(), field));
         }
         if replaced.is_empty() {
-            out.extend_from_slice(&self.file[whole.whole.clone()]);
+            out(&self.file[whole.whole.clone()]);
             return Ok(());
         }
-        let mut graph = Vec::with_capacity(whole.body.len());
-        for field in &self.graph {
-            match replaced.iter().find(|(at, _)| *at == field.whole) {
-                Some((_, tensor)) => wire::write_bytes(&mut graph, graph::INITIALIZER, tensor),
-                None => graph.extend_from_slice(&self.file[field.whole.clone()]),
-            }
-        }
-        wire::write_bytes(out, model::GRAPH, &graph);
+        let fields: Vec<&[u8]> = self
+            .graph
+            .iter()
+            .map(|field| match replaced.iter().find(|(at, _)| *at == field.whole) {
+                Some((_, tensor)) => tensor,
+                None => &self.file[field.whole.clone()],
+            })
+            .collect();
+        let mut head = Vec::new();
+        wire::write_head(&mut head, model::GRAPH, fields.iter().map(|field| field.len()).sum());
+        out(&head);
+        fields.into_iter().for_each(out);
         Ok(())
     }
 
@@ -551,11 +577,13 @@ impl From<ValueInfo> for Port {
     }
 }
 
-pub(super) fn write_metadata(out: &mut Vec<u8>, edit: &Edit<'_>) {
+pub(super) fn metadata_field(edit: &Edit<'_>) -> Vec<u8> {
+    let mut field = Vec::new();
     if let Edit::Metadata { key, value: Some(value) } = edit {
         let entry = StringStringEntry { key: (*key).to_owned(), value: (*value).to_owned() };
-        wire::write_bytes(out, model::METADATA_PROPS, &entry.encode_to_vec());
+        wire::write_bytes(&mut field, model::METADATA_PROPS, &entry.encode_to_vec());
     }
+    field
 }
 
 /// Whether the file begins as a model does: with its version, a small number.

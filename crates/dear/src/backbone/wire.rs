@@ -114,12 +114,12 @@ pub(super) fn read_varint(file: &[u8], range: Range<usize>) -> Result<(u64, usiz
 
 /// Appends a field with a body of bytes.
 pub(super) fn write_bytes(out: &mut Vec<u8>, number: u32, body: &[u8]) {
-    write_tag(out, number, body.len());
+    write_head(out, number, body.len());
     out.extend_from_slice(body);
 }
 
 /// Appends what stands before a body of `length` bytes.
-pub(super) fn write_tag(out: &mut Vec<u8>, number: u32, length: usize) {
+pub(super) fn write_head(out: &mut Vec<u8>, number: u32, length: usize) {
     write_varint(out, u64::from(number) << 3 | 2);
     write_varint(out, length as u64);
 }
@@ -127,7 +127,7 @@ pub(super) fn write_tag(out: &mut Vec<u8>, number: u32, length: usize) {
 /// Bytes of a field with a body of `length` bytes, if its number is below 16.
 pub(super) fn field_length(length: usize) -> usize {
     let mut tag = Vec::with_capacity(12);
-    write_tag(&mut tag, 1, length);
+    write_head(&mut tag, 1, length);
     tag.len() + length
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rten::{Model, ModelOptions, RunOptions, ThreadPool, Value, ValueView};
 use rten_tensor::prelude::*;
 
-use super::{EngineInfo, Input, Output, RuntimeError, Session, check_input, check_model};
+use super::{EngineInfo, EngineOptions, Input, Output, RuntimeError, Session, check_input, check_model};
 
 /// The version of rten that is compiled in; a test compares it with the lock file.
 pub const VERSION: &str = "0.27.0";
@@ -20,23 +20,21 @@ pub struct Builtin {
 
 impl Builtin {
     /// Prepares a model for a thread pool of its own. `fallback` goes to [`EngineInfo::fallback`].
-    pub fn load(model: &[u8], threads: usize, fallback: Option<String>) -> Result<Self, RuntimeError> {
+    pub fn load(
+        model: &[u8],
+        options: &EngineOptions,
+        threads: usize,
+        fallback: Option<String>,
+    ) -> Result<Self, RuntimeError> {
         check_model(&engine(), model)?;
         let failed = |reason| RuntimeError::Model { engine: engine(), reason };
-        let mut options = ModelOptions::with_all_ops();
-        options.prepack_weights(true);
+        let mut loader = ModelOptions::with_all_ops();
+        loader.prepack_weights(true);
         // rten returns errors for what it knows to be wrong; a panic on a hostile file must not pass this boundary.
-        let model = catch_unwind(AssertUnwindSafe(|| options.load(model.to_vec())))
+        let model = catch_unwind(AssertUnwindSafe(|| loader.load(model.to_vec())))
             .map_err(|_| failed("it panicked".to_owned()))?
             .map_err(|error| failed(error.to_string()))?;
-        let info = EngineInfo {
-            name: "builtin".to_owned(),
-            version: VERSION.to_owned(),
-            provider: "cpu".to_owned(),
-            precision: "f32".to_owned(),
-            threads,
-            fallback,
-        };
+        let info = EngineInfo { fallback, ..EngineInfo::new("builtin", VERSION, options, threads) };
         Ok(Self { model, pool: Arc::new(ThreadPool::with_num_threads(threads)), info })
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::Input;
+use super::{Input, Precision, Provider};
 
 /// An engine that is absent, refuses a model, or fails on an input.
 #[derive(Debug, Error)]
@@ -51,6 +51,24 @@ pub enum RuntimeError {
         value: String,
         /// The largest number.
         most: usize,
+    },
+    /// A provider that is not in the library, or does not start on this machine.
+    #[error("provider {} {reason}", provider.word())]
+    Provider {
+        /// What is asked for.
+        provider: Provider,
+        /// Why it cannot be had.
+        reason: String,
+    },
+    /// A precision that the provider does not compute in.
+    #[error("provider {} has no {}: {reason}", provider.word(), precision.word())]
+    Precision {
+        /// What would compute.
+        provider: Provider,
+        /// What is asked for.
+        precision: Precision,
+        /// Why it cannot be had.
+        reason: &'static str,
     },
     /// The engine does not take the model.
     #[error("{engine} cannot load the model: {reason}")]
@@ -99,7 +117,7 @@ impl RuntimeError {
     }
 
     /// A stable word for the kind of failure: `library_not_found`, `library_unusable`, `library_too_old`,
-    /// `library_conflict`, `threads`, `model`, `input` or `run`.
+    /// `library_conflict`, `threads`, `provider`, `precision`, `model`, `input` or `run`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::LibraryNotFound { .. } => "library_not_found",
@@ -107,6 +125,8 @@ impl RuntimeError {
             Self::LibraryTooOld { .. } => "library_too_old",
             Self::LibraryConflict { .. } => "library_conflict",
             Self::Threads { .. } => "threads",
+            Self::Provider { .. } => "provider",
+            Self::Precision { .. } => "precision",
             Self::Model { .. } => "model",
             Self::Input { .. } => "input",
             Self::Run(_) => "run",
@@ -128,8 +148,26 @@ impl RuntimeError {
             Self::Model { engine, .. } if engine.starts_with("builtin") => {
                 "the built-in engine lacks some operators: try ONNX Runtime"
             }
+            Self::Model { engine, .. } if engine.ends_with(')') && !engine.starts_with("builtin") => {
+                "the provider lacks an operator of this file: take --provider cpu"
+            }
+            Self::Provider { provider, reason } => return Some(provider_hint(*provider, reason)),
+            Self::Precision { .. } => {
+                "take --precision f32, or --provider openvino on a processor that has bf16; dear parity measures the \
+                 difference"
+            }
             _ => return None,
         };
         Some(hint.to_owned())
     }
+}
+
+fn provider_hint(provider: Provider, reason: &str) -> String {
+    let package = provider.package();
+    if provider == Provider::Cuda && reason.starts_with("cannot be used") {
+        return format!("it needs NVIDIA's driver, and CUDA and cuDNN of the versions that {package} names");
+    }
+    format!(
+        "pip install {package} in an environment of its own, and set DEAR_ONNXRUNTIME to its libonnxruntime"
+    )
 }

@@ -3,7 +3,8 @@
 //!
 //! Nothing is substituted quietly: an engine that was asked for and cannot run is an error, and [`EngineInfo`] says
 //! what did run. With [`EngineChoice::Auto`] a library that was found but cannot be used leads to the built-in engine,
-//! and then [`EngineInfo::fallback`] says why.
+//! and then [`EngineInfo::fallback`] says why. A [`Provider`] or [`Precision`] other than `cpu` and `f32` runs only where
+//! it is asked for.
 //!
 //! Numbers: the same bytes come out for the same engine, version and thread count; across threads, batch sizes and
 //! neighbours in a batch, scores differ by less than 1e-5 (a test holds both engines to it).
@@ -12,6 +13,7 @@ pub mod builtin;
 mod error;
 pub mod library;
 pub mod onnxruntime;
+mod provider;
 pub mod runtime;
 
 use std::env;
@@ -21,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 pub use error::{RunFailure, RuntimeError};
 pub use library::{Found, Origin, discover};
+pub use provider::{Precision, Provider};
 
 use crate::backbone::{ImportError, OnnxModel};
 use library::{Chosen, Search};
@@ -38,8 +41,8 @@ pub enum EngineChoice {
     OnnxRuntime,
 }
 
-/// What is asked of an engine. The default takes what the machine offers.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// What is asked of an engine. The default takes what the machine offers, on the CPU in f32.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EngineOptions {
     /// Which engine. Default: `auto`.
@@ -48,6 +51,27 @@ pub struct EngineOptions {
     pub threads: Option<usize>,
     /// The ONNX Runtime library, or a folder that holds it. Default: searched for, see [`library`].
     pub library: Option<PathBuf>,
+    /// What computes inside ONNX Runtime. Default: `cpu`.
+    pub provider: Provider,
+    /// The arithmetic. Default: `f32`.
+    pub precision: Precision,
+    /// Bytes for what the network holds of an image while it computes: sizes of tiles and batches follow from it. Weights
+    /// and decoded images come on top. Default: 1 GiB, with which a photograph of 48 megapixels through ResNet-50 stays
+    /// below 2 GiB in all.
+    pub memory: u64,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self {
+            engine: EngineChoice::default(),
+            threads: None,
+            library: None,
+            provider: Provider::default(),
+            precision: Precision::default(),
+            memory: 1 << 30,
+        }
+    }
 }
 
 impl EngineOptions {
@@ -83,15 +107,43 @@ pub struct EngineInfo {
     pub name: String,
     /// Version of rten or of the ONNX Runtime library.
     pub version: String,
-    /// The device: `cpu`.
+    /// What computed: `cpu`, `openvino`, `cuda`.
     pub provider: String,
-    /// The arithmetic: `f32`.
+    /// The hardware that it computed on: `cpu`, `gpu 0`.
+    #[serde(default = "cpu")]
+    pub device: String,
+    /// The arithmetic: `f32`, `bf16`.
     pub precision: String,
     /// Threads for one image.
     pub threads: usize,
     /// Why the built-in engine ran although an ONNX Runtime library was found. Null when nothing was passed over.
     #[serde(default)]
     pub fallback: Option<String>,
+}
+
+impl EngineInfo {
+    fn new(name: &str, version: &str, options: &EngineOptions, threads: usize) -> Self {
+        Self {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            provider: options.provider.word().to_owned(),
+            device: options.provider.device().to_owned(),
+            precision: options.precision.word().to_owned(),
+            threads,
+            fallback: None,
+        }
+    }
+
+    /// `onnxruntime 1.24.1 (openvino, bf16, 2 threads)`.
+    pub fn words(&self) -> String {
+        let Self { name, version, provider, precision, threads, .. } = self;
+        format!("{name} {version} ({provider}, {precision}, {threads} threads)")
+    }
+}
+
+/// The only device of versions that did not record it.
+fn cpu() -> String {
+    Provider::Cpu.device().to_owned()
 }
 
 /// A named input: its shape `[N, C, H, W]` and its numbers in that order.
@@ -118,15 +170,54 @@ pub trait Session: Send + Sync {
 /// Prepares an ONNX model. The bytes are not needed afterwards.
 pub fn load(model: &[u8], options: &EngineOptions) -> Result<Box<dyn Session>, RuntimeError> {
     let threads = options.resolve_threads()?;
+    let Provider::Cpu = options.provider else {
+        return load_provider(model, options, threads);
+    };
+    options.provider.check(options.precision)?;
     let search = Search::new(options.library.as_deref());
     let chosen = match options.engine {
-        EngineChoice::Builtin => return Ok(Box::new(builtin::Builtin::load(model, threads, None)?)),
+        EngineChoice::Builtin => Chosen::Nothing { passed_over: None },
         EngineChoice::OnnxRuntime => Chosen::Library(search.require()?),
         EngineChoice::Auto => search.choose()?,
     };
     Ok(match chosen {
-        Chosen::Library(library) => Box::new(onnxruntime::OnnxRuntime::load(model, &library, threads)?),
-        Chosen::Nothing { passed_over } => Box::new(builtin::Builtin::load(model, threads, passed_over)?),
+        Chosen::Library(library) => {
+            Box::new(onnxruntime::OnnxRuntime::load(model, &library, options, threads)?)
+        }
+        Chosen::Nothing { passed_over } => {
+            Box::new(builtin::Builtin::load(model, options, threads, passed_over)?)
+        }
+    })
+}
+
+/// A provider that was asked for: ONNX Runtime with it, or an error.
+fn load_provider(
+    model: &[u8],
+    options: &EngineOptions,
+    threads: usize,
+) -> Result<Box<dyn Session>, RuntimeError> {
+    let provider = options.provider;
+    let refused = |reason: String| RuntimeError::Provider { provider, reason };
+    if options.engine == EngineChoice::Builtin {
+        return Err(refused("is a part of ONNX Runtime, but the built-in engine is asked for".to_owned()));
+    }
+    let library = Search::new(options.library.as_deref()).require()?;
+    if !provider.is_offered() {
+        let (path, version) = (library.path.display(), &library.version);
+        return Err(refused(format!("is not in {path} (ONNX Runtime {version})")));
+    }
+    provider.check(options.precision)?;
+    Ok(Box::new(onnxruntime::OnnxRuntime::load(model, &library, options, threads)?))
+}
+
+/// The providers of the ONNX Runtime library that these options come to, `None` where there is none. It is loaded for the
+/// life of the process.
+pub fn providers(options: &EngineOptions) -> Result<Option<Vec<Provider>>, RuntimeError> {
+    Ok(match Search::new(options.library.as_deref()).choose()? {
+        Chosen::Library(_) => {
+            Some(Provider::ALL.into_iter().filter(|provider| provider.is_offered()).collect())
+        }
+        Chosen::Nothing { .. } => None,
     })
 }
 
@@ -169,6 +260,29 @@ mod tests {
             serde_json::from_str(r#"{"engine":"onnxruntime","threads":2}"#).expect("valid options");
         assert_eq!(options, EngineOptions { threads: Some(2), ..EngineOptions::onnxruntime() });
         assert!(serde_json::from_str::<EngineOptions>(r#"{"thread":2}"#).is_err());
+        let options: EngineOptions =
+            serde_json::from_str(r#"{"provider":"openvino","precision":"bf16"}"#).expect("valid options");
+        assert_eq!((options.provider, options.precision), (Provider::OpenVino, Precision::Bf16));
+        for unknown in [r#"{"provider":"tpu"}"#, r#"{"precision":"f16"}"#] {
+            assert!(serde_json::from_str::<EngineOptions>(unknown).is_err(), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn what_the_built_in_engine_lacks_is_refused() {
+        let asked = |provider, precision| EngineOptions { provider, precision, ..EngineOptions::builtin() };
+        let cases = [
+            (
+                asked(Provider::OpenVino, Precision::F32),
+                "provider openvino is a part of ONNX Runtime, but the built-in engine is asked for",
+            ),
+            (asked(Provider::Cpu, Precision::Bf16), "provider cpu has no bf16: it computes in f32 only"),
+        ];
+        for (options, message) in cases {
+            let error = load(b"", &options).map(|_| ()).expect_err(message);
+            assert_eq!(error.to_string(), message);
+            assert!(error.hint().is_some());
+        }
     }
 
     #[test]

@@ -1,13 +1,16 @@
-//! ONNX Runtime on the CPU, from a shared library that [`library`](super::library) finds.
+//! ONNX Runtime with one of its providers, from a shared library that [`library`](super::library) finds.
 
 use std::sync::{Mutex, PoisonError};
 
 use ort::logging::LogLevel;
+use ort::session::builder::SessionBuilder;
 use ort::session::{OutputSelector, RunOptions};
 use ort::value::TensorRef;
 
 use super::runtime::Loaded;
-use super::{EngineInfo, Input, Output, RuntimeError, Session, check_input, check_model};
+use super::{
+    EngineInfo, EngineOptions, Input, Output, Provider, RuntimeError, Session, check_input, check_model,
+};
 
 /// A model in ONNX Runtime. Calls from several threads take turns: `threads` work on one image, not on many.
 pub struct OnnxRuntime {
@@ -17,17 +20,21 @@ pub struct OnnxRuntime {
 
 impl OnnxRuntime {
     /// Prepares a model; `threads` is the number of threads within an operator (intra-op).
-    pub fn load(model: &[u8], library: &Loaded, threads: usize) -> Result<Self, RuntimeError> {
-        let info = EngineInfo {
-            name: "onnxruntime".to_owned(),
-            version: library.version.clone(),
-            provider: "cpu".to_owned(),
-            precision: "f32".to_owned(),
-            threads,
-            fallback: None,
-        };
+    pub fn load(
+        model: &[u8],
+        library: &Loaded,
+        options: &EngineOptions,
+        threads: usize,
+    ) -> Result<Self, RuntimeError> {
+        let info = EngineInfo::new("onnxruntime", &library.version, options, threads);
         check_model(&engine(&info), model)?;
-        let session = open(model, library, threads)
+        let refused = |error| RuntimeError::Provider {
+            provider: options.provider,
+            reason: format!("cannot be used: {}", one_line(&error)),
+        };
+        let mut builder = builder(library, options, threads).map_err(refused)?;
+        let session = builder
+            .commit_from_memory(model)
             .map_err(|error| RuntimeError::Model { engine: engine(&info), reason: one_line(&error) })?;
         Ok(Self { session: Mutex::new(session), info })
     }
@@ -62,18 +69,26 @@ impl Session for OnnxRuntime {
     }
 }
 
-fn open(model: &[u8], library: &Loaded, threads: usize) -> ort::Result<ort::session::Session> {
-    ort::session::Session::builder(&library.environment)?
+fn builder(library: &Loaded, options: &EngineOptions, threads: usize) -> ort::Result<SessionBuilder> {
+    let builder = ort::session::Session::builder(&library.environment)?
         .with_intra_threads(threads)?
         // The environment's logger would otherwise be sent every message down to "verbose".
         .with_log_level(LogLevel::Error)?
         // Plans memory for one input shape; images come in all shapes.
         .with_memory_pattern(false)?
-        .commit_from_memory(model)
+        .with_execution_providers([options.provider.dispatch(options.precision, threads)])?;
+    Ok(match options.provider {
+        Provider::Cpu => builder,
+        // An operator that the provider lacks would otherwise run on the CPU, and the record would not say so.
+        Provider::OpenVino | Provider::Cuda => builder.with_disable_cpu_fallback()?,
+    })
 }
 
 fn engine(info: &EngineInfo) -> String {
-    format!("onnxruntime {}", info.version)
+    match info.provider == Provider::Cpu.word() {
+        true => format!("onnxruntime {}", info.version),
+        false => format!("onnxruntime {} ({})", info.version, info.provider),
+    }
 }
 
 /// ONNX Runtime's messages may span lines; ours do not.

@@ -3,6 +3,8 @@
 
 #![allow(dead_code, unreachable_pub)] // Each test binary takes its part.
 
+pub mod engine;
+
 use std::env;
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -62,6 +62,7 @@ fn an_edit_leaves_all_other_fields_as_they_were() {
         Edit::Metadata { key: "added", value: Some("later") },
     ];
     let edited = before.rewrite(&edits).expect("written");
+    assert_eq!(before.rewritten_sha256(&edits).expect("written"), crate::files::sha256_hex(&edited));
     let after = OnnxModel::parse(&edited).expect("valid");
     assert_eq!(after.tensor("head.weight").expect("there").data, weight);
     assert_eq!(after.tensor("head.bias").expect("there").data, [-3.0]);
