@@ -21,7 +21,7 @@ pub use weights::Weights;
 
 use crate::backbone::graph::Value;
 use crate::backbone::metadata::{GateRecord, Memory, Metadata, Preprocessing};
-use crate::backbone::{Graph, ImportError};
+use crate::backbone::{Graph, ImportError, OnnxModel};
 use crate::checkpoint::{Checkpoint, Tensor};
 use crate::detector::{HEAD_BIAS, HEAD_WEIGHT, Quantity};
 use crate::error::Error;
@@ -212,7 +212,27 @@ impl Network {
     ///
     /// # Errors
     /// If the file would be too large for ONNX.
-    pub fn into_detector(mut self, mut metadata: Metadata) -> Result<Vec<u8>, ImportError> {
+    pub fn into_detector(self, metadata: Metadata) -> Result<Vec<u8>, ImportError> {
+        self.finish(metadata, |graph, name, document| graph.to_onnx(name, document))
+    }
+
+    /// The detector file of a graph that stands around another file's ([`Graph::around`]).
+    ///
+    /// # Errors
+    /// As [`Graph::to_onnx_around`].
+    pub fn into_detector_around(
+        self,
+        inner: &OnnxModel<'_>,
+        metadata: Metadata,
+    ) -> Result<Vec<u8>, ImportError> {
+        self.finish(metadata, |graph, _, document| graph.to_onnx_around(inner, document))
+    }
+
+    fn finish(
+        mut self,
+        mut metadata: Metadata,
+        write: impl FnOnce(&Graph, &str, &str) -> Result<Vec<u8>, ImportError>,
+    ) -> Result<Vec<u8>, ImportError> {
         let channels = self.head.weight.len();
         let bytes_per_pixel = self.graph.bytes_per_pixel().ceil() as u32;
         metadata.memory = (bytes_per_pixel > 0).then(|| Memory { bytes_per_pixel, extra: Map::new() });
@@ -257,7 +277,7 @@ impl Network {
         if let Some(grid) = grid {
             metadata.valid_input.min_side = metadata.valid_input.min_side.max(grid.span).max(grid.stride);
         }
-        graph.to_onnx(&metadata.name, &metadata.to_json()?)
+        write(graph, &metadata.name, &metadata.to_json()?)
     }
 }
 

@@ -50,6 +50,8 @@ pub struct Detector {
     sha256: String,
     backbone_sha256: String,
     memory: u64,
+    /// `[N, 3, H, W]` of the input, where the file fixes a length.
+    input: [Option<u64>; 4],
     session: Box<dyn Session>,
 }
 
@@ -108,6 +110,16 @@ pub enum DetectorError {
         /// The shortest side that is accepted.
         min_side: u32,
     },
+    /// The network takes images of one size only.
+    #[error("image of {width} x {height} pixels, expected {expected}: the network takes no other size")]
+    WrongSize {
+        /// Columns.
+        width: u64,
+        /// Rows.
+        height: u64,
+        /// For example `224 x 224`; `?` where any length will do.
+        expected: String,
+    },
     /// Not even the smallest tile fits into the memory that is allowed.
     #[error("image of {width} x {height} pixels needs {needed} bytes for a tile, allowed are {memory}")]
     Memory {
@@ -162,13 +174,14 @@ pub enum DetectorError {
 }
 
 impl DetectorError {
-    /// A stable word: those of [`ImportError::kind`] and [`RuntimeError::kind`], and `too_small`, `memory`, `mixed_sizes`,
-    /// `no_images`, `no_output`, `output`.
+    /// A stable word: those of [`ImportError::kind`] and [`RuntimeError::kind`], and `too_small`, `wrong_size`, `memory`,
+    /// `mixed_sizes`, `no_images`, `no_output`, `output`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Import(error) => error.kind(),
             Self::Runtime(error) => error.kind(),
             Self::TooSmall { .. } => "too_small",
+            Self::WrongSize { .. } => "wrong_size",
             Self::Memory { .. } => "memory",
             Self::MixedSizes { .. } => "mixed_sizes",
             Self::NoImages => "no_images",
@@ -186,9 +199,13 @@ impl DetectorError {
             Self::TooSmall { .. } => {
                 Some("score the original: a thumbnail has lost the traces that are looked for".to_owned())
             }
+            Self::WrongSize { .. } => {
+                Some("say how an image becomes what the network sees: --view".to_owned())
+            }
             Self::Memory { needed, .. } => Some(format!("allow at least that: --memory {needed}")),
             Self::NoOutput { output: "evidence", .. } => Some(
-                "only a head of average pool and linear layer has evidence: import with --head patch-mean"
+                "only a head of average pool and linear layer has evidence: import with --head patch-mean, \
+                 a foreign ONNX file with --features"
                     .to_owned(),
             ),
             _ => None,
@@ -227,6 +244,8 @@ impl Detector {
             Edit::Tensor { name: HEAD_BIAS, data: &[0.0] },
             Edit::Metadata { key: METADATA_KEY, value: None },
         ])?;
+        let declared = model.inputs().first().and_then(|port| port.shape.as_deref());
+        let input = declared.and_then(|shape| shape.try_into().ok()).unwrap_or_default();
         let session = engine::load(&file, options)?;
         Ok(Self {
             sha256: sha256_hex(&file),
@@ -236,6 +255,7 @@ impl Detector {
             metadata,
             head,
             has_evidence,
+            input,
             session,
         })
     }
@@ -405,6 +425,9 @@ impl Detector {
     /// How many images of this size go through the network together: within [`piece`](Self::piece), and on a processor no
     /// more than save time.
     pub fn batch_of(&self, (width, height): (u32, u32)) -> usize {
+        if self.input[0] == Some(1) {
+            return 1;
+        }
         let most = if self.info().device == "cpu" { self.piece().min(BATCH_PIXELS) } else { self.piece() };
         let pixels = (u64::from(width) * u64::from(height)).max(1);
         usize::try_from(most / pixels).unwrap_or(usize::MAX).clamp(1, MOST_IMAGES)
@@ -457,7 +480,34 @@ impl Detector {
         if height.min(width) < u64::from(min_side) {
             return Err(DetectorError::TooSmall { width, height, min_side });
         }
+        let [_, _, h, w] = self.input;
+        if h.is_some_and(|h| h != height) || w.is_some_and(|w| w != width) {
+            let [w, h] = [w, h].map(|side| side.map_or("?".to_owned(), |side| side.to_string()));
+            return Err(DetectorError::WrongSize { width, height, expected: format!("{w} x {h}") });
+        }
+        if self.input[0] == Some(1) && shape[0] > 1 && data.len() == shape.iter().product::<usize>() {
+            return self.run_one_by_one(shape, data, quantities);
+        }
         self.run(shape, data, quantities)
+    }
+
+    /// For networks that take one image at a time.
+    fn run_one_by_one<const N: usize>(
+        &self,
+        [images, channels, height, width]: [usize; 4],
+        data: &[f32],
+        quantities: [Quantity; N],
+    ) -> Result<[Output; N], DetectorError> {
+        let mut all = quantities.map(|_| Output { shape: vec![], data: vec![] });
+        for image in data.chunks_exact((channels * height * width).max(1)) {
+            let outputs = self.run([1, channels, height, width], image, quantities)?;
+            for (all, one) in all.iter_mut().zip(outputs) {
+                all.shape = one.shape;
+                all.shape[0] = images;
+                all.data.extend(one.data);
+            }
+        }
+        Ok(all)
     }
 
     fn run<const N: usize>(
@@ -493,6 +543,10 @@ impl Detector {
         if let Some((index, &value)) = all.enumerate().find(|(_, value)| !value.is_finite()) {
             let tensor = if index < self.channels() { HEAD_WEIGHT } else { HEAD_BIAS }.to_owned();
             return Err(ImportError::new(Problem::NonFinite { tensor, index, value: f64::from(value) }));
+        }
+        if *head != self.head {
+            // What it holds is the answer of the head that is replaced.
+            metadata.self_test = None;
         }
         let document = metadata.to_json()?;
         OnnxModel::parse(&self.file)?.rewrite(&[
@@ -672,7 +726,7 @@ pub(crate) fn check_port(
     Ok(())
 }
 
-fn describe(shape: &[Option<u64>]) -> String {
+pub(crate) fn describe(shape: &[Option<u64>]) -> String {
     let lengths = shape.iter().map(|length| length.map_or("?".to_owned(), |length| length.to_string()));
     format!("[{}]", lengths.collect::<Vec<_>>().join(", "))
 }

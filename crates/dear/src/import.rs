@@ -1,5 +1,9 @@
 //! A checkpoint to a detector file: read, taken by name and shape, written as ONNX, and tried once.
 
+pub mod declared;
+mod foreign;
+mod wrap;
+
 use std::path::Path;
 
 use serde_json::json;
@@ -9,6 +13,8 @@ use crate::backbone::metadata::{Metadata, Source};
 use crate::checkpoint::Checkpoint;
 use crate::detector::DetectorError;
 use crate::error::Error;
+
+pub use foreign::{FeatureOptions, ForeignOptions, GivenAnswer, ImportedForeign, import_foreign};
 
 /// How a checkpoint is imported.
 #[derive(Debug, Clone, Default)]
@@ -65,7 +71,7 @@ pub fn import(path: &Path, options: &ImportOptions) -> Result<Imported, Error> {
 fn unknown(name: &str) -> Error {
     let names: Vec<_> = ARCHITECTURES.iter().map(|architecture| architecture.name).collect();
     Error::Import {
-        message: format!("no architecture \"{name}\", expected one of: {}", names.join(", ")),
+        message: format!("no architecture \"{name}\", expected one of: {}, onnx", names.join(", ")),
         hint: "dear models list describes them".to_owned(),
     }
 }

@@ -48,6 +48,7 @@ pub mod recipe;
 pub mod report;
 pub mod scan;
 pub mod scores;
+pub mod self_test;
 pub mod store;
 pub mod sweep;
 mod tile;

@@ -1,5 +1,7 @@
 //! `dear doctor`: what this installation has.
 
+use std::path::{Path, PathBuf};
+
 use dear::detector::{Detector, DetectorError};
 use dear::engine::{EngineChoice, EngineOptions, Precision, Provider, discover, providers};
 use dear::error::Error;
@@ -10,6 +12,9 @@ use crate::{Outcome, output};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// Run the self-test of this detector file as well: the image in it, and the answer that it must have
+    #[arg(long, value_name = "FILE.onnx")]
+    detector: Option<PathBuf>,
     #[command(flatten)]
     engine: EngineArgs,
 }
@@ -107,10 +112,33 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         auto.sha256(),
         auto.metadata().card.as_deref().unwrap_or("no card")
     ))?;
+    if let Some(path) = &args.detector {
+        broken |= !passes_its_test(path, &options)?;
+    }
     for line in &missing {
         output::line(format_args!("missing    {line}"))?;
     }
     Ok(if broken { Outcome::DoneWithFailedItems } else { Outcome::Done })
+}
+
+/// Scores the image in a detector file with the engine that was asked for, and says how that went.
+fn passes_its_test(path: &Path, options: &EngineOptions) -> Result<bool, Error> {
+    let detector = Detector::open(path, options)?;
+    let (file, engine) = (path.display(), detector.info().words());
+    let Some(test) = &detector.metadata().self_test else {
+        output::line(format_args!("self-test  {file}: none stored in the file"))?;
+        return Ok(true);
+    };
+    let result = test.run(&detector)?;
+    output::line(format_args!(
+        "self-test  {file}: {} with {engine}: {} {:.6}, expected {:.6} within {}",
+        if result.passed() { "passed" } else { "FAILED" },
+        test.scale.word(),
+        result.found,
+        result.expected,
+        result.tolerance
+    ))?;
+    Ok(result.passed())
 }
 
 /// How far the provider's logit of `picture` is from `reference`; `None` where the library was built without it.

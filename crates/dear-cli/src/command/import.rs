@@ -7,17 +7,20 @@ use dear::architecture::ladeda::Residual;
 use dear::architecture::{HeadChoice, NetworkOptions};
 use dear::detector::Detector;
 use dear::error::Error;
+use dear::evaluate::counted;
 use dear::import::{ImportOptions, import};
 
+use super::import_foreign::ForeignArgs;
 use crate::arguments::EngineArgs;
 use crate::{Outcome, output};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The checkpoint: .pth, .pt or .safetensors. It is read, never executed
+    /// The checkpoint: .pth, .pt or .safetensors, or an .onnx file of others. It is read, never executed
     #[arg(value_name = "CHECKPOINT")]
     checkpoint: PathBuf,
-    /// The network, `auto` where the names of the tensors decide; `dear models list` has them all
+    /// The network, `auto` where the names of the tensors decide, `onnx` for an ONNX file of others; `dear models list` has
+    /// them all
     #[arg(long, value_name = "NAME", default_value = "auto")]
     arch: String,
     /// The detector file
@@ -35,6 +38,8 @@ pub(crate) struct Args {
     /// The licence of the weights, an SPDX expression [default: unknown]
     #[arg(long, value_name = "SPDX")]
     licence: Option<String>,
+    #[command(flatten)]
+    foreign: ForeignArgs,
     #[command(flatten)]
     engine: EngineArgs,
 }
@@ -65,6 +70,15 @@ enum ResidualName {
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     output::check_writable(&args.out)?;
+    if args.arch == "onnx" {
+        return run_foreign(args);
+    } else if let Some(option) = args.foreign.first_given() {
+        return Err(Error::Import {
+            message: format!("{option} is for an ONNX file of others, found --arch {}", args.arch),
+            hint: "with --arch onnx the file is taken as one; of a checkpoint the architecture says it"
+                .to_owned(),
+        });
+    }
     let options = ImportOptions {
         architecture: (args.arch != "auto").then_some(args.arch),
         network: NetworkOptions {
@@ -100,6 +114,27 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         imported.architecture.title,
         detector.channels(),
         metadata.stride.map_or("unknown".to_owned(), |stride| stride.to_string()),
+    ))?;
+    output::line(format_args!("sha256 {}", detector.sha256()))?;
+    Ok(Outcome::Done)
+}
+
+fn run_foreign(args: Args) -> Result<Outcome, Error> {
+    if args.residual.is_some() || !matches!(args.head, Head::Checkpoint) {
+        return Err(Error::Import {
+            message: "--head and --residual are for checkpoints, found --arch onnx".to_owned(),
+            hint: "leave them out: --output says what the network answers".to_owned(),
+        });
+    }
+    let imported = args.foreign.import(&args.checkpoint, args.name, args.licence, &args.engine.options())?;
+    let detector = imported.detector;
+    output::write(&args.out, detector.file())?;
+    imported.notes.iter().for_each(output::warning);
+    output::line(format_args!(
+        "{}: foreign ONNX, {}, self-test passed ({})",
+        args.out.display(),
+        counted(detector.channels() as u64, "channel"),
+        detector.info().words()
     ))?;
     output::line(format_args!("sha256 {}", detector.sha256()))?;
     Ok(Outcome::Done)

@@ -5,11 +5,14 @@
 //!
 //! Operator set 17, which every ONNX Runtime since 1.12 takes. Weights are f32.
 
+mod splice;
+
 use prost::Message;
 
 use super::metadata::Preprocessing;
 use super::onnx::{
-    Dimension, FLOAT, Shape, TensorProto, TensorType, Type, ValueInfo, graph, metadata_field, model, tensor,
+    Dimension, FLOAT, OperatorSet, Shape, TensorProto, TensorType, Type, ValueInfo, graph, metadata_field,
+    model, tensor,
 };
 use super::{Edit, ImportError, METADATA_KEY, wire};
 use crate::checkpoint::Tensor;
@@ -140,7 +143,9 @@ pub struct Graph {
     values: Vec<Known>,
     initializers: Vec<Initializer>,
     outputs: Vec<ValueInfo>,
-    side: Option<u32>,
+    /// `[N, 3, H, W]`, of which some may be fixed.
+    input: [Option<usize>; 4],
+    around: Option<splice::Around>,
 }
 
 #[derive(Debug)]
@@ -182,6 +187,17 @@ impl Initializer {
     fn length(&self) -> usize {
         self.header.len() + wire::field_length(self.numbers.bytes())
     }
+
+    /// Appends the field of a graph.
+    fn write(&self, file: &mut Vec<u8>) {
+        wire::write_head(file, graph::INITIALIZER, self.length());
+        file.extend_from_slice(&self.header);
+        wire::write_head(file, tensor::RAW_DATA, self.numbers.bytes());
+        match &self.numbers {
+            Numbers::Floats(data) => data.iter().for_each(|value| file.extend(value.to_le_bytes())),
+            Numbers::Ints(data) => data.iter().for_each(|value| file.extend(value.to_le_bytes())),
+        }
+    }
 }
 
 impl Numbers {
@@ -198,8 +214,13 @@ impl Graph {
     pub fn new(side: Option<u32>) -> (Self, Value) {
         let map = Some(Map { channels: 3, grid: Grid::PIXELS });
         let image = Known { name: "image".to_owned(), map };
-        let graph = Self { nodes: vec![], values: vec![image], initializers: vec![], outputs: vec![], side };
-        (graph, Value(0))
+        let side = side.map(|side| side as usize);
+        (Self::with_input(image, [None, Some(3), side, side]), Value(0))
+    }
+
+    fn with_input(image: Known, input: [Option<usize>; 4]) -> Self {
+        let (nodes, initializers, outputs) = (vec![], vec![], vec![]);
+        Self { nodes, values: vec![image], initializers, outputs, input, around: None }
     }
 
     /// The grid of a feature map; `None` for what is no map over the image.
@@ -256,7 +277,8 @@ impl Graph {
         attributes: &[(&'static str, Attribute)],
         map: Option<Map>,
     ) -> Value {
-        let output = self.value(format!("{}_{}", operator.to_lowercase(), self.nodes.len()), map);
+        let prefix = if self.around.is_some() { splice::PREFIX } else { "" };
+        let output = self.value(format!("{prefix}{}_{}", operator.to_lowercase(), self.nodes.len()), map);
         self.nodes.push(Node { operator, inputs: inputs.to_vec(), output, attributes: attributes.to_vec() });
         output
     }
@@ -404,8 +426,7 @@ impl Graph {
     /// # Errors
     /// If it has 2 GiB or more, which no ONNX file may have.
     pub fn to_onnx(&self, name: &str, document: &str) -> Result<Vec<u8>, ImportError> {
-        let side = self.side.map(|side| side as usize);
-        let input = port("image", &[None, Some(3), side, side]).encode_to_vec();
+        let input = port("image", &self.input).encode_to_vec();
         let nodes: Vec<Vec<u8>> = self.nodes.iter().map(|node| self.encode(node)).collect();
         let outputs: Vec<Vec<u8>> = self.outputs.iter().map(Message::encode_to_vec).collect();
         let parts = nodes.iter().chain(&outputs).chain([&input]).map(Vec::len);
@@ -425,15 +446,7 @@ impl Graph {
             wire::write_bytes(&mut file, graph::NODE, node);
         }
         wire::write_bytes(&mut file, graph::NAME, name.as_bytes());
-        for tensor in &self.initializers {
-            wire::write_head(&mut file, graph::INITIALIZER, tensor.length());
-            file.extend_from_slice(&tensor.header);
-            wire::write_head(&mut file, tensor::RAW_DATA, tensor.numbers.bytes());
-            match &tensor.numbers {
-                Numbers::Floats(data) => data.iter().for_each(|value| file.extend(value.to_le_bytes())),
-                Numbers::Ints(data) => data.iter().for_each(|value| file.extend(value.to_le_bytes())),
-            }
-        }
+        self.initializers.iter().for_each(|tensor| tensor.write(&mut file));
         wire::write_bytes(&mut file, graph::INPUT, &input);
         for output in &outputs {
             wire::write_bytes(&mut file, graph::OUTPUT, output);
@@ -445,11 +458,15 @@ impl Graph {
     }
 
     fn encode(&self, node: &Node) -> Vec<u8> {
-        let name = |value: &Value| self.values[value.0].name.clone();
+        self.encode_with(node, |value| self.values[value.0].name.clone())
+    }
+
+    fn encode_with(&self, node: &Node, name: impl Fn(&Value) -> String) -> Vec<u8> {
         let node = NodeProto {
-            input: node.inputs.iter().map(name).collect(),
+            input: node.inputs.iter().map(&name).collect(),
             output: vec![name(&node.output)],
-            name: name(&node.output),
+            // ONNX Runtime refuses two nodes of one name, and another file's nodes have names of their own.
+            name: if self.around.is_some() { String::new() } else { name(&node.output) },
             op_type: node.operator.to_owned(),
             attribute: node.attributes.iter().map(AttributeProto::from).collect(),
         };
@@ -483,14 +500,6 @@ struct ModelHeader {
     producer_name: String,
     #[prost(string, tag = "3")]
     producer_version: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct OperatorSet {
-    #[prost(string, tag = "1")]
-    domain: String,
-    #[prost(int64, tag = "2")]
-    version: i64,
 }
 
 #[derive(Clone, PartialEq, Message)]

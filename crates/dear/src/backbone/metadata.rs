@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::{ImportError, Problem};
 use crate::calibrate::Calibration;
 use crate::gate::{Cut, Gate, GateOptions, Ranking};
+use crate::self_test::SelfTest;
 
 /// The version of the document that this program reads and writes.
 pub const SCHEMA: u64 = 1;
@@ -78,6 +79,9 @@ pub struct Metadata {
     /// All options of the run that made this file.
     #[serde(default)]
     pub recipe: Option<Value>,
+    /// An image and what the detector must answer for it. Null where nobody stored one.
+    #[serde(default)]
+    pub self_test: Option<SelfTest>,
     /// What one must know before trusting a score.
     #[serde(default)]
     pub card: Option<String>,
@@ -295,6 +299,7 @@ impl Metadata {
             threshold: Threshold::default(),
             calibration: None,
             recipe: None,
+            self_test: None,
             card: None,
             extra: Map::new(),
         }
@@ -350,6 +355,9 @@ impl Metadata {
                 "threshold.uncertain is [{low}, {high}], expected two ascending numbers around {}",
                 self.threshold.value
             )));
+        }
+        if let Some(test) = self.self_test.as_ref().filter(|test| !test.value.is_finite()) {
+            return Err(refused(format!("self_test.value is {}, expected a number", test.value)));
         }
         if let Some(Err(error)) = self.calibration.as_ref().map(|calibration| calibration.map.check()) {
             return Err(refused(format!("calibration.map: {error}")));
@@ -415,6 +423,11 @@ fn parse<T: DeserializeOwned>(text: &str, kind: Option<&str>) -> Result<T, Impor
         return Err(refused(format!("kind is {found}, expected {expected}")));
     }
     serde_json::from_value(value).map_err(|error| refused(error.to_string()))
+}
+
+/// A self-test whose image cannot be read.
+pub(crate) fn self_test_refused(reason: String) -> ImportError {
+    refused(format!("self_test.image: {reason}"))
 }
 
 fn refused(message: String) -> ImportError {

@@ -106,6 +106,29 @@ impl<'f> OnnxModel<'f> {
         &self.inputs
     }
 
+    /// The bytes, the fields of the model and those of its graph.
+    pub(super) fn parts(&self) -> (&'f [u8], &[Field], &[Field]) {
+        (self.file, &self.fields, &self.graph)
+    }
+
+    /// The version of the standard operators that the file asks for.
+    pub fn operators(&self) -> Result<Option<i64>, ImportError> {
+        let mut version = None;
+        for field in self.fields.iter().filter(|field| field.number == model::OPSET_IMPORT) {
+            let set = self.decode::<OperatorSet>(field)?;
+            if matches!(set.domain.as_str(), "" | "ai.onnx") {
+                version = Some(set.version);
+            }
+        }
+        Ok(version)
+    }
+
+    /// The version of the file's format; of several, the last.
+    pub(super) fn ir_version(&self) -> Result<u64, ImportError> {
+        let versions = self.fields.iter().filter(|field| field.number == model::IR_VERSION);
+        versions.map(|field| number(self.file, field)).last().unwrap_or(Ok(0))
+    }
+
     /// The outputs.
     pub fn outputs(&self) -> &[Port] {
         &self.outputs
@@ -322,6 +345,8 @@ pub(super) mod graph {
     pub(in crate::backbone) const INITIALIZER: u32 = 5;
     pub(in crate::backbone) const INPUT: u32 = 11;
     pub(in crate::backbone) const OUTPUT: u32 = 12;
+    pub(in crate::backbone) const VALUE_INFO: u32 = 13;
+    pub(in crate::backbone) const QUANTIZATION: u32 = 14;
 }
 pub(super) mod tensor {
     pub(in crate::backbone) const DIMS: u32 = 1;
@@ -516,6 +541,14 @@ struct StringStringEntry {
     key: String,
     #[prost(string, tag = "2")]
     value: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct OperatorSet {
+    #[prost(string, tag = "1")]
+    pub(super) domain: String,
+    #[prost(int64, tag = "2")]
+    pub(super) version: i64,
 }
 
 /// For writing only.

@@ -263,7 +263,7 @@ impl CheckpointError {
                 LooksLike::Hdf5 => "export the network to ONNX from Keras (tf2onnx)",
                 _ => "give a file that torch.save, torch.jit.save or safetensors wrote",
             },
-            Problem::Onnx => "use it as it is: --detector takes ONNX files",
+            Problem::Onnx => "use it as it is, if dear wrote it (--detector); one of others is imported with --arch onnx",
             Problem::TorchTar | Problem::OldTorchScript | Problem::Opcode { .. } | Problem::BigEndian => resave,
             Problem::PlainPickle => {
                 "it is never unpickled here; load it where it comes from and write it with torch.save or safetensors"

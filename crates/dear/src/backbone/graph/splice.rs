@@ -1,0 +1,272 @@
+//! A graph around the graph of another file: our nodes before it and after it, its own nodes and tensors byte for byte.
+//!
+//! ```text
+//! image -> our nodes -> the file's input ... the file's graph ... some of its tensors -> our nodes -> our outputs
+//! ```
+//! Its inputs and outputs give way to ours. Its names stay, except those that are ours: they become `NAME.foreign`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use prost::Message;
+
+use super::super::onnx::{TensorProto, graph, metadata_field, model, tensor};
+use super::super::wire::{self, Field, Wire};
+use super::{Graph, Known, MOST_BYTES, Value, port};
+use crate::backbone::{Edit, ImportError, METADATA_KEY, OnnxModel};
+
+/// How the names of our own nodes begin.
+pub(super) const PREFIX: &str = "dear.";
+
+/// Numbers of fields that no other part looks at.
+mod node {
+    pub(super) const INPUT: u32 = 1;
+    pub(super) const OUTPUT: u32 = 2;
+    pub(super) const ATTRIBUTE: u32 = 5;
+}
+mod attribute {
+    pub(super) const GRAPH: u32 = 6;
+    pub(super) const GRAPHS: u32 = 11;
+}
+/// `ValueInfoProto.name`.
+const PORT_NAME: u32 = 1;
+
+/// Where the other file's graph stands in ours.
+#[derive(Debug, Default)]
+pub(super) struct Around {
+    /// The number of our nodes that come before it.
+    before: usize,
+    /// Values that are its own.
+    inner: Vec<Value>,
+}
+
+/// Names of tensors in a graph.
+#[derive(Debug, Default)]
+struct Names<'f> {
+    /// Of the graph itself.
+    outer: BTreeSet<&'f [u8]>,
+    /// Of the graphs in its nodes (`If`, `Loop`), which see the outer names too.
+    nested: BTreeSet<&'f [u8]>,
+}
+
+impl Graph {
+    /// An empty graph that will stand around another file's, and its input `image`, `[N, 3, H, W]`; of its lengths some may
+    /// be fixed.
+    pub fn around(input: [Option<usize>; 4]) -> (Self, Value) {
+        let image = Known { name: "image".to_owned(), map: None };
+        (Self { around: Some(Around::default()), ..Self::with_input(image, input) }, Value(0))
+    }
+
+    /// Hands `value`, which a node of ours computes, to the other file's input of this name. What is put down from here on
+    /// comes after its graph.
+    pub fn enter(&mut self, value: Value, input: &str) {
+        input.clone_into(&mut self.values[value.0].name);
+        if let Some(around) = &mut self.around {
+            around.before = self.nodes.len();
+            around.inner.push(value);
+        }
+    }
+
+    /// A tensor of the other file's graph.
+    pub fn inner(&mut self, name: &str) -> Value {
+        let value = self.value(name.to_owned(), None);
+        if let Some(around) = &mut self.around {
+            around.inner.push(value);
+        }
+        value
+    }
+
+    /// The file: `network` with this graph around its own, and this document under the key `dear`.
+    ///
+    /// # Errors
+    /// If a graph inside a node has one of our names, or if the file would have 2 GiB or more.
+    pub fn to_onnx_around(&self, network: &OnnxModel<'_>, document: &str) -> Result<Vec<u8>, ImportError> {
+        let (bytes, fields, inside) = network.parts();
+        let renamed = self.renamed(&names(bytes, inside))?;
+        let body = self.body(network, &renamed)?;
+        if body.len() + document.len() + 1024 > MOST_BYTES {
+            let found = format!("{} MB", body.len() / 1_000_000);
+            return Err(ImportError::contract("the network", found, "less than 2 GiB, as ONNX files have"));
+        }
+        let entry = metadata_field(&Edit::Metadata { key: METADATA_KEY, value: Some(document) });
+        let mut file = Vec::with_capacity(body.len() + document.len() + 1024);
+        for field in fields {
+            match field.number {
+                model::GRAPH => wire::write_bytes(&mut file, model::GRAPH, &body),
+                _ => file.extend_from_slice(&bytes[field.whole.clone()]),
+            }
+        }
+        file.extend(entry);
+        Ok(file)
+    }
+
+    /// The other file's names that are ours, with what they become.
+    fn renamed(&self, theirs: &Names<'_>) -> Result<BTreeMap<Vec<u8>, String>, ImportError> {
+        let inner = self.around.as_ref().map_or(&[][..], |around| &around.inner);
+        let ours = (0..self.values.len()).filter(|&index| !inner.contains(&Value(index)));
+        let mut renamed = BTreeMap::new();
+        for name in ours.map(|index| &self.values[index].name) {
+            if theirs.nested.contains(name.as_bytes()) {
+                return Err(ImportError::contract(
+                    format!("the name \"{name}\""),
+                    "used in a graph inside a node (If, Loop)",
+                    "another name, for it is one of the contract's",
+                ));
+            }
+            if theirs.outer.contains(name.as_bytes()) {
+                let mut fresh = format!("{name}.foreign");
+                while theirs.outer.contains(fresh.as_bytes()) || theirs.nested.contains(fresh.as_bytes()) {
+                    fresh.push('_');
+                }
+                renamed.insert(name.clone().into_bytes(), fresh);
+            }
+        }
+        Ok(renamed)
+    }
+
+    fn body(
+        &self,
+        network: &OnnxModel<'_>,
+        renamed: &BTreeMap<Vec<u8>, String>,
+    ) -> Result<Vec<u8>, ImportError> {
+        let (bytes, _, fields) = network.parts();
+        let before = self.around.as_ref().map_or(0, |around| around.before);
+        let ours = self.with_inner_names(renamed);
+        let copy = |out: &mut Vec<u8>, field: &Field, names: &[u32]| {
+            write_renamed(out, bytes, field, names, renamed);
+        };
+        let mut out = Vec::new();
+        ours[..before].iter().for_each(|node| wire::write_bytes(&mut out, graph::NODE, node));
+        for field in fields.iter().filter(|field| field.number == graph::NODE) {
+            copy(&mut out, field, &[node::INPUT, node::OUTPUT]);
+        }
+        ours[before..].iter().for_each(|node| wire::write_bytes(&mut out, graph::NODE, node));
+        let replaced: Vec<&str> = network.inputs().iter().map(|port| port.name.as_str()).collect();
+        for field in fields {
+            match field.number {
+                graph::NODE | graph::OUTPUT => {}
+                graph::INITIALIZER => copy(&mut out, field, &[tensor::NAME]),
+                // What is left are initializers, which old files list as inputs too.
+                graph::INPUT if replaced.iter().any(|name| has_name(bytes, field, name)) => {}
+                graph::INPUT | graph::VALUE_INFO => copy(&mut out, field, &[PORT_NAME]),
+                // Notes of a quantiser on tensors by name; no engine needs them.
+                graph::QUANTIZATION if !renamed.is_empty() => {}
+                _ => out.extend_from_slice(&bytes[field.whole.clone()]),
+            }
+        }
+        self.initializers.iter().for_each(|tensor| tensor.write(&mut out));
+        wire::write_bytes(&mut out, graph::INPUT, &port("image", &self.input).encode_to_vec());
+        // Before IR version 4 every initializer is an input as well.
+        if network.ir_version()? < 4 {
+            for tensor in &self.initializers {
+                wire::write_bytes(&mut out, graph::INPUT, &port_of(&tensor.header));
+            }
+        }
+        for output in &self.outputs {
+            wire::write_bytes(&mut out, graph::OUTPUT, &output.encode_to_vec());
+        }
+        Ok(out)
+    }
+
+    /// Our nodes, in which the other file's names are as they are after renaming.
+    fn with_inner_names(&self, renamed: &BTreeMap<Vec<u8>, String>) -> Vec<Vec<u8>> {
+        let inner = self.around.as_ref().map_or(&[][..], |around| &around.inner);
+        let name = |value: &Value| {
+            let name = &self.values[value.0].name;
+            match renamed.get(name.as_bytes()).filter(|_| inner.contains(value)) {
+                Some(fresh) => fresh.clone(),
+                None => name.clone(),
+            }
+        };
+        self.nodes.iter().map(|node| self.encode_with(node, name)).collect()
+    }
+}
+
+/// The port of an initializer from its message without numbers.
+fn port_of(header: &[u8]) -> Vec<u8> {
+    let tensor = TensorProto::decode(header).expect("the graph encoded it itself");
+    let shape: Vec<_> = tensor.dims.iter().map(|&side| Some(side as usize)).collect();
+    let mut port = port(&tensor.name, &shape);
+    if let Some(kind) = port.r#type.as_mut().and_then(|kind| kind.tensor.as_mut()) {
+        kind.element_type = tensor.data_type;
+    }
+    port.encode_to_vec()
+}
+
+/// A field that holds a message, with other names in its fields of these numbers.
+fn write_renamed(
+    out: &mut Vec<u8>,
+    bytes: &[u8],
+    field: &Field,
+    numbers: &[u32],
+    renamed: &BTreeMap<Vec<u8>, String>,
+) {
+    let fresh = |part: &Field| match part.wire == Wire::Length && numbers.contains(&part.number) {
+        true => renamed.get(&bytes[part.body.clone()]),
+        false => None,
+    };
+    if !parts(bytes, field).any(|part| fresh(&part).is_some()) {
+        out.extend_from_slice(&bytes[field.whole.clone()]);
+        return;
+    }
+    let mut message = Vec::with_capacity(field.body.len() + 64);
+    for part in parts(bytes, field) {
+        match fresh(&part) {
+            Some(name) => wire::write_bytes(&mut message, part.number, name.as_bytes()),
+            None => message.extend_from_slice(&bytes[part.whole]),
+        }
+    }
+    wire::write_bytes(out, field.number, &message);
+}
+
+/// The fields of a message in a file that [`OnnxModel::parse`] has walked through.
+fn parts<'f>(bytes: &'f [u8], field: &Field) -> impl Iterator<Item = Field> + use<'f> {
+    let range = if field.wire == Wire::Length { field.body.clone() } else { 0..0 };
+    wire::fields(bytes, range).map_while(Result::ok)
+}
+
+fn has_name(bytes: &[u8], field: &Field, name: &str) -> bool {
+    parts(bytes, field).any(|part| part.number == PORT_NAME && bytes[part.body.clone()] == *name.as_bytes())
+}
+
+fn names<'f>(bytes: &'f [u8], fields: &[Field]) -> Names<'f> {
+    let mut names = Names::default();
+    let mut nested = Vec::new();
+    for field in fields {
+        collect(bytes, field, &mut names.outer, &mut nested);
+    }
+    while let Some(graph) = nested.pop() {
+        for field in parts(bytes, &graph) {
+            collect(bytes, &field, &mut names.nested, &mut nested);
+        }
+    }
+    names
+}
+
+/// The names in one field of a graph, and the graphs inside it.
+fn collect<'f>(bytes: &'f [u8], field: &Field, names: &mut BTreeSet<&'f [u8]>, nested: &mut Vec<Field>) {
+    let wanted: &[u32] = match field.number {
+        graph::NODE => &[node::INPUT, node::OUTPUT],
+        graph::INITIALIZER => &[tensor::NAME],
+        graph::INPUT | graph::OUTPUT | graph::VALUE_INFO => &[PORT_NAME],
+        _ => return,
+    };
+    for part in parts(bytes, field).filter(|part| part.wire == Wire::Length) {
+        if wanted.contains(&part.number) {
+            names.insert(&bytes[part.body]);
+        } else if field.number == graph::NODE && part.number == node::ATTRIBUTE {
+            let graphs = |inner: &Field| matches!(inner.number, attribute::GRAPH | attribute::GRAPHS);
+            nested.extend(parts(bytes, &part).filter(graphs));
+        }
+    }
+}
+
+impl OnnxModel<'_> {
+    /// Whether a node of the graph itself computes a tensor of this name.
+    pub fn computes(&self, name: &str) -> bool {
+        let (bytes, _, fields) = self.parts();
+        let nodes = fields.iter().filter(|field| field.number == graph::NODE);
+        nodes
+            .flat_map(|field| parts(bytes, field))
+            .any(|part| part.number == node::OUTPUT && bytes.get(part.body) == Some(name.as_bytes()))
+    }
+}
