@@ -1,7 +1,10 @@
 //! A checkpoint to a detector file: read, taken by name and shape, written as ONNX, and tried once.
 
+mod alternatives;
+mod check;
 pub mod declared;
 mod foreign;
+mod inside;
 mod wrap;
 
 use std::path::Path;

@@ -314,7 +314,9 @@ fn whole_row(
 /// An image that the detector cannot take is that image's error; any other failure of the engine ends the run.
 fn image_error(error: DetectorError) -> Result<(String, String), Error> {
     match error {
-        DetectorError::TooSmall { .. } => Ok(("size".to_owned(), error.to_string())),
+        DetectorError::TooSmall { .. } | DetectorError::WrongSize { .. } => {
+            Ok(("size".to_owned(), error.to_string()))
+        }
         DetectorError::NonFinite { .. } => Ok(("non_finite".to_owned(), error.to_string())),
         other => Err(other.into()),
     }
