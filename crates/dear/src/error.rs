@@ -3,6 +3,7 @@
 use crate::backbone::ImportError;
 use crate::bootstrap::BootstrapError;
 use crate::calibrate::CalibrateError;
+use crate::checkpoint::CheckpointError;
 use crate::columns::ColumnsError;
 use crate::dataset::DatasetError;
 use crate::detector::DetectorError;
@@ -31,9 +32,9 @@ pub enum Error {
     /// A dataset's folders.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
-    /// A checkpoint file.
+    /// A file of weights.
     #[error(transparent)]
-    Checkpoint(#[from] crate::checkpoint::CheckpointError),
+    Checkpoint(#[from] CheckpointError),
     /// A detector file, or its engine.
     #[error(transparent)]
     Detector(#[from] DetectorError),
@@ -127,7 +128,7 @@ impl Error {
             Self::Abandoned => Some("nothing is kept of this work: the same command starts from the beginning".to_owned()),
             Self::Io(error) => io_hint(error),
             Self::Dataset(error) => error.hint(),
-            Self::Checkpoint(error) => error.hint(),
+            Self::Checkpoint(error) => Some(error.hint()),
             Self::Detector(error) => error.hint(),
             Self::Generator(error) => error.hint(),
             Self::Rad(error) => error.hint(),
@@ -154,6 +155,7 @@ impl Error {
                 Category::Environment
             }
             Self::Program(error) if error.is_environment() => Category::Environment,
+            Self::Checkpoint(error) if error.is_environment() => Category::Environment,
             Self::Io(error) | Self::Dataset(DatasetError::Io(error))
                 if error.kind() != std::io::ErrorKind::NotFound =>
             {
@@ -187,9 +189,11 @@ fn io_hint(error: &std::io::Error) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkpoint::Problem;
 
     #[test]
     fn each_kind_of_failure_has_its_category() {
+        let checkpoint = |problem| Error::Checkpoint(CheckpointError::new(problem));
         let io = |kind| Error::Io(std::io::Error::from(kind));
         let cases = [
             (Error::Interrupted, Category::Interrupted),
@@ -198,6 +202,12 @@ mod tests {
             (io(std::io::ErrorKind::PermissionDenied), Category::Environment),
             (io(std::io::ErrorKind::StorageFull), Category::Environment),
             (Error::Options("x".into()), Category::Input),
+            (checkpoint(Problem::Unreadable(std::io::ErrorKind::NotFound.into())), Category::Input),
+            (
+                checkpoint(Problem::Unreadable(std::io::ErrorKind::PermissionDenied.into())),
+                Category::Environment,
+            ),
+            (checkpoint(Problem::NoTensors { found: "nothing".into() }), Category::Input),
         ];
         for (error, expected) in cases {
             assert_eq!(error.category(), expected, "{error}");

@@ -312,7 +312,12 @@ impl<'c> Tower<'c> {
     }
 
     /// The tensors of the checkpoint that are not the tower's.
-    pub(super) fn others<'h>(&self, checkpoint: &'h Checkpoint, anchor: &str, head: HeadChoice) -> Weights<'h> {
+    pub(super) fn others<'h>(
+        &self,
+        checkpoint: &'h Checkpoint,
+        anchor: &str,
+        head: HeadChoice,
+    ) -> Weights<'h> {
         let mut weights = Weights::new(checkpoint, anchor, head);
         if self.backbone.is_none() {
             for start in self.names.tower.iter().chain(self.names.others) {

@@ -94,6 +94,8 @@ pub enum LooksLike {
     Html,
     /// A git-lfs pointer in place of the file.
     LfsPointer,
+    /// A tar archive.
+    Tar,
     /// A picture.
     Picture,
     /// An HDF5 file, as Keras writes.
@@ -193,6 +195,8 @@ impl LooksLike {
             Self::Html
         } else if text.starts_with("version https://git-lfs") {
             Self::LfsPointer
+        } else if head.get(257..262) == Some(b"ustar") {
+            Self::Tar
         } else if starts(b"\x89PNG") || starts(b"\xff\xd8\xff") || starts(b"GIF8") || starts(b"RIFF") {
             Self::Picture
         } else if starts(b"\x89HDF") {
@@ -207,6 +211,7 @@ impl LooksLike {
             Self::TorchZip | Self::Pickle | Self::Safetensors => Some("import it first: dear import"),
             Self::Html => Some("download the file itself, not the page that links to it"),
             Self::LfsPointer => Some("fetch the file itself: git lfs pull"),
+            Self::Tar => Some("unpack the archive, and give the model that is in it"),
             Self::Picture => Some("the detector comes first, then the images"),
             Self::Hdf5 => Some("export the network to ONNX first"),
             Self::Unknown => Some("give a detector that dear wrote (.onnx)"),
@@ -222,6 +227,7 @@ impl fmt::Display for LooksLike {
             Self::Safetensors => "looks like a safetensors file",
             Self::Html => "looks like an HTML page",
             Self::LfsPointer => "looks like a git-lfs pointer",
+            Self::Tar => "looks like a tar archive",
             Self::Picture => "looks like a picture",
             Self::Hdf5 => "looks like an HDF5 file (Keras)",
             Self::Unknown => "unknown content",

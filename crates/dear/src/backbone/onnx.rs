@@ -559,7 +559,7 @@ pub(super) fn write_metadata(out: &mut Vec<u8>, edit: &Edit<'_>) {
 }
 
 /// Whether the file begins as a model does: with its version, a small number.
-fn fields_look_like_a_model(file: &[u8]) -> bool {
+pub(crate) fn fields_look_like_a_model(file: &[u8]) -> bool {
     let first = wire::fields(file, 0..file.len()).next();
     let Some(Ok(field)) = first else { return false };
     field.number == model::IR_VERSION
