@@ -10,9 +10,9 @@ impl Seeded {
     /// FNV-1a of the name, SplitMix64 of that and the element's number, its upper 24 bits.
     pub fn numbers(&self) -> impl Iterator<Item = f32> + '_ {
         let Self(name, shape, low, high) = self;
-        let key = name
-            .bytes()
-            .fold(0xCBF2_9CE4_8422_2325u64, |key, byte| (key ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3));
+        let key = name.bytes().fold(0xCBF2_9CE4_8422_2325u64, |key, byte| {
+            (key ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3)
+        });
         let count = shape.iter().product::<usize>() as u64;
         (1..=count).map(move |number| {
             let mut z = key.wrapping_add(number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
