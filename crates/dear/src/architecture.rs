@@ -9,12 +9,12 @@ mod bottleneck;
 pub mod c2p_clip;
 mod clip;
 pub mod dinov2;
-pub mod efficientnet_lite;
+mod efficientnet_lite;
 mod keys;
 pub mod ladeda;
-pub mod npr;
+mod npr;
 mod positions;
-pub mod resnet;
+mod resnet;
 pub mod rine;
 mod transformer;
 pub mod ufd;
@@ -66,7 +66,7 @@ pub const ARCHITECTURES: &[Architecture] = &[
         paper: "Corvi et al., ICASSP 2023 (arXiv 2211.00680)",
         anchor: "conv1.weight",
         signature: &["layer4.2.conv3.weight"],
-        build: |checkpoint, options| resnet::ResNet::CORVI.build(checkpoint, options),
+        build: |checkpoint, options| resnet::ResNet50::CORVI.build(checkpoint, options),
     },
     Architecture {
         name: "rajan",
@@ -74,7 +74,7 @@ pub const ARCHITECTURES: &[Architecture] = &[
         paper: "Rajan et al., ICLR 2025 (arXiv 2410.11835)",
         anchor: "conv1.weight",
         signature: &["layer4.2.conv3.weight"],
-        build: |checkpoint, options| resnet::ResNet::CORVI.build(checkpoint, options),
+        build: |checkpoint, options| resnet::ResNet50::CORVI.build(checkpoint, options),
     },
     Architecture {
         name: "dear",
@@ -82,7 +82,7 @@ pub const ARCHITECTURES: &[Architecture] = &[
         paper: "Dissect and Prune, ICML 2026",
         anchor: "backbone.conv1.weight",
         signature: &["gate.gate", "backbone.layer4.2.conv3.weight"],
-        build: |checkpoint, options| resnet::ResNet::CORVI.build(checkpoint, options),
+        build: |checkpoint, options| resnet::ResNet50::CORVI.build(checkpoint, options),
     },
     Architecture {
         name: "cnndetection",
@@ -90,7 +90,7 @@ pub const ARCHITECTURES: &[Architecture] = &[
         paper: "Wang et al., CVPR 2020 (arXiv 1912.11035)",
         anchor: "conv1.weight",
         signature: &["layer4.2.conv3.weight"],
-        build: |checkpoint, options| resnet::ResNet::CNNDETECTION.build(checkpoint, options),
+        build: |checkpoint, options| resnet::ResNet50::CNNDETECTION.build(checkpoint, options),
     },
     Architecture {
         name: "npr",
@@ -98,7 +98,7 @@ pub const ARCHITECTURES: &[Architecture] = &[
         paper: "Tan et al., CVPR 2024 (arXiv 2312.10461)",
         anchor: "conv1.weight",
         signature: &["layer2.3.conv3.weight", "fc1.weight"],
-        build: |checkpoint, options| npr::Npr::PUBLISHED.build(checkpoint, options),
+        build: npr::build,
     },
     Architecture {
         name: "ladeda",
@@ -106,7 +106,7 @@ pub const ARCHITECTURES: &[Architecture] = &[
         paper: "Cavia et al. 2024 (arXiv 2406.09398)",
         anchor: "conv1.weight",
         signature: &["conv2.weight", "layer2.0.conv1.weight", "layer4.2.conv3.weight", "fc.weight"],
-        build: |checkpoint, options| ladeda::LaDeDa::PUBLISHED.build(checkpoint, options),
+        build: ladeda::ladeda,
     },
     Architecture {
         name: "tiny-ladeda",
@@ -122,7 +122,7 @@ pub const ARCHITECTURES: &[Architecture] = &[
         paper: "Tan and Le, ICML 2019 (arXiv 1905.11946); the variant for phones",
         anchor: "_conv_stem.weight",
         signature: &["_conv_head.weight", "_blocks.15._project_conv.weight"],
-        build: |checkpoint, options| efficientnet_lite::EfficientNetLite::LITE0.build(checkpoint, options),
+        build: efficientnet_lite::lite0,
     },
     Architecture {
         name: "ufd",
@@ -183,6 +183,13 @@ impl Architecture {
     /// # Errors
     /// If tensors are missing, left over, of another shape or not finite, or if an option does not fit.
     pub fn build(&self, checkpoint: &Checkpoint, options: &NetworkOptions) -> Result<Network, Error> {
+        if let (Some(residual), false) = (options.residual, self.name.ends_with("ladeda")) {
+            return Err(Error::Import {
+                message: format!("{} takes no residual, found {}", self.name, residual.name()),
+                hint: "leave --residual out: what the network looks at is part of the architecture"
+                    .to_owned(),
+            });
+        }
         (self.build)(checkpoint, options)
     }
 }
@@ -209,7 +216,7 @@ pub enum HeadChoice {
 pub struct NetworkOptions {
     /// What becomes of the head. Default: it is taken.
     pub head: HeadChoice,
-    /// What the network looks at instead of pixels. Default: what its authors take.
+    /// What LaDeDa looks at instead of pixels. Required there, refused elsewhere.
     pub residual: Option<ladeda::Residual>,
     /// The file of the frozen network, where the checkpoint holds only what was trained above it.
     pub backbone: Option<PathBuf>,
@@ -308,12 +315,12 @@ impl Network {
                 let mean = graph.node("GlobalAveragePool", &[self.features], &[]);
                 let pooled = graph.node("Flatten", &[mean], &[]);
                 graph.output(Quantity::Pooled.name(), pooled, &[None, Some(channels)]);
-                let evidence = graph.node("Conv", &[self.features, weight, bias], &[]);
+                let evidence = graph.linear(self.features, weight, bias);
                 graph.output(Quantity::Evidence.name(), evidence, &[None, Some(1), None, None]);
                 mean
             }
         };
-        let logit = graph.node("Conv", &[mean, weight, bias], &[]);
+        let logit = graph.linear(mean, weight, bias);
         let shape = graph.integers("logit.shape", &[-1]);
         let logit = graph.node("Reshape", &[logit, shape], &[]);
         graph.output(Quantity::Logit.name(), logit, &[None]);
@@ -326,6 +333,7 @@ impl Network {
         metadata.preprocessing = self.preprocessing;
         metadata.stride = grid.map(|grid| grid.stride).or(self.stride);
         metadata.halo = grid.map(|grid| grid.halo());
+        metadata.span = grid.map(|grid| grid.span);
         metadata.receptive_field = grid.map(|grid| grid.receptive_field());
         if let Some(grid) = grid {
             metadata.valid_input.min_side = metadata.valid_input.min_side.max(grid.span).max(grid.stride);

@@ -30,7 +30,6 @@ mod zip;
 mod tests;
 
 use std::collections::HashMap;
-use std::fmt;
 use std::path::Path;
 
 use contents::{Contents, Entry, Place};
@@ -75,12 +74,6 @@ pub struct Checkpoint {
     contents: Contents,
     /// Of a name among the entries.
     positions: HashMap<String, usize>,
-}
-
-impl fmt::Debug for Checkpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Checkpoint").field("file", &self.file).finish_non_exhaustive()
-    }
 }
 
 impl Checkpoint {

@@ -12,7 +12,7 @@ use dear::architecture::dinov2::Dinov2;
 use dear::architecture::rine::Rine;
 use dear::architecture::ufd::Ufd;
 use dear::architecture::{HeadChoice, Network, NetworkOptions};
-use dear::backbone::metadata::Metadata;
+use dear::backbone::Metadata;
 use dear::checkpoint::Checkpoint;
 use dear::detector::{Detector, DetectorError, Quantity};
 use dear::engine::EngineOptions;

@@ -48,7 +48,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let detector = args.detector.open()?;
     let evidence = detector.evidence(&decoded.image)?;
     let scale = Scale::of([&evidence]);
-    let map = overlay(&decoded.image, &evidence, detector.metadata().stride, &scale);
+    let map = overlay(&decoded.image, &evidence, detector.metadata(), &scale);
     let png = encode_png(&map).map_err(|error| Error::Options(error.to_string()))?;
     output::write(&args.out, &png)?;
     output::line(format_args!(

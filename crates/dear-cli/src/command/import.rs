@@ -26,7 +26,7 @@ pub(crate) struct Args {
     /// What becomes of the checkpoint's own head
     #[arg(long, value_enum, default_value = "checkpoint")]
     head: Head,
-    /// What LaDeDa looks at instead of pixels, which no checkpoint says [default: the authors': npr, tiny-ladeda: right-diag]
+    /// What LaDeDa looks at instead of pixels, which no checkpoint says
     #[arg(long, value_enum, value_name = "RESIDUAL")]
     residual: Option<ResidualName>,
     /// The file of the frozen network, where the checkpoint holds only what was trained above it (ufd, rine)

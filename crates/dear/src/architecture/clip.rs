@@ -95,7 +95,6 @@ const HUGGING_FACE: Names = Names {
 };
 
 /// The file of the tower, where it is not the checkpoint's own.
-#[derive(Debug)]
 pub(super) struct Backbone<'o> {
     checkpoint: Checkpoint,
     path: &'o Path,
@@ -115,7 +114,6 @@ impl<'o> Backbone<'o> {
 }
 
 /// The tower of a checkpoint, or of the file beside it.
-#[derive(Debug)]
 pub(super) struct Tower<'c> {
     weights: Weights<'c>,
     backbone: Option<&'c Backbone<'c>>,

@@ -11,83 +11,67 @@ use crate::error::Error;
 const EPSILON: f64 = 1e-3;
 
 /// A row of the paper's table 1: blocks of one shape.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stage {
+#[derive(Debug, Clone, Copy)]
+struct Stage {
     /// How many blocks.
-    pub blocks: usize,
+    blocks: usize,
     /// Side of the depthwise kernel.
-    pub side: u32,
+    side: u32,
     /// How the first block moves.
-    pub stride: u32,
+    stride: u32,
     /// How many times as many channels within.
-    pub expansion: usize,
+    expansion: usize,
     /// Channels behind.
-    pub channels: usize,
-}
-
-/// The sizes of the network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EfficientNetLite {
-    /// Channels of the stem.
-    pub stem: usize,
-    /// The stages.
-    pub stages: &'static [Stage],
-    /// Channels of the features.
-    pub channels: usize,
+    channels: usize,
 }
 
 const fn stage(blocks: usize, side: u32, stride: u32, expansion: usize, channels: usize) -> Stage {
     Stage { blocks, side, stride, expansion, channels }
 }
 
-impl EfficientNetLite {
-    /// Lite0: the paper's table 1 as it is.
-    pub const LITE0: Self = Self {
-        stem: 32,
-        stages: &[
-            stage(1, 3, 1, 1, 16),
-            stage(2, 3, 2, 6, 24),
-            stage(2, 5, 2, 6, 40),
-            stage(3, 3, 2, 6, 80),
-            stage(3, 5, 1, 6, 112),
-            stage(4, 5, 2, 6, 192),
-            stage(1, 3, 1, 6, 320),
-        ],
-        channels: 1280,
-    };
+/// Lite0: the paper's table 1 as it is.
+const LITE0: [Stage; 7] = [
+    stage(1, 3, 1, 1, 16),
+    stage(2, 3, 2, 6, 24),
+    stage(2, 5, 2, 6, 40),
+    stage(3, 3, 2, 6, 80),
+    stage(3, 5, 1, 6, 112),
+    stage(4, 5, 2, 6, 192),
+    stage(1, 3, 1, 6, 320),
+];
+const STEM: usize = 32;
+const CHANNELS: usize = 1280;
 
-    /// The network with the weights of a checkpoint in the names of `efficientnet_lite_pytorch`; see
-    /// [`super::Architecture::build`].
-    pub fn build(&self, checkpoint: &Checkpoint, options: &NetworkOptions) -> Result<Network, Error> {
-        let mut weights = Weights::new(checkpoint, "_conv_stem.weight", options.head);
-        let (mut graph, image) = Graph::new(None);
-        // (byte - 127) / 128, as in its training.
-        let preprocessing = Preprocessing {
-            mean: Some([127.0 / 255.0; 3]),
-            std: Some([128.0 / 255.0; 3]),
-            ..Preprocessing::default()
-        };
-        let x = graph.normalise(image, &preprocessing);
-        let stem = weights.conv_bn("_conv_stem", "_bn0", [self.stem, 3, 3, 3], EPSILON);
-        let x = graph.conv(x, moving(stem, 3, 2));
-        let mut x = graph.relu6(x);
-        let mut number = 0;
-        for stage in self.stages {
-            for block in 0..stage.blocks {
-                let stride = if block == 0 { stage.stride } else { 1 };
-                let name = format!("_blocks.{number}");
-                x = inverted_residual(&mut graph, &mut weights, x, &name, &Stage { stride, ..*stage });
-                number += 1;
-            }
+/// Lite0 in the names of `efficientnet_lite_pytorch`.
+pub(super) fn lite0(checkpoint: &Checkpoint, options: &NetworkOptions) -> Result<Network, Error> {
+    let mut weights = Weights::new(checkpoint, "_conv_stem.weight", options.head);
+    let (mut graph, image) = Graph::new(None);
+    // (byte - 127) / 128, as in its training.
+    let preprocessing = Preprocessing {
+        mean: Some([127.0 / 255.0; 3]),
+        std: Some([128.0 / 255.0; 3]),
+        ..Preprocessing::default()
+    };
+    let x = graph.normalise(image, &preprocessing);
+    let stem = weights.conv_bn("_conv_stem", "_bn0", [STEM, 3, 3, 3], EPSILON);
+    let x = graph.conv(x, moving(stem, 3, 2));
+    let mut x = graph.relu6(x);
+    let mut number = 0;
+    for stage in LITE0 {
+        for block in 0..stage.blocks {
+            let stride = if block == 0 { stage.stride } else { 1 };
+            let name = format!("_blocks.{number}");
+            x = inverted_residual(&mut graph, &mut weights, x, &name, &Stage { stride, ..stage });
+            number += 1;
         }
-        let inputs = graph.channels(x).unwrap_or(0);
-        let last = weights.conv_bn("_conv_head", "_bn1", [self.channels, inputs, 1, 1], EPSILON);
-        let x = graph.conv(x, last);
-        let x = graph.relu6(x);
-        let head = weights.linear_head("_fc", self.channels);
-        weights.finish()?;
-        Ok(Network::pooled(graph, x, head, preprocessing))
     }
+    let inputs = graph.channels(x).unwrap_or(0);
+    let last = weights.conv_bn("_conv_head", "_bn1", [CHANNELS, inputs, 1, 1], EPSILON);
+    let x = graph.conv(x, last);
+    let x = graph.relu6(x);
+    let head = weights.linear_head("_fc", CHANNELS);
+    weights.finish()?;
+    Ok(Network::pooled(graph, x, head, preprocessing))
 }
 
 /// 1 x 1 to more channels, a kernel for each channel, 1 x 1 to few; the input is added where sizes allow.

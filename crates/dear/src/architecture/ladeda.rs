@@ -63,47 +63,33 @@ impl Residual {
     }
 }
 
-/// The sizes of LaDeDa. Which of its stages sees more than single cells (5, 9, 17 or 33 pixels in all) is in the checkpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LaDeDa {
-    /// Channels of the stem.
-    pub width: usize,
-    /// Blocks of the four stages.
-    pub blocks: [usize; 4],
-}
-
-impl LaDeDa {
-    /// As published.
-    pub const PUBLISHED: Self = Self { width: 64, blocks: [3, 4, 6, 3] };
-
-    /// The network with the weights of a checkpoint; see [`super::Architecture::build`].
-    pub fn build(&self, checkpoint: &Checkpoint, options: &NetworkOptions) -> Result<Network, Error> {
-        let mut weights = Weights::new(checkpoint, "conv1.weight", options.head);
-        let residual = options.residual.unwrap_or(Residual::Npr);
-        let (mut graph, mut x, preprocessing) = stem(&mut weights, self.width, residual);
-        for (stage, &blocks) in self.blocks.iter().enumerate() {
-            let name = format!("layer{}", stage + 1);
-            let (planes, stride) = (self.width << stage, if stage < 3 { 2 } else { 1 });
-            let found = weights.shape(&format!("{name}.0.conv2.weight")).and_then(|shape| shape.last());
-            let side = if found == Some(&3) { 3 } else { 1 };
-            let first = Bottleneck { planes, side, stride, padded: false };
-            x = first.write(&mut graph, &mut weights, x, &format!("{name}.0"));
-            for block in 1..blocks {
-                let next = Bottleneck { side: 1, stride: 1, ..first };
-                x = next.write(&mut graph, &mut weights, x, &format!("{name}.{block}"));
-            }
+/// LaDeDa. Which of its stages sees more than single cells (5, 9, 17 or 33 pixels in all) is in the checkpoint.
+pub(super) fn ladeda(checkpoint: &Checkpoint, options: &NetworkOptions) -> Result<Network, Error> {
+    let mut weights = Weights::new(checkpoint, "conv1.weight", options.head);
+    let residual = declared(options)?;
+    let (mut graph, mut x, preprocessing) = stem(&mut weights, 64, residual);
+    for (stage, blocks) in [3, 4, 6, 3].into_iter().enumerate() {
+        let name = format!("layer{}", stage + 1);
+        let (planes, stride) = (64 << stage, if stage < 3 { 2 } else { 1 });
+        let found = weights.shape(&format!("{name}.0.conv2.weight")).and_then(|shape| shape.last());
+        let side = if found == Some(&3) { 3 } else { 1 };
+        let first = Bottleneck { planes, side, stride, padded: false };
+        x = first.write(&mut graph, &mut weights, x, &format!("{name}.0"));
+        for block in 1..blocks {
+            let next = Bottleneck { side: 1, stride: 1, ..first };
+            x = next.write(&mut graph, &mut weights, x, &format!("{name}.{block}"));
         }
-        let head = weights.linear_head("fc", 32 * self.width);
-        weights.finish()?;
-        Ok(Network::pooled(graph, x, head, preprocessing))
     }
+    let head = weights.linear_head("fc", 2048);
+    weights.finish()?;
+    Ok(Network::pooled(graph, x, head, preprocessing))
 }
 
 /// Tiny-LaDeDa: four convolutions of eight channels.
-pub fn tiny(checkpoint: &Checkpoint, options: &NetworkOptions) -> Result<Network, Error> {
+pub(super) fn tiny(checkpoint: &Checkpoint, options: &NetworkOptions) -> Result<Network, Error> {
     const WIDTH: usize = 8;
     let mut weights = Weights::new(checkpoint, "conv1.weight", options.head);
-    let residual = options.residual.unwrap_or(Residual::RightDiag);
+    let residual = declared(options)?;
     let (mut graph, x, preprocessing) = stem(&mut weights, WIDTH, residual);
     let reduce = weights.conv_bn("layer1.0.conv1", "layer1.0.bn1", [WIDTH, WIDTH, 1, 1], 1e-5);
     let spatial = weights.conv_bn("layer1.0.conv2", "layer1.0.bn2", [WIDTH, WIDTH, 3, 3], 1e-5);
@@ -114,6 +100,16 @@ pub fn tiny(checkpoint: &Checkpoint, options: &NetworkOptions) -> Result<Network
     let head = weights.linear_head("fc", WIDTH);
     weights.finish()?;
     Ok(Network::pooled(graph, x, head, preprocessing))
+}
+
+/// A detector with another residual than its own is a different one, with scores that look like scores.
+fn declared(options: &NetworkOptions) -> Result<Residual, Error> {
+    options.residual.ok_or_else(|| Error::Import {
+        message: "the residual is not said, and no checkpoint of LaDeDa says it".to_owned(),
+        hint: "pass --residual: the authors' programs have npr for LaDeDa and right-diag for Tiny-LaDeDa by default; the \
+               one whose logits on photographs are of a few units is the right one"
+            .to_owned(),
+    })
 }
 
 /// Residual, 1 x 1 and 3 x 3 convolution, batch norm.

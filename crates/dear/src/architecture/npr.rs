@@ -7,42 +7,28 @@ use crate::backbone::graph::Conv;
 use crate::checkpoint::{Checkpoint, Tensor};
 use crate::error::Error;
 
-/// The sizes of the network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Npr {
-    /// Channels of the stem.
-    pub width: usize,
-    /// Blocks of the two stages.
-    pub blocks: [usize; 2],
-}
-
-impl Npr {
-    /// As published.
-    pub const PUBLISHED: Self = Self { width: 64, blocks: [3, 4] };
-
-    /// The network with the weights of a checkpoint; see [`super::Architecture::build`]. Sides are taken as even: the
-    /// reference fails on odd ones, here the last row or column is left out.
-    pub fn build(&self, checkpoint: &Checkpoint, options: &NetworkOptions) -> Result<Network, Error> {
-        let mut weights = Weights::new(checkpoint, "conv1.weight", options.head);
-        let (mut graph, image) = Graph::new(None);
-        let mut preprocessing = imagenet();
-        let x = graph.normalise(image, &preprocessing);
-        let x = graph.neighbouring_pixel_relations(x);
-        preprocessing.extra.insert("residual".to_owned(), "npr".into());
-        // The reference scales what it sees by 2/3; so do the weights, by which it is multiplied next.
-        let stem = scaled(weights.conv_bn("conv1", "bn1", [self.width, 3, 3, 3], 1e-5), 2.0 / 3.0).stride(2);
-        let x = graph.conv(x, stem);
-        let x = graph.relu(x);
-        let mut x = graph.max_pool(x, 3, 2, [1, 1]);
-        for (stage, &blocks) in self.blocks.iter().enumerate() {
-            let (planes, stride) = (self.width << stage, 1 + u32::from(stage > 0));
-            let block = Bottleneck { planes, side: 3, stride, padded: true };
-            x = block.stage(&mut graph, &mut weights, x, &format!("layer{}", stage + 1), blocks);
-        }
-        let head = weights.linear_head("fc1", 8 * self.width);
-        weights.finish()?;
-        Ok(Network::pooled(graph, x, head, preprocessing))
+/// The network with the weights of a checkpoint; see [`super::Architecture::build`]. Sides are taken as even: the
+/// reference fails on odd ones, here the last row or column is left out.
+pub(super) fn build(checkpoint: &Checkpoint, options: &NetworkOptions) -> Result<Network, Error> {
+    let mut weights = Weights::new(checkpoint, "conv1.weight", options.head);
+    let (mut graph, image) = Graph::new(None);
+    let mut preprocessing = imagenet();
+    let x = graph.normalise(image, &preprocessing);
+    let x = graph.neighbouring_pixel_relations(x);
+    preprocessing.extra.insert("residual".to_owned(), "npr".into());
+    // The reference scales what it sees by 2/3; so do the weights, by which it is multiplied next.
+    let stem = scaled(weights.conv_bn("conv1", "bn1", [64, 3, 3, 3], 1e-5), 2.0 / 3.0).stride(2);
+    let x = graph.conv(x, stem);
+    let x = graph.relu(x);
+    let mut x = graph.max_pool(x, 3, 2, [1, 1]);
+    for (stage, blocks) in [3, 4].into_iter().enumerate() {
+        let (planes, stride) = (64 << stage, 1 + u32::from(stage > 0));
+        let block = Bottleneck { planes, side: 3, stride, padded: true };
+        x = block.stage(&mut graph, &mut weights, x, &format!("layer{}", stage + 1), blocks);
     }
+    let head = weights.linear_head("fc1", 512);
+    weights.finish()?;
+    Ok(Network::pooled(graph, x, head, preprocessing))
 }
 
 fn scaled(conv: Conv, factor: f64) -> Conv {

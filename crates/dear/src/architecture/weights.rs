@@ -12,7 +12,6 @@ use crate::head::Head;
 
 /// The tensors of a checkpoint that an architecture has not taken yet. What is wrong is gathered, so that one error names
 /// all of it.
-#[derive(Debug)]
 pub struct Weights<'c> {
     checkpoint: &'c Checkpoint,
     head: HeadChoice,

@@ -329,6 +329,12 @@ impl Graph {
         self.node_with("Conv", &inputs, &window, map)
     }
 
+    /// A linear layer at each cell by itself: `weight` `[outputs, inputs, 1, 1]`, `bias` `[outputs]`. The result is taken for
+    /// no map over the image.
+    pub fn linear(&mut self, x: Value, weight: Value, bias: Value) -> Value {
+        self.node("Conv", &[x, weight, bias], &window(1, 1, [0, 0], 1))
+    }
+
     /// The maximum of windows; padding does not count.
     pub fn max_pool(&mut self, x: Value, side: u32, stride: u32, padding: [u32; 2]) -> Value {
         let map = self.values[x.0].map.map(|map| Map { grid: map.grid.window(side, stride, padding), ..map });

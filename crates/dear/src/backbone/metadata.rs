@@ -40,6 +40,10 @@ pub struct Metadata {
     /// Pixels around a tile that make its features exact. Null for networks that see the whole image.
     #[serde(default)]
     pub halo: Option<u32>,
+    /// The shortest side that gives one feature: a side of L pixels gives `(L - span) / stride + 1`, rounded down. Null: 1,
+    /// as in networks that pad their layers, where sides are divided and rounded up.
+    #[serde(default)]
+    pub span: Option<u32>,
     /// The number of feature channels, `C`.
     pub channels: u32,
     /// What the graph does with its input before the first layer.
@@ -267,6 +271,7 @@ impl Metadata {
             stride: None,
             receptive_field: None,
             halo: None,
+            span: None,
             channels: 0,
             preprocessing: Preprocessing::default(),
             view: View::default(),
@@ -281,6 +286,11 @@ impl Metadata {
             card: None,
             extra: Map::new(),
         }
+    }
+
+    /// [`Metadata::span`], which is 1 where nothing is said.
+    pub fn span(&self) -> u32 {
+        self.span.unwrap_or(1).max(1)
     }
 
     /// Reads and checks the document of a detector.

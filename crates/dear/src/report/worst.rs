@@ -123,8 +123,7 @@ pub fn examples(
             let image = as_scored(sample, record, seed, options)?;
             let mut images = vec![picture("as scored", &image)?];
             for ((caption, detector), evidence) in with_maps.iter().zip(maps) {
-                images
-                    .push(picture(caption, &overlay(&image, evidence, detector.metadata().stride, &scale))?);
+                images.push(picture(caption, &overlay(&image, evidence, detector.metadata(), &scale))?);
             }
             let logits = record.logits.iter().map(|(system, &logit)| Logit { system: system.clone(), logit });
             Ok(Example {
