@@ -98,7 +98,7 @@ pub enum Problem {
     #[error("safetensors header: {0}")]
     Header(String),
     /// A name twice.
-    #[error("tensor \"{tensor}\" stands in the file twice")]
+    #[error("tensor {tensor:?} stands in the file twice")]
     Duplicate {
         /// The tensor.
         tensor: String,
@@ -116,7 +116,7 @@ pub enum Problem {
         keys: Vec<String>,
     },
     /// The key that was asked for.
-    #[error("no state dict under \"{key}\", found {}", quoted(.found))]
+    #[error("no state dict under {key:?}, found {}", quoted(.found))]
     NoSuchKey {
         /// The key.
         key: String,
@@ -124,13 +124,13 @@ pub enum Problem {
         found: Vec<String>,
     },
     /// No tensor has this name.
-    #[error("no tensor \"{tensor}\" in the checkpoint")]
+    #[error("no tensor {tensor:?} in the checkpoint")]
     NoSuchTensor {
         /// The name.
         tensor: String,
     },
     /// Sparse, quantized, or of a subclass.
-    #[error("tensor \"{tensor}\" is {found}, expected a dense tensor")]
+    #[error("tensor {tensor:?} is {found}, expected a dense tensor")]
     Kind {
         /// The tensor.
         tensor: String,
@@ -138,7 +138,7 @@ pub enum Problem {
         found: String,
     },
     /// Its shape, stride or offset make no sense.
-    #[error("tensor \"{tensor}\": {reason}")]
+    #[error("tensor {tensor:?}: {reason}")]
     Geometry {
         /// The tensor.
         tensor: String,
@@ -146,7 +146,7 @@ pub enum Problem {
         reason: String,
     },
     /// The file lacks its numbers.
-    #[error("tensor \"{tensor}\": its storage \"{storage}\" is not in the file")]
+    #[error("tensor {tensor:?}: its storage {storage:?} is not in the file")]
     NoStorage {
         /// The tensor.
         tensor: String,
@@ -154,7 +154,7 @@ pub enum Problem {
         storage: String,
     },
     /// It reaches over the end of its storage.
-    #[error("tensor \"{tensor}\" needs {needed} elements of its storage \"{storage}\", which has {found}")]
+    #[error("tensor {tensor:?} needs {needed} elements of its storage {storage:?}, which has {found}")]
     Outside {
         /// The tensor.
         tensor: String,
@@ -166,7 +166,7 @@ pub enum Problem {
         found: u64,
     },
     /// A type that does not become f32.
-    #[error("tensor \"{tensor}\" is {}, expected a float or an integer", .found.as_str())]
+    #[error("tensor {tensor:?} is {}, expected a float or an integer", .found.as_str())]
     Type {
         /// The tensor.
         tensor: String,
@@ -174,7 +174,7 @@ pub enum Problem {
         found: Dtype,
     },
     /// A weight is NaN, infinite, or too large for f32.
-    #[error("tensor \"{tensor}\": element {index} is {value}, expected a finite f32")]
+    #[error("tensor {tensor:?}: element {index} is {value}, expected a finite f32")]
     NonFinite {
         /// The tensor.
         tensor: String,

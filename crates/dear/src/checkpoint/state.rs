@@ -380,7 +380,7 @@ impl<'p> Reader<'_, 'p> {
             (b"_rebuild_qtensor", _) => return Err(kind("quantized")),
             (b"_rebuild_nested_tensor", _) => return Err(kind("nested")),
             (b"_rebuild_meta_tensor_no_storage", _) => return Err(kind("without numbers (device meta)")),
-            _ => return Err(kind(&format!("made by {}", String::from_utf8_lossy(function)))),
+            _ => return Err(kind(&format!("made by {:?}", String::from_utf8_lossy(function)))),
         };
         let storage = match self.graph.node(storage) {
             Node::Persistent(reference) => {
@@ -449,7 +449,7 @@ impl<'p> Reader<'_, 'p> {
             _ if !keys.is_empty() => format!("a dict with the keys {}", keys.join(", ")),
             Node::Object(object) => {
                 format!(
-                    "an object of {}",
+                    "an object of {:?}",
                     self.graph.global(object.class).unwrap_or_else(|| "some class".to_owned())
                 )
             }

@@ -1,5 +1,7 @@
 //! The twin of `oracle/seeded.py`: weights that follow from the names of their tensors, and the checkpoint that holds them.
 
+#![allow(unreachable_pub)] // Shared by test binaries.
+
 use serde::Deserialize;
 
 /// Name, shape, lowest and highest value.
