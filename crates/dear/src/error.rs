@@ -14,6 +14,7 @@ use crate::head::TrainError;
 use crate::head::bias::BiasError;
 use crate::probe::ProgramError;
 use crate::rad::RadError;
+use crate::view::ViewError;
 
 /// Why a run of several steps ended.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +92,9 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
+    /// A view that is none.
+    #[error(transparent)]
+    View(#[from] ViewError),
     /// A recipe with an unknown or ill-typed option, or one outside its range.
     #[error("{0}")]
     Recipe(String),
@@ -131,6 +135,7 @@ impl Error {
             Self::Fragility(error) => error.hint(),
             Self::Gate(error) => error.hint(),
             Self::Train(error) => error.hint(),
+            Self::View(error) => error.hint(),
             Self::Columns(error) => Some(error.hint.clone()),
             Self::Calibrate(error) => error.hint(),
             Self::Program(error) => Some(error.hint()),

@@ -53,4 +53,5 @@ pub mod sweep;
 mod tile;
 pub mod training_data;
 pub mod training_set;
+pub mod view;
 pub mod views;

@@ -29,6 +29,16 @@ pub(crate) struct Args {
     /// What LaDeDa looks at instead of pixels, which no checkpoint says
     #[arg(long, value_enum, value_name = "RESIDUAL")]
     residual: Option<ResidualName>,
+    /// The file of the frozen network, where the checkpoint holds only what was trained above it (ufd, rine)
+    #[arg(long, value_name = "FILE")]
+    backbone: Option<PathBuf>,
+    /// The side that a transformer sees, in pixels [default: the one of its positions]
+    #[arg(long, value_name = "PIXELS")]
+    side: Option<u32>,
+    /// How an image of any size becomes what the network sees: native, windows(side=224, stride=112), or a chain of resize, fit
+    /// and crop [default: its authors' way]
+    #[arg(long, value_name = "VIEW")]
+    view: Option<String>,
     /// What the detector is called [default: architecture and checkpoint]
     #[arg(long)]
     name: Option<String>,
@@ -65,6 +75,7 @@ enum ResidualName {
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     output::check_writable(&args.out)?;
+    let view = args.view.as_deref().map(str::parse).transpose().map_err(Error::View)?;
     let options = ImportOptions {
         architecture: (args.arch != "auto").then_some(args.arch),
         network: NetworkOptions {
@@ -83,7 +94,10 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
                 ResidualName::LeftDiag => Residual::LeftDiag,
                 ResidualName::RightDiag => Residual::RightDiag,
             }),
+            backbone: args.backbone,
+            side: args.side,
         },
+        view,
         name: args.name,
         licence: args.licence,
     };

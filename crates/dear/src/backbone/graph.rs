@@ -202,6 +202,11 @@ impl Graph {
         (graph, Value(0))
     }
 
+    /// The only side that the network takes, if it does not take any.
+    pub fn side(&self) -> Option<u32> {
+        self.side
+    }
+
     /// The grid of a feature map; `None` for what is no map over the image.
     pub fn grid(&self, value: Value) -> Option<Grid> {
         self.values[value.0].map.map(|map| map.grid)
@@ -210,6 +215,11 @@ impl Graph {
     /// The number of channels of a feature map.
     pub fn channels(&self, value: Value) -> Option<usize> {
         self.values[value.0].map.map(|map| map.channels)
+    }
+
+    /// A name that no other value has.
+    pub fn fresh(&self, what: &str) -> String {
+        format!("{what}.{}", self.values.len())
     }
 
     /// Stored numbers of this name.

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::{ImportError, Problem};
 use crate::calibrate::Calibration;
 use crate::gate::{Cut, Gate, GateOptions, Ranking};
+use crate::view::View;
 
 /// The version of the document that this program reads and writes.
 pub const SCHEMA: u64 = 1;
@@ -54,6 +55,9 @@ pub struct Metadata {
     /// What the graph does with its input before the first layer.
     #[serde(default)]
     pub preprocessing: Preprocessing,
+    /// How an image of any size becomes what the network sees.
+    #[serde(default)]
+    pub view: View,
     /// Which images the scores are meant for.
     #[serde(default)]
     pub valid_input: ValidInput,
@@ -287,6 +291,7 @@ impl Metadata {
             memory: None,
             channels: 0,
             preprocessing: Preprocessing::default(),
+            view: View::default(),
             valid_input: ValidInput::default(),
             gate: None,
             rad: None,
