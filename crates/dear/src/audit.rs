@@ -415,7 +415,9 @@ fn read(sample: &Sample, options: &DecodeOptions) -> Result<(Vec<u8>, Image), Re
 fn score(detector: &Detector, image: &Image) -> Result<Option<f64>, Error> {
     match detector.score(image) {
         Ok(logit) => Ok(Some(logit)),
-        Err(DetectorError::TooSmall { .. } | DetectorError::NonFinite { .. }) => Ok(None),
+        Err(DetectorError::TooSmall { .. } | DetectorError::View(_) | DetectorError::NonFinite { .. }) => {
+            Ok(None)
+        }
         Err(other) => Err(other.into()),
     }
 }
