@@ -56,7 +56,7 @@ pub struct EngineOptions {
     /// The arithmetic. Default: `f32`.
     pub precision: Precision,
     /// Bytes for what the network holds of an image while it computes: sizes of tiles and batches follow from it. Weights
-    /// and decoded images come on top. Default: 1 GiB; tiles of ResNet-50 (3072 bytes a pixel) then took 1.5 GB in ONNX
+    /// and decoded images come on top. Default: 1 GiB; tiles of ResNet-50 (3072 bytes a pixel) then took 1.6 GB in ONNX
     /// Runtime, all included.
     pub memory: u64,
 }
