@@ -110,7 +110,8 @@ fn compare(name: &str, engines: &[EngineOptions]) -> usize {
         let mut opened: Option<(u32, Vec<Detector>)> = None;
         for case in &peer.cases {
             if opened.as_ref().is_none_or(|(side, _)| *side != case.side) {
-                opened = None;
+                // One network at a time in memory.
+                drop(opened.take());
                 let options = NetworkOptions {
                     backbone: backbone.clone(),
                     side: Some(case.side),
