@@ -1,13 +1,13 @@
 //! `dear import`: a checkpoint to a detector file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use dear::architecture::ladeda::Residual;
 use dear::architecture::{HeadChoice, NetworkOptions};
 use dear::detector::Detector;
 use dear::error::Error;
-use dear::import::{ImportOptions, import};
+use dear::import::{ImportOptions, Imported, import};
 
 use crate::arguments::EngineArgs;
 use crate::{Outcome, output};
@@ -87,20 +87,24 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         name: args.name,
         licence: args.licence,
     };
-    let imported = import(&args.checkpoint, &options)?;
+    write(import(&args.checkpoint, &options)?, &args.out, &args.engine)?;
+    Ok(Outcome::Done)
+}
+
+/// The detector file, and what it is.
+pub(crate) fn write(imported: Imported, out: &Path, engine: &EngineArgs) -> Result<(), Error> {
     // Nothing is written that could not be opened and run.
-    let detector = Detector::from_bytes(imported.file, &args.engine.options())?;
-    output::write(&args.out, detector.file())?;
+    let detector = Detector::from_bytes(imported.file, &engine.options())?;
+    output::write(out, detector.file())?;
     imported.notes.iter().for_each(output::note);
     let metadata = detector.metadata();
     output::line(format_args!(
         "{}: {} ({}), {} channels at stride {}",
-        args.out.display(),
+        out.display(),
         imported.architecture.name,
         imported.architecture.title,
         detector.channels(),
         metadata.stride.map_or("unknown".to_owned(), |stride| stride.to_string()),
     ))?;
-    output::line(format_args!("sha256 {}", detector.sha256()))?;
-    Ok(Outcome::Done)
+    output::line(format_args!("sha256 {}", detector.sha256()))
 }

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use error::{RunFailure, RuntimeError};
-pub use library::{Found, Origin, discover};
+pub use library::{Found, Origin, cache_dir, discover};
 
 use crate::backbone::{ImportError, OnnxModel};
 use library::{Chosen, Search};
