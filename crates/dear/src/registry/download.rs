@@ -39,7 +39,8 @@ pub(super) fn fetch(
     match answer.status().as_u16() {
         206 => check_range(answer.headers(), remote, have)?,
         // It does not know ranges: all of it comes again.
-        200 => have = restart(&mut file)?,
+        200 if have > 0 => have = restart(&mut file)?,
+        200 => {}
         status => {
             restart(&mut file)?;
             return Err(Stop::Passing { cause: format!("HTTP {status} to a range"), wait: None });

@@ -73,7 +73,7 @@ impl Reply {
 
     fn send(self, mut stream: &TcpStream, head: bool) -> std::io::Result<()> {
         let mut text = format!("HTTP/1.1 {} Whatever\r\nConnection: close\r\n", self.status);
-        if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length")) {
+        if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("transfer-encoding")) {
             text += &format!("Content-Length: {}\r\n", self.body.len());
         }
         for (name, value) in &self.headers {
@@ -107,16 +107,15 @@ impl Server {
         let sent = Arc::new(Mutex::new(Vec::new()));
         let (seen, answer): (_, Arc<Answer>) = (sent.clone(), Arc::new(Box::new(answer)));
         let thread = thread::spawn(move || {
+            let mut count = 0;
             for stream in listener.incoming() {
                 let Some(request) = read(stream.as_ref().unwrap()) else { continue };
                 if request.method == "STOP" {
                     return;
                 }
-                let number = {
-                    let mut seen = seen.lock().unwrap();
-                    seen.push(request.clone());
-                    seen.len() - 1
-                };
+                seen.lock().unwrap().push(request.clone());
+                let number = count;
+                count += 1;
                 let answer = answer.clone();
                 // A client that has seen enough hangs up; that is no failure of the server.
                 thread::spawn(move || {
