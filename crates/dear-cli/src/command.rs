@@ -12,6 +12,7 @@ pub(crate) mod explain;
 pub(crate) mod fit;
 pub(crate) mod harden;
 pub(crate) mod import;
+pub(crate) mod models;
 pub(crate) mod parity;
 pub(crate) mod perturb;
 pub(crate) mod probe;

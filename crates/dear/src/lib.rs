@@ -45,6 +45,7 @@ pub mod probe;
 pub mod rad;
 mod ranks;
 pub mod recipe;
+pub mod registry;
 pub mod report;
 pub mod scan;
 pub mod scores;

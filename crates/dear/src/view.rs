@@ -103,6 +103,11 @@ impl View {
         Self::built(&format!("resize(side={side}, kernel={kernel}) | crop({middle})"))
     }
 
+    /// The whole image in one size, `[width, height]`.
+    pub(crate) fn whole([width, height]: [u32; 2], kernel: &str) -> Self {
+        Self::built(&format!("resize(width={width}, height={height}, kernel={kernel})"))
+    }
+
     fn built(text: &str) -> Self {
         Self::Chain(Chain::parse(text).expect("sides of networks are those of images"))
     }

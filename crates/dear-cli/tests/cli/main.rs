@@ -14,6 +14,7 @@ mod evaluate;
 mod explain;
 mod fit;
 mod harden;
+mod models;
 mod parity;
 mod probe;
 #[cfg(unix)]

@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use error::{RunFailure, RuntimeError};
-pub use library::{Found, Origin, discover};
+pub use library::{Found, Origin, cache_dir, discover};
 pub use provider::{Precision, Provider};
 
 use crate::backbone::{ImportError, OnnxModel};
