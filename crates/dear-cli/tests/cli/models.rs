@@ -117,7 +117,6 @@ fn a_pull_says_where_the_file_is_and_how_to_go_on() {
 
     // Three bytes are no checkpoint: the pull stands, and no detector file is written.
     let out = temp.path().join("own.onnx");
-    let ran = models(&cache, None, args!["pull", "own", "--registry", &registry, "-o", &out]).expect(2);
-    assert!(ran.talk("error: ")[0].contains("own.pth"), "{}", ran.stderr);
+    models(&cache, None, args!["pull", "own", "--registry", &registry, "-o", &out]).expect(2);
     assert!(!out.exists() && path.exists() && leftovers(temp.path()).is_empty());
 }

@@ -201,7 +201,9 @@ pub(super) fn is_loopback(url: &str) -> bool {
 fn join(base: &str, location: &str) -> String {
     let scheme_end = base.find("://").map_or(0, |at| at + 3);
     let path = base[scheme_end..].find('/').map_or(base.len(), |at| scheme_end + at);
-    if location.contains("://") {
+    // A query may hold an address; a scheme holds letters.
+    let scheme = location.split_once("://").map(|(scheme, _)| scheme);
+    if scheme.is_some_and(|scheme| scheme.chars().all(|c| c.is_ascii_alphanumeric())) {
         location.to_owned()
     } else if location.starts_with("//") {
         format!("{}{location}", &base[..scheme_end.saturating_sub(2)])
@@ -223,7 +225,7 @@ mod tests {
         let cases = [
             ("http://x/y", "http://x/y"),
             ("//x/y", "https://x/y"),
-            ("/y?q=/z", "https://h:1/y?q=/z"),
+            ("/y?q=http://z", "https://h:1/y?q=http://z"),
             ("y", "https://h:1/a/y"),
         ];
         for (location, expected) in cases {
