@@ -17,6 +17,7 @@ use dear::checkpoint::Checkpoint;
 use dear::detector::{Detector, DetectorError, Quantity};
 use dear::engine::EngineOptions;
 use dear::error::Error;
+use dear::import::{ImportOptions, import};
 use dear_image::{Chain, Image};
 use oracle::{engines, picture};
 use seeded::{Seeded, safetensors};
@@ -260,4 +261,29 @@ fn what_is_missing_or_does_not_fit_is_named_with_its_remedy() {
         assert!(!error.to_string().contains('\n'));
         assert!(error.hint().expect("a hint").contains(hint), "{:?}", error.hint());
     }
+}
+
+/// The smallest network has tokens as wide as one head of the published ones, so the command's own way reads it.
+#[test]
+fn an_import_decides_by_names_takes_a_view_and_refuses_what_is_not_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("dino.safetensors");
+    fs_err::write(&path, safetensors(&peer("dinov2").tensors)).expect("written");
+    let document = |options: &ImportOptions| {
+        let imported = import(&path, options).expect("imported");
+        assert_eq!(imported.architecture.name, "dinov2");
+        let detector = Detector::from_bytes(imported.file, &EngineOptions::builtin()).expect("a detector");
+        (detector.metadata().view.to_string(), detector.metadata().valid_input.min_side)
+    };
+    let authors = ("resize(side=45, kernel=bicubic) | crop(40)".to_owned(), 40);
+    assert_eq!(document(&ImportOptions::default()), authors);
+    let view = Some("windows(40)".parse().expect("a view"));
+    let network = NetworkOptions { side: Some(24), ..Default::default() };
+    let other = ImportOptions { view, network, ..Default::default() };
+    assert_eq!(document(&other), ("windows(side=40, stride=40)".to_owned(), 24));
+
+    let network = NetworkOptions { backbone: Some(path.clone()), ..Default::default() };
+    let error =
+        import(&path, &ImportOptions { network, ..Default::default() }).map(|_| ()).expect_err("unread");
+    assert_eq!(error.to_string(), "--backbone is given, and dinov2 has none");
 }
