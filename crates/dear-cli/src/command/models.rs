@@ -6,7 +6,7 @@ use clap::{Subcommand, ValueEnum};
 use dear::architecture::Architecture;
 use dear::error::Error;
 use dear::import::import;
-use dear::registry::{Cache, Entry, Home, PullOptions, Registry, pull};
+use dear::registry::{Cache, Entry, Home, PullOptions, Pulled, Registry, pull};
 use serde::Serialize;
 
 use crate::arguments::EngineArgs;
@@ -101,13 +101,15 @@ struct Listed<'a> {
 }
 
 impl<'a> Listed<'a> {
-    fn new(entry: &'a Entry, cache: &Cache) -> Result<Self, Error> {
+    fn new(entry: &'a Entry, registry: &Registry, cache: &Cache) -> Result<Self, Error> {
         let path = cache.file(entry).unwrap_or_else(|| "FILE".into());
+        let backbone =
+            backbone(entry, registry)?.map(|below| cache.file(below).unwrap_or_else(|| "FILE".into()));
         Ok(Self {
             entry,
             permissive: entry.is_permissive(),
             cached: cache.holds(entry)?,
-            import: entry.import_command(&path),
+            import: entry.import_command(&path, backbone.as_deref()),
         })
     }
 
@@ -125,6 +127,11 @@ impl<'a> Listed<'a> {
     }
 }
 
+/// The entry of the frozen network below.
+fn backbone<'r>(entry: &Entry, registry: &'r Registry) -> Result<Option<&'r Entry>, Error> {
+    Ok(entry.backbone.as_deref().map(|id| registry.entry(id)).transpose()?)
+}
+
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let cache = Cache::of_this_machine()?;
     match args.action {
@@ -137,8 +144,11 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
 
 fn list(args: &List, cache: &Cache) -> Result<(), Error> {
     let registry = args.source.open()?;
-    let all: Vec<Listed> =
-        registry.entries.iter().map(|entry| Listed::new(entry, cache)).collect::<Result<_, _>>()?;
+    let all: Vec<Listed> = registry
+        .entries
+        .iter()
+        .map(|entry| Listed::new(entry, &registry, cache))
+        .collect::<Result<_, _>>()?;
     if args.format == Format::Json {
         return json(&all);
     }
@@ -166,7 +176,7 @@ fn list(args: &List, cache: &Cache) -> Result<(), Error> {
 
 fn info(args: &Info, cache: &Cache) -> Result<(), Error> {
     let registry = args.source.open()?;
-    let row = Listed::new(registry.entry(&args.id)?, cache)?;
+    let row = Listed::new(registry.entry(&args.id)?, &registry, cache)?;
     if args.format == Format::Json {
         return json(&row);
     }
@@ -209,6 +219,9 @@ fn info(args: &Info, cache: &Cache) -> Result<(), Error> {
     if entry.unverified {
         fact("warning", "not verified: nobody of this project has seen this file in its place")?;
     }
+    if let Some(below) = &entry.backbone {
+        fact("backbone", &format!("{below}, pulled with it"))?;
+    }
     fact("cached", row.state())?;
     fact("import", &row.import)
 }
@@ -222,24 +235,33 @@ fn fetch(args: &Pull, cache: Cache) -> Result<(), Error> {
     if let Some(out) = &args.out {
         output::check_writable(out)?;
     }
-    let code = entry.code_licence.as_ref().map(|code| format!(" (the code: {code})")).unwrap_or_default();
-    let restricted = if entry.is_permissive() { String::new() } else { format!(": {RESTRICTED}") };
-    output::note(format_args!("licence of the weights: {}{code}{restricted}", entry.licence));
-    entry.warnings.iter().for_each(output::warning);
     let options = PullOptions {
         accept_licence: args.accept_licence,
         update: args.update,
         ..PullOptions::from_environment(cache)
     };
-    let pulled = pull(entry, &options, &Progress::default())?;
-    output::note(if pulled.from_cache { "taken from the cache" } else { "downloaded, verified and pinned" });
+    let below = match backbone(entry, &registry)? {
+        Some(below) => Some(fetch_one(below, &options)?.path),
+        None => None,
+    };
+    let pulled = fetch_one(entry, &options)?;
     let Some(out) = &args.out else {
         output::line(pulled.path.display())?;
         output::note(format_args!("sha256 {}", pulled.pin.sha256));
-        output::note(format_args!("next: {}", entry.import_command(&pulled.path)));
+        output::note(format_args!("next: {}", entry.import_command(&pulled.path, below.as_deref())));
         return Ok(());
     };
-    command::import::write(import(&pulled.path, &entry.import_options())?, out, &args.engine)
+    command::import::write(import(&pulled.path, &entry.import_options(below))?, out, &args.engine)
+}
+
+fn fetch_one(entry: &Entry, options: &PullOptions) -> Result<Pulled, Error> {
+    let code = entry.code_licence.as_ref().map(|code| format!(" (the code: {code})")).unwrap_or_default();
+    let restricted = if entry.is_permissive() { String::new() } else { format!(": {RESTRICTED}") };
+    output::note(format_args!("{}: licence of the weights: {}{code}{restricted}", entry.id, entry.licence));
+    entry.warnings.iter().for_each(output::warning);
+    let pulled = pull(entry, options, &Progress::default())?;
+    output::note(if pulled.from_cache { "taken from the cache" } else { "downloaded, verified and pinned" });
+    Ok(pulled)
 }
 
 fn json(value: &impl Serialize) -> Result<(), Error> {

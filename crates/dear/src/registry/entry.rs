@@ -1,7 +1,7 @@
 //! One published checkpoint, as `models/registry.toml` describes it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +50,9 @@ pub struct Entry {
     /// What becomes of its head. Default: it is taken.
     #[serde(default)]
     pub head: HeadChoice,
+    /// The id of the frozen network that it was trained above, where the file does not hold that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backbone: Option<String>,
     /// What LaDeDa looks at instead of pixels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub residual: Option<Residual>,
@@ -115,11 +118,11 @@ impl Entry {
         PERMISSIVE.contains(&self.licence.as_str())
     }
 
-    /// How [`import`](crate::import::import) is to take the file.
-    pub fn import_options(&self) -> ImportOptions {
+    /// How [`import`](crate::import::import) is to take the file. `backbone`: the file of [`Entry::backbone`].
+    pub fn import_options(&self, backbone: Option<PathBuf>) -> ImportOptions {
         ImportOptions {
             architecture: Some(self.architecture.clone()),
-            network: NetworkOptions { head: self.head, residual: self.residual, ..NetworkOptions::default() },
+            network: NetworkOptions { head: self.head, residual: self.residual, backbone, side: None },
             name: Some(self.id.clone()),
             licence: Some(self.licence.clone()),
             ..ImportOptions::default()
@@ -127,7 +130,7 @@ impl Entry {
     }
 
     /// The same as a command. `checkpoint`: the file.
-    pub fn import_command(&self, checkpoint: &Path) -> String {
+    pub fn import_command(&self, checkpoint: &Path, backbone: Option<&Path>) -> String {
         let path = checkpoint.display().to_string();
         let quoted =
             |text: &str| shlex::try_quote(text).map_or_else(|_| text.to_owned(), |text| text.into_owned());
@@ -138,8 +141,10 @@ impl Entry {
             _ => String::new(),
         };
         let residual = self.residual.map_or_else(String::new, |kind| format!(" --residual {}", kind.name()));
+        let backbone = backbone
+            .map_or_else(String::new, |path| format!(" --backbone {}", quoted(&path.display().to_string())));
         format!(
-            "dear import {} --arch {}{head}{residual} --name {} --licence {} -o {}.onnx",
+            "dear import {} --arch {}{head}{residual}{backbone} --name {} --licence {} -o {}.onnx",
             quoted(&path),
             self.architecture,
             self.id,

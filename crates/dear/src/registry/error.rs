@@ -161,7 +161,8 @@ pub enum PullError {
 impl PullError {
     /// For a page that only people can use.
     pub(super) fn by_hand(entry: &Entry, url: &str) -> Self {
-        let import = entry.import_command("FILE".as_ref());
+        let import =
+            entry.import_command("FILE".as_ref(), entry.backbone.as_deref().map(|_| "FILE".as_ref()));
         Self::ByHand { id: entry.id.clone(), url: url.to_owned(), import }
     }
 
