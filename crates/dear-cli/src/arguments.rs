@@ -9,6 +9,7 @@ use dear::engine::{EngineChoice, EngineOptions, Precision, Provider};
 use dear::error::Error;
 use dear::recipe::Recipe;
 use dear_image::{Alpha, DecodeOptions, Gray16, Icc, Orientation};
+use serde::de::DeserializeOwned;
 
 use crate::output;
 
@@ -223,6 +224,11 @@ fn open_unwarned(path: Option<&std::path::Path>, engine: &EngineArgs) -> Result<
             Ok(Detector::mini(&engine.options())?)
         }
     }
+}
+
+/// A word for one of a few values, as documents and recipes have it.
+pub(crate) fn word<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    serde_json::from_value(text.into()).map_err(|error| error.to_string())
 }
 
 /// The recipe: a file, and flags over it.

@@ -13,6 +13,7 @@ pub(crate) mod fit;
 pub(crate) mod harden;
 pub(crate) mod import;
 mod import_foreign;
+pub(crate) mod models;
 pub(crate) mod parity;
 pub(crate) mod perturb;
 pub(crate) mod probe;

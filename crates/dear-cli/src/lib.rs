@@ -29,6 +29,8 @@ enum Command {
     Demo(command::demo::Args),
     /// Make a published checkpoint a detector file
     Import(command::import::Args),
+    /// Find published checkpoints, and download them so that they can be trusted
+    Models(command::models::Args),
     /// Score images: one record a file, whatever is in it
     Scan(command::scan::Args),
     /// Show where in an image a detector sees evidence
@@ -86,6 +88,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result = match cli.command {
         Command::Demo(args) => command::demo::run(args),
         Command::Import(args) => command::import::run(args),
+        Command::Models(args) => command::models::run(args),
         Command::Scan(args) => command::scan::run(args),
         Command::Explain(args) => command::explain::run(args),
         Command::Evaluate(args) => command::evaluate::run(args),

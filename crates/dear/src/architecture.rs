@@ -6,15 +6,24 @@
 //! To add one, write a file beside these and a line in [`ARCHITECTURES`].
 
 mod bottleneck;
+pub mod c2p_clip;
+mod clip;
+pub mod dinov2;
 mod efficientnet_lite;
 mod keys;
 pub mod ladeda;
 mod npr;
+mod positions;
 mod resnet;
+pub mod rine;
+mod transformer;
+pub mod ufd;
 mod weights;
 
+use std::path::{Path, PathBuf};
+
 use serde::{Deserialize, Serialize};
-use serde_json::Map;
+use serde_json::{Map, json};
 
 pub use keys::{KeyProblems, Reshaped};
 pub use weights::Weights;
@@ -23,9 +32,10 @@ use crate::backbone::graph::Value;
 use crate::backbone::metadata::{GateRecord, Memory, Metadata, Preprocessing};
 use crate::backbone::{Graph, ImportError, OnnxModel};
 use crate::checkpoint::{Checkpoint, Tensor};
-use crate::detector::{HEAD_BIAS, HEAD_WEIGHT, Quantity};
+use crate::detector::{DetectorError, HEAD_BIAS, HEAD_WEIGHT, Quantity};
 use crate::error::Error;
 use crate::head::Head;
+use crate::view::View;
 
 /// Mean of ImageNet's colours, in 0..1.
 pub const IMAGENET_MEAN: [f64; 3] = [0.485, 0.456, 0.406];
@@ -114,6 +124,38 @@ pub const ARCHITECTURES: &[Architecture] = &[
         signature: &["_conv_head.weight", "_blocks.15._project_conv.weight"],
         build: efficientnet_lite::lite0,
     },
+    Architecture {
+        name: "ufd",
+        title: "UniversalFakeDetect: a linear head on CLIP",
+        paper: "Ojha et al., CVPR 2023 (arXiv 2302.10174)",
+        anchor: "visual.conv1.weight",
+        signature: &["visual.ln_pre.weight", "visual.proj"],
+        build: |checkpoint, options| ufd::Ufd::PUBLISHED.build(checkpoint, options),
+    },
+    Architecture {
+        name: "c2p-clip",
+        title: "C2P-CLIP: a linear head on the direction of CLIP's embedding",
+        paper: "Tan et al., AAAI 2025 (arXiv 2408.09647)",
+        anchor: "vision_model.embeddings.patch_embedding.weight",
+        signature: &["visual_projection.weight", "fc.weight"],
+        build: |checkpoint, options| c2p_clip::C2pClip::PUBLISHED.build(checkpoint, options),
+    },
+    Architecture {
+        name: "rine",
+        title: "RINE: a small network on all blocks of CLIP",
+        paper: "Koutlis and Papadopoulos, ECCV 2024 (arXiv 2402.19091)",
+        anchor: "alpha",
+        signature: &["alpha", "proj1.1.weight", "proj2.1.weight", "head.6.weight"],
+        build: |checkpoint, options| rine::Rine::PUBLISHED.build(checkpoint, options),
+    },
+    Architecture {
+        name: "dinov2",
+        title: "DINOv2: a linear head on the class token",
+        paper: "Oquab et al., TMLR 2024 (arXiv 2304.07193)",
+        anchor: "patch_embed.proj.weight",
+        signature: &["cls_token", "pos_embed", "blocks.0.ls1.gamma", "norm.weight"],
+        build: |checkpoint, options| dinov2::Dinov2::PUBLISHED.build(checkpoint, options),
+    },
 ];
 
 impl Architecture {
@@ -176,6 +218,29 @@ pub struct NetworkOptions {
     pub head: HeadChoice,
     /// What LaDeDa looks at instead of pixels. Required there, refused elsewhere.
     pub residual: Option<ladeda::Residual>,
+    /// The file of the frozen network, where the checkpoint holds only what was trained above it.
+    pub backbone: Option<PathBuf>,
+    /// The side of the image in pixels, for transformers. Default: the one of their positions.
+    pub side: Option<u32>,
+}
+
+/// The file of a frozen network, as the document names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BackboneFile {
+    /// Its name, without folders.
+    pub file: String,
+    /// Its hash, in hexadecimal.
+    pub sha256: String,
+}
+
+/// An error about a file's tensors, with the file's name unless it has one.
+pub(crate) fn named(error: Error, path: &Path) -> Error {
+    match error {
+        Error::Detector(DetectorError::Import(error)) if error.file() == ImportError::UNNAMED => {
+            error.named(path.display()).into()
+        }
+        other => other,
+    }
 }
 
 /// ImageNet's normalisation of RGB in 0..1.
@@ -200,12 +265,26 @@ pub struct Network {
     pub preprocessing: Preprocessing,
     /// Pixels from a feature to the next, where the graph does not know it.
     pub stride: Option<u32>,
+    /// How its authors bring an image to what it sees.
+    pub view: View,
+    /// The second file that it was built from.
+    pub backbone: Option<BackboneFile>,
 }
 
 impl Network {
     /// A network whose head reads the mean of its features.
     pub fn pooled(graph: Graph, features: Value, head: Head, preprocessing: Preprocessing) -> Self {
-        Self { graph, features, pooled: None, head, gate: None, preprocessing, stride: None }
+        Self {
+            graph,
+            features,
+            pooled: None,
+            head,
+            gate: None,
+            preprocessing,
+            stride: None,
+            view: View::Native,
+            backbone: None,
+        }
     }
 
     /// The detector file. `metadata`: name, architecture, licence and source; the rest is filled in here.
@@ -268,6 +347,10 @@ impl Network {
         let logit = graph.node("Reshape", &[logit, shape], &[]);
         graph.output(Quantity::Logit.name(), logit, &[None]);
 
+        if let Some(backbone) = self.backbone {
+            metadata.source.extra.insert("backbone".to_owned(), json!(backbone));
+        }
+        metadata.view = self.view;
         metadata.channels = channels as u32;
         metadata.preprocessing = self.preprocessing;
         metadata.stride = grid.map(|grid| grid.stride).or(self.stride);
@@ -277,6 +360,7 @@ impl Network {
         if let Some(grid) = grid {
             metadata.valid_input.min_side = metadata.valid_input.min_side.max(grid.span).max(grid.stride);
         }
+        metadata.valid_input.min_side = metadata.valid_input.min_side.max(graph.side().unwrap_or(1));
         write(graph, &metadata.name, &metadata.to_json()?)
     }
 }

@@ -418,6 +418,7 @@ fn score(detector: &Detector, image: &Image) -> Result<Option<f64>, Error> {
         Err(
             DetectorError::TooSmall { .. }
             | DetectorError::WrongSize { .. }
+            | DetectorError::View(_)
             | DetectorError::NonFinite { .. },
         ) => Ok(None),
         Err(other) => Err(other.into()),

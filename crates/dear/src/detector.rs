@@ -23,6 +23,7 @@ use crate::engine::{self, EngineInfo, EngineOptions, Output, RuntimeError, Sessi
 use crate::files::sha256_hex;
 use crate::head::Head;
 use crate::tile::{Grid, Tile, tiles};
+use crate::view::{View, ViewError};
 
 /// The file of the detector `mini`, which this library carries. For demonstration and tests only.
 pub const MINI: &[u8] = include_bytes!("../../../models/mini.onnx");
@@ -132,6 +133,15 @@ pub enum DetectorError {
         /// [`EngineOptions::memory`].
         memory: u64,
     },
+    /// The declared view cannot be taken of the image.
+    #[error(transparent)]
+    View(#[from] ViewError),
+    /// A map is asked for where the network sees several windows.
+    #[error("the view {view} has several windows, expected one for a map")]
+    Windows {
+        /// The view.
+        view: String,
+    },
     /// A batch of images that have not one size.
     #[error("image {index} of the batch is {found:?}, expected {expected:?} like the first")]
     MixedSizes {
@@ -174,8 +184,8 @@ pub enum DetectorError {
 }
 
 impl DetectorError {
-    /// A stable word: those of [`ImportError::kind`] and [`RuntimeError::kind`], and `too_small`, `wrong_size`, `memory`,
-    /// `mixed_sizes`, `no_images`, `no_output`, `output`.
+    /// A stable word: those of [`ImportError::kind`] and [`RuntimeError::kind`], and `too_small`, `wrong_size`, `memory`, `view`,
+    /// `windows`, `mixed_sizes`, `no_images`, `no_output`, `output`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Import(error) => error.kind(),
@@ -183,6 +193,8 @@ impl DetectorError {
             Self::TooSmall { .. } => "too_small",
             Self::WrongSize { .. } => "wrong_size",
             Self::Memory { .. } => "memory",
+            Self::View(_) => "view",
+            Self::Windows { .. } => "windows",
             Self::MixedSizes { .. } => "mixed_sizes",
             Self::NoImages => "no_images",
             Self::NonFinite { .. } => "non_finite",
@@ -202,6 +214,8 @@ impl DetectorError {
             Self::WrongSize { .. } => {
                 Some("say how an image becomes what the network sees: --view".to_owned())
             }
+            Self::View(error) => error.hint(),
+            Self::Windows { .. } => Some("import with a view of one picture, such as crop(224)".to_owned()),
             Self::Memory { needed, .. } => Some(format!("allow at least that: --memory {needed}")),
             Self::NoOutput { output: "evidence", .. } => Some(
                 "only a head of average pool and linear layer has evidence: import with --head patch-mean, \
@@ -296,22 +310,55 @@ impl Detector {
         self.has_evidence
     }
 
+    /// Whether [`Detector::evidence`] gives a map: the file has the output, and the view is of one picture.
+    pub fn has_map(&self) -> bool {
+        self.has_evidence && !matches!(self.metadata.view, View::Windows { .. })
+    }
+
     /// The bytes of the file.
     pub fn file(&self) -> &[u8] {
         &self.file
     }
 
-    /// The logit of an image. A large image goes through the network in tiles, see the module.
-    pub fn score(&self, image: &Image) -> Result<f64, DetectorError> {
-        if let Some(tiles) = self.tiled(image)? {
-            return Ok(self.head.logit(&self.pooled_in_tiles(image, &tiles)?));
+    /// What the network sees of an image by the view that the document declares: the image itself, a part or a smaller copy
+    /// of it, or several windows.
+    pub fn seen<'i>(&self, image: &'i Image) -> Result<Vec<Cow<'i, Image>>, DetectorError> {
+        match &self.metadata.view {
+            View::Native => Ok(vec![Cow::Borrowed(image)]),
+            view => Ok(view.apply(image)?.into_iter().map(Cow::Owned).collect()),
         }
-        let [logit] = self.compute(&[image], [Quantity::Logit])?;
-        Ok(f64::from(logit.data[0]))
     }
 
-    /// The pooled features of an image, `[C]`. A large image goes through the network in tiles.
+    /// The logit of an image, through the declared view. A large image goes through the network in tiles, see the module.
+    pub fn score(&self, image: &Image) -> Result<f64, DetectorError> {
+        match self.seen(image)?.as_slice() {
+            [seen] if self.tiled(seen)?.is_none() => {
+                let [logit] = self.compute(&[seen.as_ref()], [Quantity::Logit])?;
+                Ok(f64::from(logit.data[0]))
+            }
+            seen => Ok(self.head.logit(&self.mean_pooled(seen)?)),
+        }
+    }
+
+    /// The pooled features of an image through the declared view, `[C]`; of several windows, their mean. A large image goes
+    /// through the network in tiles.
     pub fn pooled(&self, image: &Image) -> Result<Vec<f32>, DetectorError> {
+        self.mean_pooled(&self.seen(image)?)
+    }
+
+    fn mean_pooled(&self, seen: &[Cow<'_, Image>]) -> Result<Vec<f32>, DetectorError> {
+        if let [seen] = seen {
+            return self.pooled_of_seen(seen);
+        }
+        let mut sums = vec![0.0f64; self.channels()];
+        for window in seen {
+            let pooled = self.pooled_of_seen(window)?;
+            sums.iter_mut().zip(pooled).for_each(|(sum, value)| *sum += f64::from(value));
+        }
+        Ok(sums.into_iter().map(|sum| (sum / seen.len() as f64) as f32).collect())
+    }
+
+    fn pooled_of_seen(&self, image: &Image) -> Result<Vec<f32>, DetectorError> {
         if let Some(tiles) = self.tiled(image)? {
             return self.pooled_in_tiles(image, &tiles);
         }
@@ -340,13 +387,17 @@ impl Detector {
         if area(image) <= self.piece() || width.min(height) < min_side {
             return Ok(None);
         }
-        let found = tiles((width, height), Grid { stride, halo, min_side }, self.piece());
+        let found = tiles((width, height), self.grid(stride, halo), self.piece());
         found.map(Some).map_err(|pixels| DetectorError::Memory {
             width,
             height,
             needed: pixels * u64::from(self.bytes_per_pixel()),
             memory: self.memory,
         })
+    }
+
+    fn grid(&self, stride: u32, halo: u32) -> Grid {
+        Grid { stride, halo, min_side: self.metadata.valid_input.min_side, span: self.metadata.span() }
     }
 
     fn pooled_in_tiles(&self, image: &Image, tiles: &[Tile]) -> Result<Vec<f32>, DetectorError> {
@@ -375,7 +426,8 @@ impl Detector {
         tiles: &[Tile],
         stride: u32,
     ) -> Result<Evidence, DetectorError> {
-        let (w, h) = (image.width().div_ceil(stride) as usize, image.height().div_ceil(stride) as usize);
+        let grid = self.grid(stride, 0);
+        let (w, h) = (grid.cells(image.width()) as usize, grid.cells(image.height()) as usize);
         let mut data = vec![0.0f32; w * h];
         for tile in tiles {
             let [evidence] = self.compute_tile(&tile.cut(image), [Quantity::Evidence])?;
@@ -399,8 +451,11 @@ impl Detector {
     }
 
     /// The pooled features of images of any sizes, `[C]` each, in their order. Images of one size go through the network
-    /// together, [`batch_of`](Self::batch_of) at a time; one that fails spoils no other.
+    /// together, [`batch_of`](Self::batch_of) at a time; one that fails spoils no other. Each through the declared view.
     pub fn pooled_of_any(&self, images: &[impl Borrow<Image>]) -> Vec<Result<Vec<f32>, DetectorError>> {
+        if self.metadata.view != View::Native {
+            return images.iter().map(|image| self.pooled(image.borrow())).collect();
+        }
         let mut by_size: BTreeMap<(u32, u32), Vec<usize>> = BTreeMap::new();
         for (index, image) in images.iter().enumerate() {
             by_size.entry(image.borrow().size()).or_default().push(index);
@@ -446,8 +501,19 @@ impl Detector {
         Ok(Features { shape, data: features.data })
     }
 
-    /// Evidence and logit of an image. A large image goes through the network in tiles.
+    /// Evidence and logit of an image, over what the network sees of it ([`Detector::seen`]). A large image goes through the
+    /// network in tiles.
+    ///
+    /// # Errors
+    /// Also for a view of several windows, which have no one map.
     pub fn evidence(&self, image: &Image) -> Result<Evidence, DetectorError> {
+        match self.seen(image)?.as_slice() {
+            [seen] => self.evidence_of_seen(seen),
+            _ => Err(DetectorError::Windows { view: self.metadata.view.to_string() }),
+        }
+    }
+
+    fn evidence_of_seen(&self, image: &Image) -> Result<Evidence, DetectorError> {
         if let (Some(tiles), Some(stride), true) =
             (self.tiled(image)?, self.metadata.stride, self.has_evidence)
         {

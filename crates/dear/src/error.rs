@@ -14,6 +14,8 @@ use crate::head::TrainError;
 use crate::head::bias::BiasError;
 use crate::probe::ProgramError;
 use crate::rad::RadError;
+use crate::registry::PullError;
+use crate::view::ViewError;
 
 /// Why a run of several steps ended.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +69,9 @@ pub enum Error {
     /// The program that was to fill probes.
     #[error(transparent)]
     Program(#[from] ProgramError),
+    /// A published checkpoint that was not pulled.
+    #[error(transparent)]
+    Pull(#[from] PullError),
     /// A set of probes that cannot be used.
     #[error("{message}")]
     Probes {
@@ -91,6 +96,9 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
+    /// A view that is none.
+    #[error(transparent)]
+    View(#[from] ViewError),
     /// A recipe with an unknown or ill-typed option, or one outside its range.
     #[error("{0}")]
     Recipe(String),
@@ -131,9 +139,11 @@ impl Error {
             Self::Fragility(error) => error.hint(),
             Self::Gate(error) => error.hint(),
             Self::Train(error) => error.hint(),
+            Self::View(error) => error.hint(),
             Self::Columns(error) => Some(error.hint.clone()),
             Self::Calibrate(error) => error.hint(),
             Self::Program(error) => Some(error.hint()),
+            Self::Pull(error) => error.hint(),
             Self::Probes { hint, .. } | Self::Images { hint, .. } | Self::Import { hint, .. } => Some(hint.clone()),
             Self::Recipe(_) => {
                 Some("the same command with --print-recipe, and without --recipe, shows every option and its default".to_owned())
@@ -151,6 +161,7 @@ impl Error {
             }
             Self::Program(error) if error.is_environment() => Category::Environment,
             Self::Checkpoint(error) if error.is_environment() => Category::Environment,
+            Self::Pull(error) if error.is_environment() => Category::Environment,
             Self::Io(error) | Self::Dataset(DatasetError::Io(error))
                 if error.kind() != std::io::ErrorKind::NotFound =>
             {

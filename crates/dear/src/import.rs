@@ -11,11 +11,11 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::architecture::{ARCHITECTURES, Architecture, NetworkOptions};
+use crate::architecture::{ARCHITECTURES, Architecture, NetworkOptions, named};
 use crate::backbone::metadata::{Metadata, Source};
 use crate::checkpoint::Checkpoint;
-use crate::detector::DetectorError;
 use crate::error::Error;
+use crate::view::View;
 
 pub use foreign::{FeatureOptions, ForeignOptions, GivenAnswer, ImportedForeign, import_foreign};
 
@@ -26,6 +26,8 @@ pub struct ImportOptions {
     pub architecture: Option<String>,
     /// What the checkpoint does not say of the network.
     pub network: NetworkOptions,
+    /// How an image of any size becomes what the network sees. Default: its authors' way.
+    pub view: Option<View>,
     /// What the detector is called. Default: the architecture's name and the checkpoint's.
     pub name: Option<String>,
     /// The licence of the weights, as an SPDX expression where one exists. Default: `unknown`.
@@ -53,7 +55,21 @@ pub fn import(path: &Path, options: &ImportOptions) -> Result<Imported, Error> {
         Some(name) => Architecture::named(name).ok_or_else(|| unknown(name))?,
         None => decide(&checkpoint, path)?,
     };
-    let network = architecture.build(&checkpoint, &options.network).map_err(|error| named(error, path))?;
+    let mut network =
+        architecture.build(&checkpoint, &options.network).map_err(|error| named(error, path))?;
+    let given = [
+        ("--backbone", options.network.backbone.is_some() && network.backbone.is_none()),
+        ("--side", options.network.side.is_some() && network.graph.side().is_none()),
+    ];
+    if let Some((option, _)) = given.iter().find(|(_, unread)| *unread) {
+        return Err(Error::Import {
+            message: format!("{option} is given, and {} has none", architecture.name),
+            hint: format!("leave {option} out"),
+        });
+    }
+    if let Some(view) = &options.view {
+        network.view = view.clone();
+    }
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let name = options.name.clone().unwrap_or_else(|| format!("{}-{stem}", architecture.name));
     let metadata = Metadata {
@@ -118,11 +134,4 @@ fn notes(checkpoint: &Checkpoint) -> Vec<String> {
         notes.push(format!("not used, though it holds weights too: {}", others.join(", ")));
     }
     notes
-}
-
-fn named(error: Error, path: &Path) -> Error {
-    match error {
-        Error::Detector(DetectorError::Import(error)) => error.named(path.display()).into(),
-        other => other,
-    }
 }

@@ -254,7 +254,11 @@ fn score_read(
     };
     let logit = match detector.score(&decoded.image) {
         Ok(logit) => logit,
-        Err(error @ (DetectorError::TooSmall { .. } | DetectorError::WrongSize { .. })) => {
+        Err(
+            error @ (DetectorError::TooSmall { .. }
+            | DetectorError::WrongSize { .. }
+            | DetectorError::View(_)),
+        ) => {
             return Ok(Record { error: refusal("size", &error), ..record });
         }
         Err(error @ DetectorError::NonFinite { .. }) => {

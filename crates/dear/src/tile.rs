@@ -3,6 +3,8 @@
 //! A convolutional backbone sees `halo` pixels beyond a tile. A tile with its halo, zero padding only at true borders,
 //! gives exactly the features of the whole image inside the tile; pooling is a sum over all tiles' cells.
 
+use std::ops::Range;
+
 use dear_image::{Image, crop};
 
 /// A tile of an image: the pixels whose features are taken, and the pixels that are computed for them.
@@ -36,6 +38,8 @@ pub(crate) struct Grid {
     pub(crate) halo: u32,
     /// The shortest side that the network takes. An image has at least that.
     pub(crate) min_side: u32,
+    /// The shortest side that gives one cell; 1 where layers pad, so that a rest of a stride gives a cell too.
+    pub(crate) span: u32,
 }
 
 /// Tiles that cover an image and are computed from at most `pixels` pixels each; where the image is smaller, one.
@@ -77,6 +81,11 @@ struct Span {
 }
 
 impl Grid {
+    /// The number of cells of a side of `length` pixels.
+    pub(crate) fn cells(self, length: u32) -> u32 {
+        length.checked_sub(self.span).map_or(0, |beyond| beyond / self.stride + 1)
+    }
+
     fn margin(self) -> u32 {
         self.halo.next_multiple_of(self.stride)
     }
@@ -91,7 +100,7 @@ impl Grid {
     /// strided layers of a tile fall on the same pixels as those of the whole image, and differ by one cell at most: a
     /// narrow rest could be too small for the network.
     fn spans(self, length: u32, limit: u64) -> Option<Vec<Span>> {
-        let cells = length.div_ceil(self.stride);
+        let cells = self.cells(length);
         let side = match u32::try_from(limit) {
             Ok(limit) if limit < length => {
                 let side = limit.checked_sub(2 * self.margin()).filter(|_| limit >= self.least_side())?;
@@ -101,13 +110,13 @@ impl Grid {
         };
         let count = cells.div_ceil(side);
         // In u64: cells times pieces of a long image may not fit.
-        let bound =
-            |piece: u32| (u64::from(piece) * u64::from(cells) / u64::from(count)) as u32 * self.stride;
-        Some((0..count).map(|piece| self.span(bound(piece), bound(piece + 1).min(length), length)).collect())
+        let bound = |piece: u32| (u64::from(piece) * u64::from(cells) / u64::from(count)) as u32;
+        Some((0..count).map(|piece| self.span(bound(piece)..bound(piece + 1), length)).collect())
     }
 
-    /// The piece from `first` to `end` with its halos, which are wider where the network would not take it.
-    fn span(self, first: u32, end: u32, length: u32) -> Span {
+    /// The piece of these cells with its halos, which are wider where the network would not take it.
+    fn span(self, cells: Range<u32>, length: u32) -> Span {
+        let (first, end) = (cells.start * self.stride, cells.end.saturating_mul(self.stride).min(length));
         let mut start = first.saturating_sub(self.margin());
         let mut stop = end.saturating_add(self.margin()).min(length);
         stop = stop.max(start.saturating_add(self.min_side).next_multiple_of(self.stride).min(length));
@@ -117,7 +126,7 @@ impl Grid {
             first,
             start,
             length: stop - start,
-            cells: (end - first).div_ceil(self.stride) as usize,
+            cells: cells.len(),
             offset: ((first - start) / self.stride) as usize,
         }
     }
@@ -131,7 +140,7 @@ mod tests {
     fn tiles_take_every_cell_once_stay_inside_the_image_and_within_the_limit() {
         let mut seen = 0;
         for (stride, halo, min_side) in [(8, 20, 24), (8, 0, 40), (32, 96, 64), (1, 3, 9), (16, 16, 100)] {
-            let grid = Grid { stride, halo, min_side };
+            let grid = Grid { stride, halo, min_side, span: 1 };
             for (width, height) in [(100, 100), (101, 163), (200, 131), (124, 1500), (1025, 108), (513, 769)]
             {
                 for pixels in [40 * 40, 90 * 90, 100 * 100, 300 * 300, 512 * 512] {
@@ -174,7 +183,7 @@ mod tests {
 
     #[test]
     fn an_image_slightly_larger_than_a_tile_is_cut_in_halves() {
-        let grid = Grid { stride: 8, halo: 16, min_side: 64 };
+        let grid = Grid { stride: 8, halo: 16, min_side: 64, span: 1 };
         let found = tiles((401, 300), grid, 400 * 300).expect("tiles");
         assert_eq!(found.iter().map(|tile| (tile.x, tile.cells.0)).collect::<Vec<_>>(), [(0, 25), (200, 26)]);
     }

@@ -314,7 +314,7 @@ fn whole_row(
 /// An image that the detector cannot take is that image's error; any other failure of the engine ends the run.
 fn image_error(error: DetectorError) -> Result<(String, String), Error> {
     match error {
-        DetectorError::TooSmall { .. } | DetectorError::WrongSize { .. } => {
+        DetectorError::TooSmall { .. } | DetectorError::WrongSize { .. } | DetectorError::View(_) => {
             Ok(("size".to_owned(), error.to_string()))
         }
         DetectorError::NonFinite { .. } => Ok(("non_finite".to_owned(), error.to_string())),
@@ -506,8 +506,9 @@ fn shard_key(
     json!({
         "schema": 1,
         "backbone": detector.backbone_sha256(),
-        // The document is no part of that hash, but says which images are refused and how large ones are tiled.
-        "reading": [metadata.valid_input.min_side, metadata.stride, metadata.halo],
+        // The document is no part of that hash, but says which images are refused, how large ones are tiled and what the network sees of them.
+        "reading": [metadata.valid_input.min_side, metadata.stride, metadata.halo, metadata.span],
+        "view": metadata.view,
         "piece": detector.piece(),
         "engine": detector.info(),
         "pixels": PIXELS_REVISION,

@@ -146,3 +146,48 @@ fn the_grid_that_follows_from_the_layers_is_the_one_that_comes_out() {
     }
     assert_eq!(seen, 24);
 }
+
+#[test]
+fn tiles_of_every_network_give_what_the_whole_image_gives() {
+    let fixture = fixture();
+    // A picture, and the side of a tile with its halos, so that there are several. Stride, what a cell sees, and the shortest
+    // side with one cell, counted by hand; 113 (method.md), 9 and 33 (LaDeDa; one more by NPR) are their papers' numbers.
+    let cases: [(&str, [u32; 2], u64, [u32; 3]); 8] = [
+        ("corvi", [331, 240], 200, [8, 113, 1]),
+        ("cnndetection", [1001, 830], 800, [32, 427, 1]),
+        ("npr", [271, 202], 170, [8, 88, 2]),
+        ("ladeda9-npr", [203, 150], 100, [8, 10, 10]),
+        ("ladeda33-raw", [203, 150], 120, [8, 33, 33]),
+        ("tiny-ladeda-left-diag", [150, 121], 64, [2, 7, 5]),
+        ("tiny-ladeda-npr", [151, 120], 64, [2, 6, 6]),
+        ("efficientnet-lite0", [1500, 700], 990, [32, 851, 1]),
+    ];
+    for (name, [width, height], side, [stride, field, span]) in cases {
+        let network = fixture.networks.iter().find(|network| network.name == name).expect("a network");
+        let file = network.detector_file().expect("seeded");
+        let open = |memory| {
+            let options = dear::engine::EngineOptions { memory, ..dear::engine::EngineOptions::builtin() };
+            Detector::from_bytes(file.clone(), &options).expect("a detector")
+        };
+        let whole = open(1 << 34);
+        let metadata = whole.metadata();
+        let found = [metadata.stride, metadata.receptive_field, metadata.span];
+        assert_eq!(found, [Some(stride), Some(field), Some(span)], "{name}");
+        let per_pixel = u64::from(metadata.memory.as_ref().expect("counted").bytes_per_pixel);
+        let tiled = open(per_pixel * side * side);
+        assert!(tiled.piece() < u64::from(width) * u64::from(height));
+        let image = picture(width, height, 7);
+        let (expected, evidence) =
+            (whole.evidence(&image).expect("whole"), tiled.evidence(&image).expect("tiles"));
+        assert_eq!((evidence.w, evidence.h), (expected.w, expected.h), "{name}");
+        let bound = 1e-4 * expected.logit.abs().max(1.0);
+        let scores = [evidence.logit, tiled.score(&image).expect("tiles")];
+        assert!(
+            scores.iter().all(|score| (score - expected.logit).abs() <= bound),
+            "{name}: {scores:?}, {}",
+            expected.logit
+        );
+        let most = expected.data.iter().fold(1.0f32, |most, value| most.max(value.abs()));
+        assert!(oracle::difference(&evidence.data, &expected.data) <= 1e-4 * most, "{name}");
+    }
+}

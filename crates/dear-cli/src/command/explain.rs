@@ -6,6 +6,7 @@ use dear::error::Error;
 use dear::explain::{Scale, overlay};
 use dear::files::read_image;
 use dear::scan::Verdict;
+use dear::view::View;
 use dear_image::{DecodeErrorKind, decode, encode_png};
 
 use crate::arguments::{DecodeArgs, DetectorArgs};
@@ -48,13 +49,19 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let detector = args.detector.open()?;
     let evidence = detector.evidence(&decoded.image)?;
     let scale = Scale::of([&evidence]);
-    let map = overlay(&decoded.image, &evidence, detector.metadata(), &scale);
+    // The map lies over what was scored. Evidence of several windows is an error, so there is one.
+    let seen = detector.seen(&decoded.image)?;
+    let metadata = detector.metadata();
+    if metadata.view != View::Native {
+        output::note(format_args!("the map shows what the network sees of the image: {}", metadata.view));
+    }
+    let map = overlay(&seen[0], &evidence, metadata, &scale);
     let png = encode_png(&map).map_err(|error| Error::Options(error.to_string()))?;
     output::write(&args.out, &png)?;
     output::line(format_args!(
         "logit {:+.4} ({}), the mean of {} x {} cells from {:+.2} to {:+.2}; full colour at ±{:.2}",
         evidence.logit,
-        Verdict::of(evidence.logit, &detector.metadata().threshold).word(),
+        Verdict::of(evidence.logit, &metadata.threshold).word(),
         evidence.w,
         evidence.h,
         scale.min,

@@ -1,17 +1,17 @@
 //! `dear import`: a checkpoint to a detector file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
 use dear::architecture::ladeda::Residual;
 use dear::architecture::{HeadChoice, NetworkOptions};
 use dear::detector::Detector;
 use dear::error::Error;
 use dear::evaluate::counted;
-use dear::import::{ImportOptions, import};
+use dear::import::{ForeignOptions, ImportOptions, Imported, import, import_foreign};
+use dear::view::View;
 
 use super::import_foreign::ForeignArgs;
-use crate::arguments::EngineArgs;
+use crate::arguments::{EngineArgs, word};
 use crate::{Outcome, output};
 
 #[derive(Debug, clap::Args)]
@@ -26,12 +26,24 @@ pub(crate) struct Args {
     /// The detector file
     #[arg(short, long, value_name = "FILE.onnx")]
     out: PathBuf,
-    /// What becomes of the checkpoint's own head
-    #[arg(long, value_enum, default_value = "checkpoint")]
-    head: Head,
-    /// What LaDeDa looks at instead of pixels, which no checkpoint says
-    #[arg(long, value_enum, value_name = "RESIDUAL")]
-    residual: Option<ResidualName>,
+    /// What becomes of the checkpoint's own head: `checkpoint` (one output, above 0 for generated), of two outputs
+    /// `second-minus-first` or `first-minus-second` (the generated class first), or zeros to be trained with `dear fit`:
+    /// `replace`, or for transformers `patch-mean`
+    #[arg(long, value_parser = word::<HeadChoice>, default_value = "checkpoint")]
+    head: HeadChoice,
+    /// What LaDeDa looks at instead of pixels, which no checkpoint says: raw, npr, x-grad, y-grad, left-diag or right-diag
+    #[arg(long, value_parser = word::<Residual>)]
+    residual: Option<Residual>,
+    /// The file of the frozen network, where the checkpoint holds only what was trained above it (ufd, rine)
+    #[arg(long, value_name = "FILE")]
+    backbone: Option<PathBuf>,
+    /// The side that a transformer sees, in pixels [default: the one of its positions]
+    #[arg(long, value_name = "PIXELS")]
+    side: Option<u32>,
+    /// How an image of any size becomes what the network sees: native, windows(side=224, stride=112), or a chain of resize, fit
+    /// and crop [default: its authors' way, for --arch onnx native]
+    #[arg(long, value_name = "VIEW")]
+    view: Option<String>,
     /// What the detector is called [default: architecture and checkpoint]
     #[arg(long)]
     name: Option<String>,
@@ -42,30 +54,6 @@ pub(crate) struct Args {
     foreign: ForeignArgs,
     #[command(flatten)]
     engine: EngineArgs,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Head {
-    /// Taken: one output, above 0 for generated
-    Checkpoint,
-    /// Two outputs, of which the second is the generated class
-    SecondMinusFirst,
-    /// Two outputs, of which the first is the generated class
-    FirstMinusSecond,
-    /// Zeros, to be trained with `dear fit`
-    Replace,
-    /// Zeros over the mean of all patch tokens, to be trained with `dear fit`
-    PatchMean,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum ResidualName {
-    Raw,
-    Npr,
-    XGrad,
-    YGrad,
-    LeftDiag,
-    RightDiag,
 }
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
@@ -82,51 +70,63 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let options = ImportOptions {
         architecture: (args.arch != "auto").then_some(args.arch),
         network: NetworkOptions {
-            head: match args.head {
-                Head::Checkpoint => HeadChoice::Checkpoint,
-                Head::SecondMinusFirst => HeadChoice::SecondMinusFirst,
-                Head::FirstMinusSecond => HeadChoice::FirstMinusSecond,
-                Head::Replace => HeadChoice::Replace,
-                Head::PatchMean => HeadChoice::PatchMean,
-            },
-            residual: args.residual.map(|residual| match residual {
-                ResidualName::Raw => Residual::Raw,
-                ResidualName::Npr => Residual::Npr,
-                ResidualName::XGrad => Residual::XGrad,
-                ResidualName::YGrad => Residual::YGrad,
-                ResidualName::LeftDiag => Residual::LeftDiag,
-                ResidualName::RightDiag => Residual::RightDiag,
-            }),
+            head: args.head,
+            residual: args.residual,
+            backbone: args.backbone,
+            side: args.side,
         },
+        view: view(args.view.as_deref())?,
         name: args.name,
         licence: args.licence,
     };
-    let imported = import(&args.checkpoint, &options)?;
+    write(import(&args.checkpoint, &options)?, &args.out, &args.engine)?;
+    Ok(Outcome::Done)
+}
+
+/// The detector file, and what it is.
+pub(crate) fn write(imported: Imported, out: &Path, engine: &EngineArgs) -> Result<(), Error> {
     // Nothing is written that could not be opened and run.
-    let detector = Detector::from_bytes(imported.file, &args.engine.options())?;
-    output::write(&args.out, detector.file())?;
+    let detector = Detector::from_bytes(imported.file, &engine.options())?;
+    output::write(out, detector.file())?;
     imported.notes.iter().for_each(output::note);
     let metadata = detector.metadata();
     output::line(format_args!(
         "{}: {} ({}), {} channels at stride {}",
-        args.out.display(),
+        out.display(),
         imported.architecture.name,
         imported.architecture.title,
         detector.channels(),
         metadata.stride.map_or("unknown".to_owned(), |stride| stride.to_string()),
     ))?;
-    output::line(format_args!("sha256 {}", detector.sha256()))?;
-    Ok(Outcome::Done)
+    output::line(format_args!("sha256 {}", detector.sha256()))
+}
+
+fn view(text: Option<&str>) -> Result<Option<View>, Error> {
+    text.map(str::parse).transpose().map_err(Error::View)
 }
 
 fn run_foreign(args: Args) -> Result<Outcome, Error> {
-    if args.residual.is_some() || !matches!(args.head, Head::Checkpoint) {
+    let checkpoints = [
+        (args.head != HeadChoice::Checkpoint, "--head"),
+        (args.residual.is_some(), "--residual"),
+        (args.backbone.is_some(), "--backbone"),
+        (args.side.is_some(), "--side"),
+    ];
+    if let Some((_, option)) = checkpoints.iter().find(|(given, _)| *given) {
         return Err(Error::Import {
-            message: "--head and --residual are for checkpoints, found --arch onnx".to_owned(),
-            hint: "leave them out: --output says what the network answers".to_owned(),
+            message: format!("{option} is for checkpoints, found --arch onnx"),
+            hint: format!(
+                "leave {option} out: the file has its own network, and --output says what it answers"
+            ),
         });
     }
-    let imported = args.foreign.import(&args.checkpoint, args.name, args.licence, &args.engine.options())?;
+    let options = ForeignOptions {
+        view: view(args.view.as_deref())?,
+        name: args.name,
+        licence: args.licence,
+        ..args.foreign.options()
+    };
+    let imported = import_foreign(&args.checkpoint, &options, &args.engine.options())?;
     let detector = imported.detector;
     output::write(&args.out, detector.file())?;
     imported.notes.iter().for_each(output::warning);

@@ -1,12 +1,10 @@
 //! `dear import model.onnx --arch onnx`: what is declared of a foreign network.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::ValueEnum;
-use dear::engine::EngineOptions;
-use dear::error::Error;
 use dear::import::declared::{Answer, Color, Layout, Normalisation, Positive, Range};
-use dear::import::{FeatureOptions, ForeignOptions, GivenAnswer, ImportedForeign, import_foreign};
+use dear::import::{FeatureOptions, ForeignOptions, GivenAnswer};
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "A foreign ONNX file (--arch onnx): what its author's pipeline does")]
@@ -111,19 +109,14 @@ impl ForeignArgs {
         given.into_iter().find(|(given, _)| *given).map(|(_, option)| option)
     }
 
-    pub(crate) fn import(
-        self,
-        file: &Path,
-        name: Option<String>,
-        licence: Option<String>,
-        engine: &EngineOptions,
-    ) -> Result<ImportedForeign, Error> {
+    /// What is declared; name, licence and view are those of every import.
+    pub(crate) fn options(self) -> ForeignOptions {
         let normalisation = match (self.mean, self.std) {
             (Some(mean), Some(std)) => Some(Normalisation::Colours { mean, std }),
             _ => self.no_normalisation.then_some(Normalisation::None),
         };
         let features = self.features.zip(self.head_weight);
-        let options = ForeignOptions {
+        ForeignOptions {
             layout: self.layout.map(Layout::from),
             range: self.range.map(|range| match range {
                 RangeName::Unit => Range::Unit,
@@ -148,10 +141,8 @@ impl ForeignArgs {
                 weight,
                 bias: self.head_bias,
             }),
-            name,
-            licence,
-        };
-        import_foreign(file, &options, engine)
+            ..ForeignOptions::default()
+        }
     }
 }
 

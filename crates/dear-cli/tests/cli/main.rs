@@ -15,6 +15,7 @@ mod explain;
 mod fit;
 mod harden;
 mod import_onnx;
+mod models;
 mod parity;
 mod probe;
 #[cfg(unix)]

@@ -10,6 +10,7 @@ use crate::backbone::graph::{Conv, Value};
 use crate::backbone::metadata::Preprocessing;
 use crate::checkpoint::{Checkpoint, Tensor};
 use crate::error::Error;
+use crate::view::View;
 
 /// What the network looks at instead of normalised pixels. No checkpoint says which: it is declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,7 +83,7 @@ pub(super) fn ladeda(checkpoint: &Checkpoint, options: &NetworkOptions) -> Resul
     }
     let head = weights.linear_head("fc", 2048);
     weights.finish()?;
-    Ok(Network::pooled(graph, x, head, preprocessing))
+    Ok(Network { view: authors_view(), ..Network::pooled(graph, x, head, preprocessing) })
 }
 
 /// Tiny-LaDeDa: four convolutions of eight channels.
@@ -99,7 +100,12 @@ pub(super) fn tiny(checkpoint: &Checkpoint, options: &NetworkOptions) -> Result<
     let x = graph.relu(x);
     let head = weights.linear_head("fc", WIDTH);
     weights.finish()?;
-    Ok(Network::pooled(graph, x, head, preprocessing))
+    Ok(Network { view: authors_view(), ..Network::pooled(graph, x, head, preprocessing) })
+}
+
+/// How the authors train and test: every image in this size, whatever its shape.
+fn authors_view() -> View {
+    View::whole([256, 256], "bilinear")
 }
 
 /// A detector with another residual than its own is a different one, with scores that look like scores.

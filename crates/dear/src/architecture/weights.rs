@@ -86,9 +86,10 @@ impl<'c> Weights<'c> {
         Conv::same(conv, weight, Some(bias))
     }
 
-    /// The head: the linear layer of this name, or what was chosen in its place.
+    /// The head: the linear layer of this name (of none, where `weight` and `bias` stand alone), or what was chosen in its place.
     pub fn linear_head(&mut self, name: &str, channels: usize) -> Head {
-        let names = [format!("{name}.weight"), format!("{name}.bias")];
+        let names = ["weight", "bias"]
+            .map(|part| if name.is_empty() { part.to_owned() } else { format!("{name}.{part}") });
         let choice = self.head;
         let mut of = |outputs: usize| {
             (self.take(&names[0], &[outputs, channels]).data, self.take(&names[1], &[outputs]).data)
@@ -122,6 +123,11 @@ impl<'c> Weights<'c> {
     /// All tensors whose full name begins so, which the network has no use for.
     pub fn ignore_all(&mut self, start: &str) {
         self.left.retain(|name| !name.starts_with(start));
+    }
+
+    /// Leaves all other tensors than those whose full name is as asked to whoever reads them.
+    pub fn keep(&mut self, asked: impl Fn(&str) -> bool) {
+        self.left.retain(|name| asked(name));
     }
 
     /// Whether everything was there, in its shape, and nothing is left.
@@ -163,7 +169,7 @@ impl<'c> Weights<'c> {
 }
 
 fn is_head(name: &str) -> bool {
-    ["fc", "fc1", "_fc"].iter().any(|head| {
+    ["fc", "fc1", "_fc", "head", "head.6"].iter().any(|head| {
         let part = name.trim_end_matches(".weight").trim_end_matches(".bias");
         part == *head || part.ends_with(&format!(".{head}"))
     })

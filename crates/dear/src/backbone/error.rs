@@ -105,8 +105,11 @@ pub enum LooksLike {
 }
 
 impl ImportError {
+    /// What stands in the place of a file for bytes without a name.
+    pub(crate) const UNNAMED: &str = "model";
+
     pub(crate) fn new(problem: Problem) -> Self {
-        Self { file: "model".to_owned(), problem: Box::new(problem) }
+        Self { file: Self::UNNAMED.to_owned(), problem: Box::new(problem) }
     }
 
     pub(crate) fn contract(

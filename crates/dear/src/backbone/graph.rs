@@ -223,6 +223,16 @@ impl Graph {
         Self { nodes, values: vec![image], initializers, outputs, input, around: None }
     }
 
+    /// The only side that the network takes, if it does not take any.
+    pub fn side(&self) -> Option<u32> {
+        match self.input {
+            [_, _, Some(height), Some(width)] if height == width && self.around.is_none() => {
+                Some(height as u32)
+            }
+            _ => None,
+        }
+    }
+
     /// The grid of a feature map; `None` for what is no map over the image.
     pub fn grid(&self, value: Value) -> Option<Grid> {
         self.values[value.0].map.map(|map| map.grid)
@@ -231,6 +241,11 @@ impl Graph {
     /// The number of channels of a feature map.
     pub fn channels(&self, value: Value) -> Option<usize> {
         self.values[value.0].map.map(|map| map.channels)
+    }
+
+    /// A name that no other value has.
+    pub fn fresh(&self, what: &str) -> String {
+        format!("{what}.{}", self.values.len())
     }
 
     /// Stored numbers of this name.

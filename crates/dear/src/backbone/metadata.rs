@@ -11,6 +11,7 @@ use super::{ImportError, Problem};
 use crate::calibrate::Calibration;
 use crate::gate::{Cut, Gate, GateOptions, Ranking};
 use crate::self_test::SelfTest;
+use crate::view::View;
 
 /// The version of the document that this program reads and writes.
 pub const SCHEMA: u64 = 1;
@@ -55,6 +56,9 @@ pub struct Metadata {
     /// What the graph does with its input before the first layer.
     #[serde(default)]
     pub preprocessing: Preprocessing,
+    /// How an image of any size becomes what the network sees.
+    #[serde(default)]
+    pub view: View,
     /// Which images the scores are meant for.
     #[serde(default)]
     pub valid_input: ValidInput,
@@ -291,6 +295,7 @@ impl Metadata {
             memory: None,
             channels: 0,
             preprocessing: Preprocessing::default(),
+            view: View::default(),
             valid_input: ValidInput::default(),
             gate: None,
             rad: None,

@@ -23,6 +23,7 @@ use crate::engine::EngineOptions;
 use crate::error::Error;
 use crate::files::{read_image, sha256_hex};
 use crate::self_test::SelfTest;
+use crate::view::View;
 
 /// How far the logit of features and head may be from the network's own, times its size where that is above 1.
 const RECOMPOSED: f64 = 1e-4;
@@ -50,6 +51,8 @@ pub struct ForeignOptions {
     pub self_test: Option<GivenAnswer>,
     /// Where the features are, if the detector is to have them.
     pub features: Option<FeatureOptions>,
+    /// How an image of any size becomes what the network sees. Default: it is the image.
+    pub view: Option<View>,
     /// What the detector is called. Default: the file's name.
     pub name: Option<String>,
     /// The licence of the weights. Default: `unknown`.
@@ -141,8 +144,9 @@ fn import_bytes(
     let test = SelfTest::new(&image, declared.output.scale(), value).map_err(about_image)?;
     let ends = Ends { input, output: &output.name };
     let metadata = metadata(file, path, options, &declared, ends, test.clone());
+    let view = options.view.clone().unwrap_or_default();
     let detector_of = |declared: &Declared, inside: Option<&Inside>| {
-        let wrapped = wrap(&model, ends, declared, inside, metadata.clone())?;
+        let wrapped = wrap(&model, ends, declared, inside, view.clone(), metadata.clone())?;
         Detector::from_bytes(wrapped, engine)
     };
     let own = detector_of(&declared, None).map_err(does_not_run)?;
@@ -196,8 +200,7 @@ fn import_bytes(
     Ok(ImportedForeign { detector, notes })
 }
 
-const SELF_TEST: &str =
-    "score one image with the original pipeline: --self-test IMAGE=ANSWER; IMAGE is what the network sees";
+const SELF_TEST: &str = "score one image with the original pipeline: --self-test IMAGE=ANSWER; without --view IMAGE is what the network sees";
 
 pub(super) fn refused(message: impl Into<String>, hint: impl Into<String>) -> Error {
     Error::Import { message: message.into(), hint: hint.into() }
@@ -211,7 +214,9 @@ fn does_not_run(error: impl Into<DetectorError>) -> Error {
         DetectorError::Runtime(ref failure) if matches!(failure.kind(), "model" | "run") => {
             refused(format!("the wrapped network does not run: {error}"), hint)
         }
-        DetectorError::WrongSize { .. } => refused(format!("--self-test: {error}"), SELF_TEST),
+        DetectorError::WrongSize { .. } | DetectorError::View(_) => {
+            refused(format!("--self-test: {error}"), SELF_TEST)
+        }
         DetectorError::Runtime(_) | DetectorError::Import(_) => error.into(),
         _ => refused(
             format!("the wrapped network does not answer as declared: {error}"),

@@ -7,6 +7,7 @@ use crate::backbone::onnx::Port;
 use crate::backbone::{Graph, ImportError, OnnxModel};
 use crate::checkpoint::Tensor;
 use crate::head::Head;
+use crate::view::View;
 
 use super::declared::{Answer, Color, Declared, Layout, Normalisation, Positive};
 
@@ -44,13 +45,14 @@ pub(super) fn wrap(
     ends: Ends<'_>,
     declared: &Declared,
     inside: Option<&Inside>,
+    view: View,
     metadata: Metadata,
 ) -> Result<Vec<u8>, ImportError> {
     let (mut graph, image) = Graph::around(input_shape(ends.input, declared.layout));
     let seen = prepare(&mut graph, image, declared, ends.input.element_type);
     graph.enter(seen, &ends.input.name);
     let preprocessing = record(declared);
-    let network = match inside {
+    let mut network = match inside {
         Some(inside) => {
             let features = graph.inner(&inside.features);
             let mut features = cast(&mut graph, features, FLOAT);
@@ -71,6 +73,7 @@ pub(super) fn wrap(
             Network { pooled: Some(pooled), ..Network::pooled(graph, features, head, preprocessing) }
         }
     };
+    network.view = view;
     network.into_detector_around(model, metadata)
 }
 

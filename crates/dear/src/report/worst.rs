@@ -103,7 +103,7 @@ pub fn examples(
     let samples: BTreeMap<&str, &Sample> =
         dataset.samples.iter().map(|sample| (sample.key.as_str(), sample)).collect();
     let with_maps: Vec<&(&str, &Detector)> =
-        detectors.iter().filter(|(_, detector)| detector.has_evidence()).collect();
+        detectors.iter().filter(|(_, detector)| detector.has_map()).collect();
     // Evidence first, pictures after: the scale is known only then, and large images are not all held at once.
     let mut open: Vec<(&ImageRecord, &Sample, Vec<Evidence>)> = Vec::new();
     for record in records {
@@ -123,7 +123,9 @@ pub fn examples(
             let image = as_scored(sample, record, seed, options)?;
             let mut images = vec![picture("as scored", &image)?];
             for ((caption, detector), evidence) in with_maps.iter().zip(maps) {
-                images.push(picture(caption, &overlay(&image, evidence, detector.metadata(), &scale))?);
+                // Over what the network sees of the image; a map is of one picture.
+                let seen = detector.seen(&image)?;
+                images.push(picture(caption, &overlay(&seen[0], evidence, detector.metadata(), &scale))?);
             }
             let logits = record.logits.iter().map(|(system, &logit)| Logit { system: system.clone(), logit });
             Ok(Example {
