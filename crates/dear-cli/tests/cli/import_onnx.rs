@@ -31,6 +31,9 @@ fn keras(out: &Path, change: &[(&str, OsString)]) -> Ran {
         let changed = change.iter().find(|(changed, _)| *changed == option);
         all.extend([option.into(), changed.map_or(value, |(_, value)| value.clone())]);
     }
+    for (option, value) in change.iter().filter(|(option, _)| *option == "--view") {
+        all.extend([option.into(), value.clone()]);
+    }
     dear(all)
 }
 
@@ -52,6 +55,11 @@ fn a_foreign_network_is_imported_and_scans() {
     // Another size is a record with its reason, not the end of the scan.
     let ran = dear(args!["scan", fixture("c.png"), "--detector", &out, "--format", "jsonl"]).expect(1);
     assert!(ran.stdout.contains("the network takes no other size"), "{}", ran.stdout);
+    // Unless it is declared how it becomes one of that size.
+    let view = ("--view", "resize(width=32, height=24, kernel=bicubic)".into());
+    keras(&out, &[view]).expect(0);
+    let ran = dear(args!["scan", fixture("c.png"), "--detector", &out, "--format", "jsonl"]).expect(0);
+    assert!(json_lines(&ran.stdout)[0]["logit"].is_f64(), "{}", ran.stdout);
 }
 
 #[test]

@@ -126,7 +126,7 @@ impl<'f> OnnxModel<'f> {
     /// The version of the file's format; of several, the last.
     pub(super) fn ir_version(&self) -> Result<u64, ImportError> {
         let versions = self.fields.iter().filter(|field| field.number == model::IR_VERSION);
-        versions.map(|field| number(self.file, field)).last().unwrap_or(Ok(0))
+        versions.map(|field| number(self.file, field)).next_back().unwrap_or(Ok(0))
     }
 
     /// The outputs.

@@ -265,7 +265,8 @@ mod tests {
     #[test]
     fn answers_are_read_as_those_of_the_generated_class() {
         let (generated, real) = (Some(Positive::Generated), Some(Positive::Real));
-        let cases: [(&str, Option<Positive>, &[f64], Option<f64>); 11] = [
+        type Case = (&'static str, Option<Positive>, &'static [f64], Option<f64>);
+        let cases: [Case; 11] = [
             ("logit", generated, &[1.5], Some(1.5)),
             ("logit", real, &[1.5], Some(-1.5)),
             ("logit", real, &[1.5, 2.0], None),

@@ -186,3 +186,50 @@ fn record(declared: &Declared) -> Preprocessing {
         ..Preprocessing::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::declared::Range;
+    use super::*;
+
+    const NAMES: &[u8] = include_bytes!("../../tests/fixtures/foreign/names.onnx");
+    const OLD: &[u8] = include_bytes!("../../tests/fixtures/foreign/keras.onnx");
+
+    fn wrapped(file: &[u8], declared: &Declared) -> Option<Vec<u8>> {
+        let model = OnnxModel::parse(file).ok()?;
+        let (input, output) = model.inputs().first().zip(model.outputs().first())?;
+        let ends = Ends { input, output: &output.name };
+        let metadata = Metadata::new("t".to_owned());
+        wrap(&model, ends, declared, None, View::Native, metadata).ok()
+    }
+
+    /// Whatever the bytes are: an error, or a file that is whole again.
+    #[test]
+    fn changed_bytes_never_panic_and_what_is_written_can_be_read() {
+        let declared = Declared {
+            layout: Layout::Nhwc,
+            range: Range::Signed,
+            normalisation: Normalisation::Colours { mean: [0.5; 3], std: [0.25; 3] },
+            color: Color::Bgr,
+            output: Answer::Softmax(1),
+            positive: None,
+        };
+        let (mut tried, mut read) = (0, 0);
+        for file in [NAMES, OLD] {
+            for at in 0..file.len() {
+                for change in [0x01, 0x80, 0xff] {
+                    let mut changed = file.to_vec();
+                    changed[at] ^= change;
+                    tried += 1;
+                    let Some(written) = wrapped(&changed, &declared) else { continue };
+                    let model = OnnxModel::parse(&written).expect("what is written is whole");
+                    assert!(model.inputs().iter().any(|port| port.name == "image"), "byte {at}");
+                    read += 1;
+                }
+            }
+        }
+        assert_eq!(tried, 3 * (NAMES.len() + OLD.len()));
+        // Most bytes are weights, and stay weights.
+        assert!(read > tried / 2, "{read} of {tried}");
+    }
+}
