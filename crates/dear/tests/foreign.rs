@@ -333,6 +333,16 @@ fn declarations_that_the_file_contradicts_are_refused_with_what_it_shows() {
             wrong(&timm, &|o| o.output_name = Some("p".to_owned())),
             "no output \"p\"; the file shows input \"pixel_values\" f32 [?, 3, ?, ?] and outputs \"prob\" f32 [?, 1], \"r1\" f32 [?, 8, ?, ?]",
         ),
+        (
+            wrong(&torch, &|o| {
+                o.normalisation = Some(Normalisation::Colours { mean: [0.0; 3], std: [1.0, 0.0, 1.0] });
+            }),
+            "--std has 0, expected three numbers above 0",
+        ),
+        (
+            wrong(&torch, &|o| o.output = Some(Answer::Logits(2))),
+            "the generated class has index 2, expected 0 or 1",
+        ),
         (wrong(&torch, &|o| o.positive = Some(Positive::Real)), "--positive is for one number"),
         (wrong(&torch, &|o| o.self_test = number(1.0)), "--self-test: expected both numbers"),
         (wrong(&timm, &|o| o.self_test = number(1.5)), "--self-test: expected one number in 0..1"),
@@ -388,7 +398,7 @@ fn what_the_image_cannot_tell_is_said() {
     options.self_test = Some(network.given(&options, 3));
     let found = notes(&options);
     assert_eq!(found.len(), 1, "{found:?}");
-    assert!(found[0].contains("--color bgr: a more colourful image would"), "{found:?}");
+    assert!(found[0].contains("--color bgr: another image would"), "{found:?}");
 }
 
 #[test]

@@ -47,6 +47,18 @@ pub(super) fn require<'m, 'o>(
     let (Some(output), true) = (output, !single || options.positive.is_some()) else {
         return Err(missing(options, output.is_none(), single, &shows()));
     };
+    if let Normalisation::Colours { std, .. } = normalisation
+        && let Some(value) = std.iter().find(|&&value| !(value > 0.0 && value.is_finite()))
+    {
+        return Err(refused(
+            format!("--std has {value}, expected three numbers above 0"),
+            "copy it from the original",
+        ));
+    }
+    if let Answer::Logits(index @ 2..) | Answer::Softmax(index @ 2..) = answer {
+        let message = format!("the generated class has index {index}, expected 0 or 1");
+        return Err(refused(message, "a detector has two classes"));
+    }
     let declared = Declared {
         layout: *layout,
         range: *range,

@@ -179,7 +179,7 @@ fn import_bytes(
         return Err(Error::Import { message, hint });
     }
     let notes = others()?.into_iter().map(|options| {
-        format!("the self-test does not tell these declarations from {options}: a more colourful image would")
+        format!("the self-test does not tell these declarations from {options}: another image would")
     });
     let notes = notes.collect();
     let Some(inside) = &inside else { return Ok(ImportedForeign { detector: own, notes }) };
