@@ -150,7 +150,7 @@ fn small_networks_equal_their_peers() {
 /// Makes three networks of 22 to 304 million weights; run with
 /// `cargo test --release --workspace --test architectures_vit -- --ignored --nocapture`.
 #[test]
-#[ignore = "takes minutes and 5 GB"]
+#[ignore = "takes minutes and 6 GB"]
 fn published_sizes_equal_their_peers() {
     let engines = engines();
     let cases: usize =
