@@ -95,7 +95,7 @@ def residuals(data, weights, folder, engine):
         for residual in RESIDUALS:
             row = next(r for r in rows(results, "clean") if r["system"] == residual and r["subset"] == "all")
             medians = []
-            for label in (0, 1):
+            for label in ("real", "fake"):
                 query = f"select logit from '{records}' where system = ? and label = ? and logit is not null"
                 medians.append(statistics.median(v for (v,) in duckdb.execute(query, [residual, label]).fetchall()))
             value = lambda name: next(m["value"] for m in row["metrics"] if m["metric"] == name)
@@ -120,19 +120,16 @@ def main():
             out = folder / f"tiny-{file}.onnx"
             dear("import", arguments.weights / f"{file}_Tiny_LaDeDa.pth", "--residual", residual, "--name", f"Tiny-LaDeDa {file}", "-o", out)
             detectors.append(out)
-        base = folder / "lite0.onnx"
-        dear("import", lite0_checkpoint(), "--head", "replace", "--name", "lite0", "--licence", "Apache-2.0", "-o", base)
         for split in ("train", "val"):
             dear("perturb", data / split, "--chain", EQUAL, "--out", folder / "equal" / split)
-        for title, root in [("lite0, files as they are", data), ("lite0, files made equal", folder / "equal")]:
-            fitted = folder / f"{title}.onnx"
-            dear("fit", "--backbone", base, "--real", root / "train/real", "--fake", root / "train/fake", "--val", root / "val",
+        for title, root in [("lite0", data), ("lite0-equal", folder / "equal")]:
+            backbone, fitted = folder / f"{title}-backbone.onnx", folder / f"{title}.onnx"
+            dear("import", lite0_checkpoint(), "--head", "replace", "--name", title, "--licence", "Apache-2.0", "-o", backbone)
+            dear("fit", "--backbone", backbone, "--real", root / "train/real", "--fake", root / "train/fake", "--val", root / "val",
                  "--engine", engine, "--out", fitted)
-            renamed(fitted, title)
             detectors.append(fitted)
         results = judged(data, "test", folder / "test", detectors, engine, "--perturb", "paper")
-        systems = results["systems"]
-        systems = [system["name"] if isinstance(system, dict) else system for system in systems]
+        systems = [system["name"] for system in results["systems"]]
         chains = list(dict.fromkeys(row["chain"] for row in results["tables"]))
         lines = [f"dear {results['version']}, engine `{engine}`. 95 % intervals.", "",
                  "### Which residual: validation images", "", *chosen, ""]
@@ -143,16 +140,6 @@ def main():
     if arguments.write:
         harden.PAGE = PAGE
         harden.write("bench/results.py", lines)
-
-
-def renamed(path, name):
-    """The name in the document, by which tables call the detector."""
-    import onnx
-
-    model = onnx.load(path)
-    entry = next(entry for entry in model.metadata_props if entry.key == "dear")
-    entry.value = json.dumps({**json.loads(entry.value), "name": name})
-    onnx.save(model, path)
 
 
 if __name__ == "__main__":
