@@ -23,7 +23,7 @@ use crate::store::{Row, Store};
 /// Images in a shard of the store: a kill costs at most the work on these.
 const SHARD: usize = 32;
 /// To be raised whenever decoding, augmentation or a chain gives other pixels: stored features are then made anew.
-const PIXELS_REVISION: u32 = 2;
+const PIXELS_REVISION: u32 = 3;
 
 /// An image on its way into the store.
 #[derive(Debug, Clone, PartialEq, Eq)]

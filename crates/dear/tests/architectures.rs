@@ -79,6 +79,7 @@ fn every_network_says_what_pytorch_says() {
     for network in &fixture.networks {
         let Some(file) = network.detector_file() else { continue };
         for options in engines() {
+            let mut worst = 0.0f64;
             let detector = Detector::from_bytes(file.clone(), &options).expect("a detector");
             let engine = detector.info().name.clone();
             for case in &network.cases {
@@ -100,8 +101,10 @@ fn every_network_says_what_pytorch_says() {
                     (mean - logit).abs() <= 1e-4 * logit.abs().max(1.0),
                     "{of}: evidence {mean}, logit {logit}"
                 );
+                worst = worst.max(error);
                 compared += 1;
             }
+            println!("| `{}` | {} | {engine} | {worst:.1e} |", network.architecture, network.name);
         }
     }
     // 14 seeded networks of three sizes, but one of a single size; the two published ones are not everywhere.

@@ -55,7 +55,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         ],
         sets: Sets::One(&[&["size"], &["width", "height"]]),
         does: "the middle; a smaller image is an error",
-        peer: "Pillow `crop`",
+        peer: "torchvision `CenterCrop`",
         act: Act::Change(cropped),
         ..Entry::PLAIN
     },
@@ -178,8 +178,14 @@ fn cropped(given: &mut Given, image: &Image) -> Result<Made, String> {
     let (Some(x), Some(y)) = (w.checked_sub(width), h.checked_sub(height)) else {
         return Err(format!("smaller than the crop of {width} x {height}"));
     };
-    let said = format!("crop({width} x {height} at {}, {})", x / 2, y / 2);
-    Ok(Made::new(crop(image, x / 2, y / 2, width, height), said))
+    let (x, y) = (half_to_even(x), half_to_even(y));
+    let said = format!("crop({width} x {height} at {x}, {y})");
+    Ok(Made::new(crop(image, x, y, width, height), said))
+}
+
+/// Half of what is left over, as Python's `round` does it: 1 gives 0, 3 gives 2.
+fn half_to_even(beyond: u32) -> u32 {
+    beyond / 2 + u32::from(beyond % 4 == 3)
 }
 
 fn rotated(given: &mut Given, image: &Image) -> Result<Made, String> {

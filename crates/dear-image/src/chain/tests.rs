@@ -77,6 +77,16 @@ fn text_round_trips() {
 }
 
 #[test]
+fn the_middle_is_where_torchvision_cuts_it() {
+    // torchvision 0.29.2, `CenterCrop(10)` of pictures of 10 to 17 columns: the first column that is left.
+    for (width, expected) in (10..).zip([0, 0, 1, 2, 2, 2, 3, 4]) {
+        let image = Image::from_fn(width, 10, |x, _| [x as u8; 3]);
+        let middle = Chain::parse("crop(10)").unwrap().apply(&image, 0, &[]).unwrap().image;
+        assert_eq!(middle.pixel(0, 0)[0], expected, "{width}");
+    }
+}
+
+#[test]
 fn errors_name_step_argument_position_and_range() {
     let cases = [
         ("jpg(50)", "unknown_step", "position 1: unknown step \"jpg\", known are resize, fit, crop"),
