@@ -95,7 +95,7 @@ def residuals(data, weights, folder, engine):
         for residual in RESIDUALS:
             row = next(r for r in rows(results, "clean") if r["system"] == residual and r["subset"] == "all")
             medians = []
-            for label in ("real", "fake"):
+            for label in ("real", "generated"):
                 query = f"select logit from '{records}' where system = ? and label = ? and logit is not null"
                 medians.append(statistics.median(v for (v,) in duckdb.execute(query, [residual, label]).fetchall()))
             value = lambda name: next(m["value"] for m in row["metrics"] if m["metric"] == name)

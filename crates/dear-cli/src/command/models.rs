@@ -114,7 +114,11 @@ impl<'a> Listed<'a> {
     }
 
     fn size(&self) -> String {
-        self.entry.size.map_or("unknown".to_owned(), |size| format!("{:.1} MB", size as f64 / 1e6))
+        let text = |size: u64| match size as f64 {
+            size if size < 1e6 => format!("{:.1} kB", size / 1e3),
+            size => format!("{:.1} MB", size / 1e6),
+        };
+        self.entry.size.map_or("unknown".to_owned(), text)
     }
 
     /// Whether a program can fetch it.

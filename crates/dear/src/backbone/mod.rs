@@ -8,12 +8,14 @@
 
 mod error;
 pub mod graph;
+pub(crate) mod looks_like;
 pub mod metadata;
 pub mod onnx;
 mod wire;
 
-pub use error::{ImportError, LooksLike, Problem};
+pub use error::{ImportError, Problem};
 pub use graph::{Graph, Grid};
+pub use looks_like::LooksLike;
 pub use metadata::Metadata;
 pub use onnx::{Edit, OnnxModel};
 

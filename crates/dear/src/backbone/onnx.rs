@@ -12,6 +12,7 @@ use std::ops::Range;
 use prost::Message;
 use sha2::{Digest, Sha256};
 
+use super::looks_like;
 use super::wire::{self, Field, Wire, WireError};
 use super::{ImportError, LooksLike, METADATA_KEY, Problem};
 use crate::files::hex;
@@ -75,12 +76,11 @@ impl<'f> OnnxModel<'f> {
         } else if looks_like != LooksLike::Unknown {
             return Err(ImportError::new(Problem::NotOnnx(looks_like)));
         }
-        let fields =
-            read_fields(file, 0..file.len()).map_err(|error| match fields_look_like_a_model(file) {
-                true => error,
-                false => ImportError::new(Problem::NotOnnx(looks_like)),
-            })?;
-        if !fields_look_like_a_model(file) {
+        let fields = read_fields(file, 0..file.len()).map_err(|error| match looks_like::is_model(file) {
+            true => error,
+            false => ImportError::new(Problem::NotOnnx(looks_like)),
+        })?;
+        if !looks_like::is_model(file) {
             return Err(ImportError::new(Problem::NotOnnx(looks_like)));
         }
         let mut graphs = fields.iter().filter(|field| field.number == model::GRAPH);
@@ -617,15 +617,6 @@ pub(super) fn metadata_field(edit: &Edit<'_>) -> Vec<u8> {
         wire::write_bytes(&mut field, model::METADATA_PROPS, &entry.encode_to_vec());
     }
     field
-}
-
-/// Whether the file begins as a model does: with its version, a small number.
-pub(crate) fn fields_look_like_a_model(file: &[u8]) -> bool {
-    let first = wire::fields(file, 0..file.len()).next();
-    let Some(Ok(field)) = first else { return false };
-    field.number == model::IR_VERSION
-        && field.wire == Wire::Varint
-        && number(file, &field).is_ok_and(|version| (1..100).contains(&version))
 }
 
 fn read_fields(file: &[u8], range: Range<usize>) -> Result<Vec<Field>, ImportError> {

@@ -10,7 +10,7 @@ use super::pickle::Graph;
 use super::state::{self, Described, Found, Storage};
 use super::tensor::{Dtype, View};
 use super::{Format, legacy, safetensors};
-use crate::backbone::{LooksLike, onnx};
+use crate::backbone::{LooksLike, looks_like};
 
 /// Everything that a checkpoint is but for the bytes of the file.
 pub(super) struct Contents {
@@ -54,7 +54,7 @@ impl Contents {
         Err(CheckpointError::new(match LooksLike::of(file) {
             LooksLike::Pickle => Problem::PlainPickle,
             LooksLike::Tar if is_torch_tar(file) => Problem::TorchTar,
-            LooksLike::Unknown if onnx::fields_look_like_a_model(file) => Problem::Onnx,
+            LooksLike::Unknown if looks_like::is_model(file) => Problem::Onnx,
             looks_like => Problem::NotACheckpoint(looks_like),
         }))
     }
