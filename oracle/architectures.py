@@ -28,7 +28,6 @@ WEIGHTS = ROOT.parent / "shared" / "data" / "weights"
 # (height, width, seed)
 SIZES = [(64, 64, 1), (65, 97, 2), (131, 49, 3)]
 EVEN = [(64, 64, 1), (66, 98, 2), (132, 50, 3)]
-BY_32 = [(64, 64, 1), (96, 64, 2), (224, 224, 3)]
 EVERY = 31
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -228,7 +227,7 @@ def main():
         seeded("npr", "npr", Npr(), EVEN),
         seeded("ladeda9-npr", "ladeda", LaDeDa((3, 3, 1, 1), "npr"), EVEN, residual="npr"),
         seeded("ladeda33-raw", "ladeda", LaDeDa((3, 3, 3, 3), "raw"), SIZES, residual="raw"),
-        seeded("efficientnet-lite0", "efficientnet-lite0", Lite0(), BY_32, strip="net."),
+        seeded("efficientnet-lite0", "efficientnet-lite0", Lite0(), SIZES, strip="net."),
     ]
     for kind in ["raw", "npr", *KERNELS]:
         sizes = EVEN if kind == "npr" else SIZES

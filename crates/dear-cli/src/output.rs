@@ -101,12 +101,28 @@ pub(crate) fn check_writable(path: &Path) -> Result<(), Error> {
     if path.is_dir() {
         let message = format!("{}: is a folder, expected a file", path.display());
         return Err(Error::Images { message, hint: "name the file that is to be written".to_owned() });
+    } else if path.exists() && !path.is_file() {
+        // It would be replaced, whatever it is.
+        let message = format!("{}: is no regular file, expected one, or none yet", path.display());
+        return Err(Error::Images { message, hint: "name the file that is to be written".to_owned() });
     }
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
     check_folder_writable(folder)
+}
+
+/// Refuse to write over what is read.
+pub(crate) fn check_other(out: &Path, input: &Path) -> Result<(), Error> {
+    let same = matches!((fs_err::canonicalize(out), fs_err::canonicalize(input)), (Ok(a), Ok(b)) if a == b);
+    match same {
+        false => Ok(()),
+        true => Err(Error::Images {
+            message: format!("{}: is the input, expected another file", out.display()),
+            hint: "name another file with --out".to_owned(),
+        }),
+    }
 }
 
 /// Refuse early, before long work, where a file stands at `folder` or above it.

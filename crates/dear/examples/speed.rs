@@ -1,6 +1,6 @@
 //! Times a detector file, for `bench/engines.py`: one run for each line on stdin, its seconds on stdout.
 //!
-//!     speed FILE.onnx ENGINE THREADS tensor N HEIGHT WIDTH     # pooled features of a batch of noise, as the network takes it
+//!     speed FILE.onnx ENGINE THREADS images N HEIGHT WIDTH     # pooled features of N pictures, in batches as `dear` makes them
 //!     speed FILE.onnx ENGINE THREADS score HEIGHT WIDTH        # the logit of one picture of any size, in tiles if it is large
 //!
 //! ENGINE is `builtin` or `onnxruntime`, or JSON of `EngineOptions`. The first line of stdout says what runs.
@@ -9,7 +9,7 @@ use std::error::Error;
 use std::io::{Write, stdin, stdout};
 use std::time::Instant;
 
-use dear::detector::{Detector, Quantity};
+use dear::detector::Detector;
 use dear::engine::EngineOptions;
 use dear_image::Image;
 
@@ -27,24 +27,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{}", serde_json::to_string(detector.info())?);
     let sizes = sizes.iter().map(|size| size.parse()).collect::<Result<Vec<u32>, _>>()?;
     let run: Box<dyn Fn() -> Result<f64, Box<dyn Error>>> = match (job.as_str(), sizes.as_slice()) {
-        ("tensor", &[n, height, width]) => {
-            let shape = [n, 3, height, width].map(|side| side as usize);
-            let data: Vec<f32> = (0..shape.iter().product::<usize>())
-                .map(|index| ((index as u64 * 2_654_435_761) >> 7 & 255) as f32 / 255.0)
-                .collect();
+        ("images", &[n, height, width]) => {
+            let images: Vec<Image> = (0..n).map(|seed| picture(height, width, seed)).collect();
             Box::new(move || {
-                let [pooled] = detector.compute_raw(shape, &data, [Quantity::Pooled])?;
-                Ok(f64::from(pooled.data[0]))
+                let rows = detector.pooled_of_any(&images).into_iter().collect::<Result<Vec<_>, _>>()?;
+                Ok(rows.iter().map(|row| f64::from(row[0])).sum())
             })
         }
         ("score", &[height, width]) => {
-            let image = Image::from_fn(width, height, |x, y| {
-                let value = (x * 7 + y * 3) ^ (x.wrapping_mul(y) >> 4);
-                [value as u8, (value >> 3) as u8, (value >> 5) as u8]
-            });
+            let image = picture(height, width, 0);
             Box::new(move || Ok(detector.score(&image)?))
         }
-        _ => return Err("expected tensor N HEIGHT WIDTH, or score HEIGHT WIDTH".into()),
+        _ => return Err("expected images N HEIGHT WIDTH, or score HEIGHT WIDTH".into()),
     };
     for line in stdin().lines() {
         line?;
@@ -54,4 +48,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         stdout().flush()?;
     }
     Ok(())
+}
+
+fn picture(height: u32, width: u32, seed: u32) -> Image {
+    Image::from_fn(width, height, |x, y| {
+        let value = (x * 7 + y * 3 + seed * 31) ^ (x.wrapping_mul(y) >> 4);
+        [value as u8, (value >> 3) as u8, (value >> 5) as u8]
+    })
 }

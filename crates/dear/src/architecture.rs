@@ -82,7 +82,7 @@ pub const ARCHITECTURES: &[Architecture] = &[
         paper: "Dissect and Prune, ICML 2026",
         anchor: "backbone.conv1.weight",
         signature: &["gate.gate", "backbone.layer4.2.conv3.weight"],
-        build: |checkpoint, options| resnet::ResNet50::CORVI.build(checkpoint, options),
+        build: |checkpoint, options| resnet::ResNet50::DEAR.build(checkpoint, options),
     },
     Architecture {
         name: "cnndetection",
@@ -314,7 +314,9 @@ impl Network {
     ) -> Result<Vec<u8>, ImportError> {
         let channels = self.head.weight.len();
         let bytes_per_pixel = self.graph.bytes_per_pixel().ceil() as u32;
-        metadata.memory = (bytes_per_pixel > 0).then(|| Memory { bytes_per_pixel, extra: Map::new() });
+        // A transformer's tokens are no maps: what it takes is not counted.
+        let counted = bytes_per_pixel > 0 && self.graph.side().is_none();
+        metadata.memory = counted.then(|| Memory { bytes_per_pixel, extra: Map::new() });
         let graph = &mut self.graph;
         let grid = graph.grid(self.features);
         let mut head = self.head;

@@ -26,6 +26,8 @@ pub struct ImportOptions {
     pub architecture: Option<String>,
     /// What the checkpoint does not say of the network.
     pub network: NetworkOptions,
+    /// Under which key of the checkpoint the weights are. Default: where they usually are.
+    pub key: Option<String>,
     /// How an image of any size becomes what the network sees. Default: its authors' way.
     pub view: Option<View>,
     /// What the detector is called. Default: the architecture's name and the checkpoint's.
@@ -50,7 +52,10 @@ pub struct Imported {
 /// # Errors
 /// If it is no checkpoint, if the names decide no architecture, or if they are not those of the one that was named.
 pub fn import(path: &Path, options: &ImportOptions) -> Result<Imported, Error> {
-    let checkpoint = Checkpoint::open(path)?;
+    let checkpoint = match &options.key {
+        Some(key) => Checkpoint::open_at(path, key)?,
+        None => Checkpoint::open(path)?,
+    };
     let architecture = match &options.architecture {
         Some(name) => Architecture::named(name).ok_or_else(|| unknown(name))?,
         None => decide(&checkpoint, path)?,
@@ -91,12 +96,15 @@ fn unknown(name: &str) -> Error {
     let names: Vec<_> = ARCHITECTURES.iter().map(|architecture| architecture.name).collect();
     Error::Import {
         message: format!("no architecture \"{name}\", expected one of: {}, onnx", names.join(", ")),
-        hint: "dear models list describes them".to_owned(),
+        hint: "docs/import.md describes them".to_owned(),
     }
 }
 
 /// The one architecture whose names of tensors these are.
-fn decide(checkpoint: &Checkpoint, path: &Path) -> Result<&'static Architecture, Error> {
+///
+/// # Errors
+/// If there is none, or if several have them.
+pub fn decide(checkpoint: &Checkpoint, path: &Path) -> Result<&'static Architecture, Error> {
     let fitting: Vec<_> = ARCHITECTURES.iter().filter(|architecture| architecture.fits(checkpoint)).collect();
     // Of two that fit, the one that asks for more: a gate, a second stem convolution.
     let most = fitting.iter().map(|architecture| architecture.specific()).max();

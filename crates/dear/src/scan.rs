@@ -12,6 +12,7 @@ use crate::detector::{Detector, DetectorError};
 use crate::engine::EngineInfo;
 use crate::error::Error;
 use crate::files::{read_image, sha256_hex};
+use crate::view::View;
 
 /// What became of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,6 +110,9 @@ pub struct Record {
     /// How it was to be decoded; null in records of versions that had no such options.
     #[serde(default)]
     pub decode: Option<DecodeOptions>,
+    /// What the network saw of the image: `native`, or the view that the detector declares. Null in older records.
+    #[serde(default)]
+    pub view: Option<View>,
     /// Above 0: generated. Null unless scored.
     pub logit: Option<f64>,
     /// Calibrated probability of *generated*, null where the detector is not calibrated.
@@ -232,6 +236,7 @@ fn score_read(
         format: None,
         treatment: None,
         decode: Some(*options),
+        view: Some(metadata.view.clone()),
         logit: None,
         probability: None,
         verdict: None,

@@ -78,7 +78,11 @@ impl ViewError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Chain(error) => return error.hint(),
+            Self::Chain(error) => {
+                let smaller = "it is smaller than the view needs: leave it out, or import with a view that enlarges it; \
+                               in training the crop is augment.crop of the recipe";
+                return error.hint().or_else(|| Some(smaller.to_owned()));
+            }
             Self::Step { .. } => {
                 "a view is the same for every image: what is drawn or compressed belongs to --perturb"
             }

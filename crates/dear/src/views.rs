@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use serde_json::json;
 
 use crate::dataset::Label;
-use crate::detector::{Detector, DetectorError};
+use crate::detector::{Detector, DetectorError, Quantity};
 use crate::error::Error;
 use crate::files::{Unread, read_image, sha256_hex};
 use crate::observe::{Event, Observer};
@@ -387,16 +387,20 @@ fn augmented_shard(
         }
         return Ok(rows);
     }
+    if let Some(view) = views.first() {
+        check_probe(detector, &view.image)?;
+    }
     // Views are crops of one size.
     let batch = views.first().map_or(1, |view| detector.batch_of(view.image.size()));
     for (rows, views) in open.chunks_mut(batch).zip(views.chunks(batch)) {
         let images: Vec<&Image> = views.iter().map(|view| &view.image).collect();
-        let features = detector.features(&images)?;
-        let [_, channels, h, w] = features.shape;
+        let [features, pooled] = detector.compute(&images, [Quantity::Features, Quantity::Pooled])?;
+        let (channels, h, w) = (detector.channels(), features.shape[2], features.shape[3]);
         let positions = h * w;
         for (i, (row, view)) in rows.iter_mut().zip(views).enumerate() {
             let map = &features.data[i * channels * positions..][..channels * positions];
             row.pooled = map.chunks_exact(positions).map(mean).collect();
+            check_pool(detector, &row.pooled, &pooled.data[i * channels..][..channels])?;
             let Some(mask) = &view.mask else { continue };
             let share = mask.count_inside() as f64 / mask.data().len() as f64;
             row.mask_share = Some(share as f32);
@@ -413,6 +417,37 @@ fn augmented_shard(
         }
     }
     Ok(rows)
+}
+
+/// RAD compares places of a probe, so the network must see the crop as it is.
+fn check_probe(detector: &Detector, crop: &Image) -> Result<(), Error> {
+    let seen = detector.seen(crop)?;
+    match seen.as_slice() {
+        [seen] if seen.as_ref() == crop => Ok(()),
+        _ => {
+            let (width, height) = crop.size();
+            let view = &detector.metadata().view;
+            Err(Error::Probes {
+                message: format!("the view {view} changes a crop of {width} x {height} pixels, expected it as it is"),
+                hint: "import the detector with --view native, or set augment.crop in the recipe to the side that the \
+                       view leaves alone"
+                    .to_owned(),
+            })
+        }
+    }
+}
+
+/// The head must read the mean of the map: of a class token nothing is said inside or outside of a region.
+fn check_pool(detector: &Detector, mean: &[f32], pooled: &[f32]) -> Result<(), DetectorError> {
+    let most = pooled.iter().fold(1e-6f32, |most, value| most.max(value.abs()));
+    // Rounding of sums of thousands of numbers is a thousandth of this.
+    match mean.iter().zip(pooled).all(|(a, b)| (a - b).abs() <= 1e-2 * most) {
+        true => Ok(()),
+        false => {
+            let detector = detector.metadata().name.clone();
+            Err(DetectorError::NoOutput { detector, output: Quantity::Evidence.name() })
+        }
+    }
 }
 
 /// A view, with the mask of a probe, and how far each pixel is generated where that is asked for.

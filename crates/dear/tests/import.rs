@@ -77,7 +77,12 @@ fn what_does_not_fit_is_named_with_the_likely_fix() {
     let unknown = ImportOptions { architecture: Some("corvii".to_owned()), ..options(head) };
     let cases: [(Vec<Seeded>, ImportOptions, &str, &str); 8] = [
         (without("fc.bias"), options(head), "1 tensor is missing: fc.bias", "--head replace"),
-        (with("ema.decay"), options(head), "1 tensor is unexpected: ema.decay", "--arch tiny-ladeda"),
+        (
+            with("ema.decay"),
+            options(head),
+            "1 tensor is unexpected: ema.decay",
+            "belong to no part of the network",
+        ),
         (
             with_head(1000),
             options(head),
@@ -112,6 +117,23 @@ fn what_does_not_fit_is_named_with_the_likely_fix() {
         let found = error.hint().unwrap_or_default();
         assert!(found.contains(hint), "{text}: hint {found:?}, expected {hint:?}");
     }
+}
+
+#[test]
+fn variances_below_zero_are_named_and_a_missing_first_tensor_is_one_missing_tensor() {
+    let mut negative = tensors();
+    let variance = negative.iter_mut().find(|tensor| tensor.0 == "bn1.running_var").expect("a variance");
+    (variance.2, variance.3) = (-1.0, -0.5);
+    let error = imported(&negative, &options(HeadChoice::Checkpoint)).expect_err("negative");
+    let text = error.to_string();
+    assert!(text.contains("c.pth: tensor \"bn1.running_var\" is -0."), "{text}");
+
+    // Another tensor ends in the same words; what stands before it is no prefix.
+    let headless: Vec<Seeded> = tensors().into_iter().filter(|tensor| tensor.0 != "conv1.weight").collect();
+    let named =
+        ImportOptions { architecture: Some("tiny-ladeda".to_owned()), ..options(HeadChoice::Checkpoint) };
+    let text = imported(&headless, &named).expect_err("missing").to_string();
+    assert!(text.ends_with("c.pth: 1 tensor is missing: conv1.weight"), "{text}");
 }
 
 #[test]

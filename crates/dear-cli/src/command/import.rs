@@ -9,6 +9,7 @@ use dear::error::Error;
 use dear::evaluate::counted;
 use dear::import::{ForeignOptions, ImportOptions, Imported, import, import_foreign};
 use dear::view::View;
+use dear_image::Image;
 
 use super::import_foreign::ForeignArgs;
 use crate::arguments::{EngineArgs, word};
@@ -19,8 +20,8 @@ pub(crate) struct Args {
     /// The checkpoint: .pth, .pt or .safetensors, or an .onnx file of others. It is read, never executed
     #[arg(value_name = "CHECKPOINT")]
     checkpoint: PathBuf,
-    /// The network, `auto` where the names of the tensors decide, `onnx` for an ONNX file of others; `dear models list` has
-    /// them all
+    /// The network, `auto` where the names of the tensors decide, `onnx` for an ONNX file of others; docs/import.md
+    /// has them all
     #[arg(long, value_name = "NAME", default_value = "auto")]
     arch: String,
     /// The detector file
@@ -37,6 +38,9 @@ pub(crate) struct Args {
     /// The file of the frozen network, where the checkpoint holds only what was trained above it (ufd, rine)
     #[arg(long, value_name = "FILE")]
     backbone: Option<PathBuf>,
+    /// Under which key of the checkpoint the weights are, where there are several [default: the usual ones, printed]
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
     /// The side that a transformer sees, in pixels [default: the one of its positions]
     #[arg(long, value_name = "PIXELS")]
     side: Option<u32>,
@@ -58,6 +62,9 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     output::check_writable(&args.out)?;
+    for input in [Some(&args.checkpoint), args.backbone.as_ref()].into_iter().flatten() {
+        output::check_other(&args.out, input)?;
+    }
     if args.arch == "onnx" {
         return run_foreign(args);
     } else if let Some(option) = args.foreign.first_given() {
@@ -75,6 +82,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
             backbone: args.backbone,
             side: args.side,
         },
+        key: args.key,
         view: view(args.view.as_deref())?,
         name: args.name,
         licence: args.licence,
@@ -85,8 +93,10 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
 
 /// The detector file, and what it is.
 pub(crate) fn write(imported: Imported, out: &Path, engine: &EngineArgs) -> Result<(), Error> {
-    // Nothing is written that could not be opened and run.
+    // Nothing is written that could not be opened and run, on a picture somewhat larger than the network needs.
     let detector = Detector::from_bytes(imported.file, &engine.options())?;
+    let side = detector.metadata().valid_input.min_side.max(96) + 31;
+    detector.score(&Image::from_fn(side, side, |x, y| [x as u8, y as u8, (x ^ y) as u8]))?;
     output::write(out, detector.file())?;
     imported.notes.iter().for_each(output::note);
     let metadata = detector.metadata();
@@ -111,6 +121,7 @@ fn run_foreign(args: Args) -> Result<Outcome, Error> {
         (args.residual.is_some(), "--residual"),
         (args.backbone.is_some(), "--backbone"),
         (args.side.is_some(), "--side"),
+        (args.key.is_some(), "--key"),
     ];
     if let Some((_, option)) = checkpoints.iter().find(|(given, _)| *given) {
         return Err(Error::Import {

@@ -7,6 +7,8 @@ use clap::ValueEnum;
 use dear::error::Error;
 use dear::scan::{Record, Status, Verdict, gather, score_files};
 
+use dear::view::View;
+
 use crate::arguments::{DecodeArgs, DetectorArgs};
 use crate::{Outcome, output, progress};
 
@@ -73,6 +75,10 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         if skipped > 0 { format!(", {skipped} other files passed over") } else { String::new() },
         info.words(),
     ));
+    let view = &detector.metadata().view;
+    if *view != View::Native {
+        output::note(format_args!("of each image the network saw: {view}"));
+    }
     Ok(if refused + truncated > 0 { Outcome::DoneWithFailedItems } else { Outcome::Done })
 }
 
@@ -82,7 +88,7 @@ enum Writer {
     Csv(Box<csv::Writer<std::io::Stdout>>),
 }
 
-const COLUMNS: [&str; 27] = [
+const COLUMNS: [&str; 28] = [
     "schema",
     "path",
     "path_base64",
@@ -110,6 +116,7 @@ const COLUMNS: [&str; 27] = [
     "alpha",
     "profile",
     "decode",
+    "view",
 ];
 
 impl Writer {
@@ -187,6 +194,7 @@ fn row(record: &Record) -> Result<Vec<String>, Error> {
         treatment.map(|treatment| word(&treatment.alpha)).transpose()?.unwrap_or_default(),
         treatment.map(|treatment| word(&treatment.profile)).transpose()?.unwrap_or_default(),
         record.decode.map(|options| serde_json::json!(options).to_string()).unwrap_or_default(),
+        record.view.as_ref().map(ToString::to_string).unwrap_or_default(),
     ])
 }
 

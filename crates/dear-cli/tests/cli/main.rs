@@ -14,6 +14,7 @@ mod evaluate;
 mod explain;
 mod fit;
 mod harden;
+mod import;
 mod import_onnx;
 mod models;
 mod parity;

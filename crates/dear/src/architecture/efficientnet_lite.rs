@@ -100,13 +100,12 @@ fn inverted_residual(
     if stage.stride == 1 && inputs == stage.channels { graph.add(y, x) } else { y }
 }
 
-/// TensorFlow's padding depends on the image's size. This is its padding for multiples of 32, with one row and column more at
-/// the end that only odd sides read: so every side is rounded up, and a tile sees what the whole image sees.
+/// TensorFlow's padding depends on the image's size; the peer pads every image as one of 224 x 224, and so does this.
 fn moving(conv: Conv, side: u32, stride: u32) -> Conv {
     if stride == 1 {
         return conv;
     }
     let all = side - stride;
     let before = all / 2;
-    conv.stride(stride).padding([before, all - before + 1])
+    conv.stride(stride).padding([before, all - before])
 }

@@ -16,13 +16,17 @@ const CHANNELS: usize = 2048;
 pub(super) struct ResNet50 {
     /// The stride of the first convolution and of the max pool behind it.
     stem_stride: u32,
+    /// Whether the checkpoint holds a gate beside the backbone.
+    gated: bool,
 }
 
 impl ResNet50 {
     /// Wang et al. 2020: torchvision's.
-    pub(super) const CNNDETECTION: Self = Self { stem_stride: 2 };
+    pub(super) const CNNDETECTION: Self = Self { stem_stride: 2, gated: false };
     /// Corvi et al. 2023; method.md section 7.
-    pub(super) const CORVI: Self = Self { stem_stride: 1 };
+    pub(super) const CORVI: Self = Self { stem_stride: 1, gated: false };
+    /// DEAR: Corvi's with a gate; method.md section 7.
+    pub(super) const DEAR: Self = Self { gated: true, ..Self::CORVI };
 
     /// The network with the weights of a checkpoint; see [`super::Architecture::build`].
     pub(super) fn build(self, checkpoint: &Checkpoint, options: &NetworkOptions) -> Result<Network, Error> {
@@ -51,7 +55,8 @@ impl ResNet50 {
             };
             x = block.stage(&mut graph, weights, x, &format!("layer{}", stage + 1), blocks);
         }
-        let gate = weights.prefix().strip_suffix("backbone.").map(|before| format!("{before}gate.gate"));
+        let before = weights.prefix().strip_suffix("backbone.").unwrap_or_default();
+        let gate = self.gated.then(|| format!("{before}gate.gate"));
         let gate = gate.map(|name| weights.take_full(&name, &[CHANNELS]).data);
         let head = weights.linear_head("fc", CHANNELS);
         Network { gate, ..Network::pooled(graph, x, head, preprocessing) }

@@ -6,7 +6,7 @@ use super::keys::{KeyProblems, Reshaped};
 use super::{ARCHITECTURES, HeadChoice};
 use crate::backbone::graph::Conv;
 use crate::backbone::{ImportError, Problem};
-use crate::checkpoint::{Checkpoint, CheckpointError, Tensor};
+use crate::checkpoint::{Checkpoint, Tensor};
 use crate::error::Error;
 use crate::head::Head;
 
@@ -18,8 +18,8 @@ pub struct Weights<'c> {
     prefix: String,
     left: BTreeSet<&'c str>,
     problems: KeyProblems,
-    /// The first tensor that cannot be read.
-    broken: Option<CheckpointError>,
+    /// The first tensor that cannot be read, or whose numbers cannot be.
+    broken: Option<Error>,
 }
 
 impl<'c> Weights<'c> {
@@ -62,7 +62,7 @@ impl<'c> Weights<'c> {
             }
             Some(_) => match self.checkpoint.tensor(full) {
                 Ok(tensor) => return tensor,
-                Err(error) => _ = self.broken.get_or_insert(error),
+                Err(error) => _ = self.broken.get_or_insert(error.into()),
             },
         }
         Tensor { shape: shape.to_vec(), data: vec![0.0; shape.iter().product()] }
@@ -75,6 +75,11 @@ impl<'c> Weights<'c> {
         let [gain, offset, mean, variance] = ["weight", "bias", "running_mean", "running_var"]
             .map(|part| self.take(&format!("{norm}.{part}"), &[shape[0]]).data);
         self.ignore(&format!("{norm}.num_batches_tracked"));
+        if let Some(value) = variance.iter().find(|value| f64::from(**value) + epsilon <= 0.0) {
+            let subject = format!("tensor \"{}\"", self.full(&format!("{norm}.running_var")));
+            let error = ImportError::contract(subject, value.to_string(), "variances, which are not below 0");
+            self.broken.get_or_insert(error.into());
+        }
         let mut bias = Vec::with_capacity(shape[0]);
         let size = shape[1..].iter().product::<usize>().max(1);
         for (channel, weights) in weight.data.chunks_exact_mut(size).enumerate() {
@@ -136,7 +141,7 @@ impl<'c> Weights<'c> {
     /// One error with all names, or the first tensor that could not be read.
     pub fn finish(mut self) -> Result<(), Error> {
         if let Some(error) = self.broken {
-            return Err(error.into());
+            return Err(error);
         }
         self.problems.unexpected = self.left.iter().map(|name| (*name).to_owned()).collect();
         if self.problems.is_empty() {
@@ -147,24 +152,35 @@ impl<'c> Weights<'c> {
     }
 
     fn remedy(&self) -> String {
-        let head = self.problems.reshaped.iter().find(|tensor| tensor.expected.first() == Some(&1));
-        let fitting =
-            || ARCHITECTURES.iter().filter(|other| other.fits(self.checkpoint)).map(|other| other.name);
-        match head.map(|tensor| tensor.found.as_slice()) {
-            Some([2, ..]) => "a head of two classes: pass --head second-minus-first if the second is the generated one, \
-                              else --head first-minus-second"
-                .to_owned(),
-            Some(_) => "pass --head replace to start from a new head, and train it with dear fit".to_owned(),
-            None if self.problems.missing.iter().all(|name| is_head(name)) && self.problems.reshaped.is_empty() => {
-                "pass --head replace to start from a new head, and train it with dear fit".to_owned()
+        let problems = &self.problems;
+        let head = problems.reshaped.iter().find(|tensor| is_head(&tensor.name));
+        let only_head = problems.missing.iter().all(|name| is_head(name))
+            && problems.reshaped.iter().all(|tensor| is_head(&tensor.name));
+        let replace = "pass --head replace to start from a new head, and train it with dear fit";
+        let fitting: Vec<_> = ARCHITECTURES
+            .iter()
+            .filter(|other| other.fits(self.checkpoint))
+            .map(|other| other.name)
+            .collect();
+        match head.map(|tensor| (tensor.found.as_slice(), tensor.expected.as_slice())) {
+            Some(([2, ..], [1, ..])) if only_head => {
+                "a head of two classes: pass --head second-minus-first if the second is the generated one, else \
+                 --head first-minus-second"
             }
-            None => match fitting().collect::<Vec<_>>().as_slice() {
-                [] => "the names fit no architecture that dear knows (dear models list); strip a foreign prefix from \
-                       them, or export the network to ONNX"
-                    .to_owned(),
-                names => format!("the names fit --arch {}", names.join(" or ")),
-            },
+            Some(([1, ..], [2, ..])) if only_head => "a head of one output: leave --head out",
+            Some(_) if only_head => replace,
+            None if only_head && !problems.missing.is_empty() => replace,
+            _ if only_head => {
+                "these tensors belong to no part of the network: it is another variant of it, or the file holds more than \
+                 the network; say with --key where the weights are, or export the network to ONNX"
+            }
+            _ if !fitting.is_empty() => return format!("the names fit --arch {}", fitting.join(" or ")),
+            _ => {
+                "the names fit no architecture that dear knows (dear import --help lists them); strip a foreign prefix \
+                 from them, or export the network to ONNX"
+            }
         }
+        .to_owned()
     }
 }
 
@@ -175,8 +191,14 @@ fn is_head(name: &str) -> bool {
     })
 }
 
-/// What stands before `anchor` in the shortest name that ends with it, at the border of a part.
+/// What stands before `anchor` in a name and before at least half of all names, at the border of a part.
 pub(super) fn prefix_of<'n>(names: impl Iterator<Item = &'n str>, anchor: &str) -> Option<&'n str> {
-    let prefixes = names.filter_map(|name| name.strip_suffix(anchor));
-    prefixes.filter(|prefix| prefix.is_empty() || prefix.ends_with('.')).min_by_key(|prefix| prefix.len())
+    let names: Vec<&str> = names.collect();
+    let borne =
+        |prefix: &&str| 2 * names.iter().filter(|name| name.starts_with(prefix)).count() >= names.len();
+    let prefixes = names.iter().filter_map(|name| name.strip_suffix(anchor));
+    prefixes
+        .filter(|prefix| prefix.is_empty() || prefix.ends_with('.'))
+        .filter(borne)
+        .min_by_key(|prefix| prefix.len())
 }

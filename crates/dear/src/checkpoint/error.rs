@@ -22,6 +22,9 @@ pub enum Problem {
     /// It cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(std::io::Error),
+    /// A folder or a device.
+    #[error("no regular file, expected a checkpoint")]
+    NoFile,
     /// Nothing in it.
     #[error("the file is empty, expected a checkpoint")]
     Empty,
@@ -216,6 +219,7 @@ impl CheckpointError {
     pub fn kind(&self) -> &'static str {
         match *self.problem {
             Problem::Unreadable(_) => "unreadable",
+            Problem::NoFile => "no_file",
             Problem::Empty => "empty",
             Problem::NotACheckpoint(_) => "not_a_checkpoint",
             Problem::Onnx => "onnx",
@@ -252,6 +256,7 @@ impl CheckpointError {
             "load it in PyTorch and save the weights: torch.save(model.state_dict(), \"weights.pth\")";
         match &*self.problem {
             Problem::Unreadable(_) => "check the path and its permissions",
+            Problem::NoFile => "name the file itself",
             Problem::Empty | Problem::CutZip { .. } | Problem::DamagedZip(_) | Problem::Truncated { .. } => again,
             Problem::Pickle { .. } | Problem::Geometry { .. } => again,
             Problem::NoStorage { .. } | Problem::Outside { .. } => again,

@@ -96,7 +96,15 @@ impl Checkpoint {
 
     fn open_file(path: &Path, key: Option<&str>) -> Result<Self, CheckpointError> {
         let file = path.display().to_string();
-        let bytes = fs_err::read(path).map_err(|error| CheckpointError::new(Problem::Unreadable(error)));
+        let unreadable = |error: std::io::Error| {
+            // fs_err names the path, and so does our error: once is enough.
+            let plain = std::io::Error::from(error.kind());
+            CheckpointError::new(Problem::Unreadable(plain))
+        };
+        let bytes = match fs_err::metadata(path) {
+            Ok(metadata) if !metadata.is_file() => Err(CheckpointError::new(Problem::NoFile)),
+            _ => fs_err::read(path).map_err(unreadable),
+        };
         let checkpoint = bytes.and_then(|bytes| Self::read(bytes, key, &Limits::default()));
         match checkpoint {
             Ok(checkpoint) => Ok(Self { file, ..checkpoint }),

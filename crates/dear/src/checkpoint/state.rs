@@ -382,6 +382,11 @@ impl<'p> Reader<'_, 'p> {
             (b"_rebuild_meta_tensor_no_storage", _) => return Err(kind("without numbers (device meta)")),
             _ => return Err(kind(&format!("made by {:?}", String::from_utf8_lossy(function)))),
         };
+        // A conjugate or negated view is one bit beside the numbers; without it they would have the wrong sign.
+        let marked = |&id: &Id| !self.pairs(id).is_empty();
+        if function == b"_rebuild_tensor_v2" && arguments.get(6).is_some_and(marked) {
+            return Err(kind("a conjugate or negated view"));
+        }
         let storage = match self.graph.node(storage) {
             Node::Persistent(reference) => {
                 self::storage(self.graph, *reference).map_err(|found| kind(&found))?
