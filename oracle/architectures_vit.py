@@ -134,8 +134,8 @@ def normalised(x, mean, std):
 
 
 def middle(x, side):
-    """The chain's `crop`: the odd pixel is left out at the end."""
-    top, left = (x.shape[2] - side) // 2, (x.shape[3] - side) // 2
+    """The chain's `crop`, where torchvision's `CenterCrop` cuts."""
+    top, left = round((x.shape[2] - side) / 2), round((x.shape[3] - side) / 2)
     return x[:, :, top : top + side, left : left + side]
 
 

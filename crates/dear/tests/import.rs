@@ -95,7 +95,7 @@ fn what_does_not_fit_is_named_with_the_likely_fix() {
             "tensor \"fc.weight\" is [2, 8], expected [1, 8]",
             "--head second-minus-first",
         ),
-        (broken, options(head), "is not finite", "damaged"),
+        (broken, options(head), "expected a finite f32", "damaged"),
         (tensors(), corvi, "tensors are missing: ", "--arch tiny-ladeda"),
         (
             tensors(),

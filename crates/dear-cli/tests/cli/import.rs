@@ -35,10 +35,7 @@ fn a_checkpoint_becomes_a_detector_that_says_what_it_saw() {
     };
     let ran = import(&[]).expect(0);
     assert!(ran.stdout.contains("d.onnx: tiny-ladeda (Tiny-LaDeDa: four convolutions"), "{}", ran.stdout);
-    let scan = || {
-        dear(args!["scan", sample(false), "--detector", &out, "--engine", "builtin", "--format", "jsonl"])
-            .expect(0)
-    };
+    let scan = || dear(args!["scan", sample(false), "--detector", &out, "--format", "jsonl"]).expect(0);
     let ran = scan();
     let record = &json_lines(&ran.stdout)[0];
     assert_eq!(record["view"], "resize(width=256, height=256, kernel=bilinear)");
@@ -48,8 +45,7 @@ fn a_checkpoint_becomes_a_detector_that_says_what_it_saw() {
         ran.stderr
     );
     let map = temp.path().join("map.png");
-    let ran = dear(args!["explain", sample(false), "--detector", &out, "--engine", "builtin", "--out", &map])
-        .expect(0);
+    let ran = dear(args!["explain", sample(false), "--detector", &out, "--out", &map]).expect(0);
     assert!(
         ran.stderr.contains("the map shows what the network sees of the image: resize"),
         "{}",

@@ -99,7 +99,7 @@ fn every_json_record_has_the_documented_keys_and_what_is_unknown_is_null() {
     assert_eq!(records.len(), 14);
     for record in &records {
         let documented = "decode detector engine error format height logit path path_base64 probability schema \
-                          sha256 status threshold threshold_origin treatment uncertain verdict warning width";
+                          sha256 status threshold threshold_origin treatment uncertain verdict view warning width";
         assert_eq!(keys(record), documented);
         assert_eq!(keys(&record["detector"]), "name sha256");
         assert_eq!(keys(&record["engine"]), "device fallback name precision provider threads version");

@@ -196,8 +196,8 @@ fn crop_is_from_the_middle_and_needs_enough_pixels() {
     let image = picture();
     let of = |text: &str| Chain::parse(text).unwrap().apply(&image, 1, b"a");
     let applied = of("crop(width=21, height=40)").unwrap();
-    assert_eq!(applied.image, crate::crop(&image, 19, 0, 21, 40));
-    assert_eq!(applied.drawn, ["crop(21 x 40 at 19, 0)"]);
+    assert_eq!(applied.image, crate::crop(&image, 20, 0, 21, 40));
+    assert_eq!(applied.drawn, ["crop(21 x 40 at 20, 0)"]);
     assert_eq!(of("crop(width=60, height=40)").unwrap().image, image);
     let error = of("crop(41)").unwrap_err();
     assert_eq!(error.to_string(), "chain step crop on 60 x 40: smaller than the crop of 41 x 41");
