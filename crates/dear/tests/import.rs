@@ -101,7 +101,7 @@ fn what_does_not_fit_is_named_with_the_likely_fix() {
             tensors(),
             unknown,
             "no architecture \"corvii\", expected one of: corvi, rajan, dear",
-            "dear models list",
+            "docs/import.md",
         ),
         (
             renamed(|name| format!("{name}s")),

@@ -191,12 +191,12 @@ fn is_head(name: &str) -> bool {
     })
 }
 
-/// What stands before `anchor` in a name and before at least three quarters of all names, at the border of a part: another
+/// What stands before `anchor` in a name and before at least two thirds of all names, at the border of a part: another
 /// tensor of a block may end in the same words.
 pub(super) fn prefix_of<'n>(names: impl Iterator<Item = &'n str>, anchor: &str) -> Option<&'n str> {
     let names: Vec<&str> = names.collect();
     let borne =
-        |prefix: &&str| 4 * names.iter().filter(|name| name.starts_with(prefix)).count() >= 3 * names.len();
+        |prefix: &&str| 3 * names.iter().filter(|name| name.starts_with(prefix)).count() >= 2 * names.len();
     let prefixes = names.iter().filter_map(|name| name.strip_suffix(anchor));
     prefixes
         .filter(|prefix| prefix.is_empty() || prefix.ends_with('.'))
