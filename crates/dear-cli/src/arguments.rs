@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use dear::backbone::Metadata;
 use dear::detector::Detector;
 use dear::engine::{EngineChoice, EngineOptions, Precision, Provider};
@@ -224,6 +224,13 @@ fn open_unwarned(path: Option<&std::path::Path>, engine: &EngineArgs) -> Result<
             Ok(Detector::mini(&engine.options())?)
         }
     }
+}
+
+/// Form of a result on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
 }
 
 /// A word for one of a few values, as documents and recipes have it.

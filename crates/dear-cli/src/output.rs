@@ -6,6 +6,7 @@ use std::path::Path;
 
 use dear::error::Error;
 use dear::evaluate::counted;
+pub(crate) use dear::files::one_line;
 use dear::probe::Refused;
 use serde::Serialize;
 
@@ -33,12 +34,6 @@ pub(crate) fn paragraph(text: &str) -> Result<(), Error> {
 /// A line of talk on stderr.
 pub(crate) fn note(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
-}
-
-/// `text` on one line: a file's name may hold line breaks, or codes that steer a terminal.
-pub(crate) fn one_line(text: impl Display) -> String {
-    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-    text.to_string().chars().map(escaped).collect()
 }
 
 /// Something the user should know.
@@ -75,11 +70,18 @@ pub(crate) fn warnings<T>(list: &[T], line: impl Fn(&T) -> String, rest: impl Fn
     }
 }
 
+/// `value` as JSON on stdout.
+pub(crate) fn json(value: &impl Serialize) -> Result<(), Error> {
+    line(pretty(value)?)
+}
+
 /// Write `value` as JSON, whole or not at all.
 pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
-    let mut text = serde_json::to_string_pretty(value).map_err(|error| Error::Options(error.to_string()))?;
-    text.push('\n');
-    write(path, text.as_bytes())
+    write(path, format!("{}\n", pretty(value)?).as_bytes())
+}
+
+fn pretty(value: &impl Serialize) -> Result<String, Error> {
+    serde_json::to_string_pretty(value).map_err(|error| Error::Options(error.to_string()))
 }
 
 /// Write a file, whole or not at all.

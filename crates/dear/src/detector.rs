@@ -20,7 +20,7 @@ use thiserror::Error;
 use crate::backbone::onnx::Port;
 use crate::backbone::{Edit, ImportError, METADATA_KEY, Metadata, OnnxModel, Problem};
 use crate::engine::{self, EngineInfo, EngineOptions, Output, RuntimeError, Session};
-use crate::files::sha256_hex;
+use crate::files::{sha256_hex, without_path};
 use crate::head::Head;
 use crate::tile::{Grid, Tile, tiles};
 use crate::view::{View, ViewError};
@@ -704,14 +704,8 @@ pub fn to_tensor(images: &[impl Borrow<Image>]) -> Result<([usize; 4], Vec<f32>)
 
 /// The bytes of a model file.
 pub(crate) fn read_model(path: &Path) -> Result<Vec<u8>, ImportError> {
-    fs_err::read(path).map_err(|error| {
-        // fs_err names the path, and so does our error: once is enough.
-        let plain = match error.kind() {
-            std::io::ErrorKind::NotFound => std::io::Error::new(error.kind(), "no such file"),
-            kind => std::io::Error::from(kind),
-        };
-        ImportError::new(Problem::Unreadable(plain)).named(path.display())
-    })
+    fs_err::read(path)
+        .map_err(|error| ImportError::new(Problem::Unreadable(without_path(&error))).named(path.display()))
 }
 
 fn named(error: DetectorError, file: impl fmt::Display) -> DetectorError {

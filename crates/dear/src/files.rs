@@ -1,5 +1,6 @@
 //! Files written whole or not at all, and content hashes.
 
+use std::fmt::Display;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
@@ -55,6 +56,20 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 /// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// `text` on one line: a name in or of a file may hold line breaks, or codes that steer a terminal.
+pub fn one_line(text: impl Display) -> String {
+    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.to_string().chars().map(escaped).collect()
+}
+
+/// An error of `fs_err` for messages that name the path themselves: once is enough.
+pub(crate) fn without_path(error: &io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::NotFound => io::Error::new(error.kind(), "no such file"),
+        kind => io::Error::from(kind),
+    }
 }
 
 /// How the names of half-written files begin.

@@ -1,8 +1,6 @@
 //! Each convolutional architecture against PyTorch (`oracle/architectures.py`): full size, three sizes of pictures, both engines.
 
 mod oracle;
-#[path = "oracle/seeded.rs"]
-mod seeded;
 
 use std::path::{Path, PathBuf};
 
@@ -12,8 +10,8 @@ use dear::backbone::Metadata;
 use dear::checkpoint::Checkpoint;
 use dear::detector::{Detector, Quantity};
 use dear::import::decide;
+use oracle::seeded::{Seeded, safetensors};
 use oracle::{engines, picture, sha256, skipped};
-use seeded::{Seeded, safetensors};
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]

@@ -2,8 +2,6 @@
 //! (`oracle/architectures_vit.py`).
 
 mod oracle;
-#[path = "oracle/seeded.rs"]
-mod seeded;
 
 use std::path::{Path, PathBuf};
 
@@ -19,8 +17,8 @@ use dear::engine::EngineOptions;
 use dear::error::Error;
 use dear::import::{ImportOptions, import};
 use dear_image::{Chain, Image};
+use oracle::seeded::{Seeded, safetensors};
 use oracle::{engines, picture};
-use seeded::{Seeded, safetensors};
 use serde::Deserialize;
 
 #[derive(Deserialize)]

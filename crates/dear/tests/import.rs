@@ -2,8 +2,6 @@
 //! tensors are few.
 
 mod oracle;
-#[path = "oracle/seeded.rs"]
-mod seeded;
 
 use std::path::Path;
 
@@ -14,7 +12,7 @@ use dear::engine::EngineOptions;
 use dear::error::Error;
 use dear::import::{ImportOptions, Imported, import};
 use oracle::picture;
-use seeded::{Seeded, safetensors};
+use oracle::seeded::{Seeded, safetensors};
 use serde_json::Value;
 
 /// The tensors of Tiny-LaDeDa, as the oracle lists them.

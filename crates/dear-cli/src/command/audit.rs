@@ -9,7 +9,7 @@ use dear::error::Error;
 use dear::evaluate::counted;
 use dear::probe::Refused;
 
-use crate::arguments::{DecodeArgs, EngineArgs, open_detector};
+use crate::arguments::{DecodeArgs, EngineArgs, Format, open_detector};
 use crate::progress::Progress;
 use crate::{Outcome, output};
 
@@ -63,12 +63,6 @@ pub(crate) struct Args {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum FailOn {
     /// A feature predicts the label
     Confounded,
@@ -100,9 +94,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     }
     match args.format {
         Format::Text => print(&found)?,
-        Format::Json => output::line(
-            serde_json::to_string_pretty(&found).map_err(|error| Error::Options(error.to_string()))?,
-        )?,
+        Format::Json => output::json(&found)?,
     }
     let refused: Vec<Refused> = found.refused.iter().map(named).collect();
     output::refused(&refused);

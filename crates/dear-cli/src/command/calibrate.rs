@@ -16,7 +16,7 @@ use dear_image::Chain;
 
 use super::evaluate::parse_chain;
 use super::harden::work_folder;
-use crate::arguments::{DecodeArgs, DetectorArgs};
+use crate::arguments::{DecodeArgs, DetectorArgs, Format};
 use crate::progress::Progress;
 use crate::{Outcome, output};
 
@@ -67,12 +67,6 @@ enum MethodName {
     Temperature,
     Platt,
     Isotonic,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
 }
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
@@ -127,11 +121,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     match args.format {
         Format::Text => print(&found)?,
         Format::Json => {
-            let text = serde_json::to_string_pretty(&Document {
-                threshold: &found.threshold,
-                calibration: &found.calibration,
-            });
-            output::line(text.map_err(|error| Error::Options(error.to_string()))?)?;
+            output::json(&Document { threshold: &found.threshold, calibration: &found.calibration })?;
         }
     }
     output::note(format_args!("wrote {}", args.out.display()));

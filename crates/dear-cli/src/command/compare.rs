@@ -60,11 +60,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     match args.format {
         Format::Text => print(&changes)?,
         Format::Markdown => output::line(markdown(&changes).trim_end())?,
-        Format::Json => {
-            let text =
-                serde_json::to_string_pretty(&changes).map_err(|error| Error::Options(error.to_string()))?;
-            output::line(text)?;
-        }
+        Format::Json => output::json(&changes)?,
     }
     match changes.outcome {
         Found::Fine => Ok(Outcome::Done),

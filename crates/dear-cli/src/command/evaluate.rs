@@ -15,7 +15,7 @@ use dear::scores::{self, ScoreOptions, Scores, Unit, reference};
 use dear::store::Store;
 use dear_image::Chain;
 
-use crate::arguments::{DecodeArgs, EngineArgs, open_detector};
+use crate::arguments::{DecodeArgs, EngineArgs, Format, open_detector};
 use crate::progress::Progress;
 use crate::{Outcome, output};
 
@@ -106,12 +106,6 @@ impl UnitName {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
-}
-
 /// A perturbation with a strength.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Severity {
@@ -162,9 +156,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         Format::Text => print(&evaluation)?,
         Format::Json => {
             let results = Results { evaluation: &evaluation, page: &extras };
-            let text =
-                serde_json::to_string_pretty(&results).map_err(|error| Error::Options(error.to_string()))?;
-            output::line(text)?;
+            output::json(&results)?;
         }
     }
     output::note(format_args!("wrote {}", args.out.join("report.html").display()));

@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
 use dear::architecture::Architecture;
 use dear::error::Error;
 use dear::import::import;
 use dear::registry::{Cache, Entry, Home, PullOptions, Pulled, Registry, pull};
 use serde::Serialize;
 
-use crate::arguments::EngineArgs;
+use crate::arguments::{EngineArgs, Format};
 use crate::progress::Progress;
 use crate::{Outcome, command, output};
 
@@ -73,12 +73,6 @@ struct Pull {
     source: Source,
     #[command(flatten)]
     engine: EngineArgs,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
 }
 
 impl Source {
@@ -154,7 +148,7 @@ fn list(args: &List, cache: &Cache) -> Result<(), Error> {
         .map(|entry| Listed::new(entry, &registry, cache))
         .collect::<Result<_, _>>()?;
     if args.format == Format::Json {
-        return json(&all);
+        return output::json(&all);
     }
     let rows = all.iter().map(|row| {
         let entry = row.entry;
@@ -182,7 +176,7 @@ fn info(args: &Info, cache: &Cache) -> Result<(), Error> {
     let registry = args.source.open()?;
     let row = Listed::new(registry.entry(&args.id)?, &registry, cache)?;
     if args.format == Format::Json {
-        return json(&row);
+        return output::json(&row);
     }
     let entry = row.entry;
     if !row.permissive {
@@ -266,9 +260,4 @@ fn fetch_one(entry: &Entry, options: &PullOptions) -> Result<Pulled, Error> {
     let pulled = pull(entry, options, &Progress::default())?;
     output::note(if pulled.from_cache { "taken from the cache" } else { "downloaded, verified and pinned" });
     Ok(pulled)
-}
-
-fn json(value: &impl Serialize) -> Result<(), Error> {
-    let text = serde_json::to_string_pretty(value).map_err(|error| Error::Options(error.to_string()))?;
-    output::line(text)
 }

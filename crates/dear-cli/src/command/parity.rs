@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use clap::ValueEnum;
 use dear::detector::Detector;
 use dear::engine::{EngineOptions, Precision};
 use dear::error::Error;
@@ -10,7 +9,7 @@ use dear::evaluate::counted;
 use dear::parity::{Parity, measure};
 use dear::scan::gather;
 
-use crate::arguments::{DecodeArgs, DetectorArgs, EngineName, ProviderName};
+use crate::arguments::{DecodeArgs, DetectorArgs, EngineName, Format, ProviderName};
 use crate::progress::Progress;
 use crate::{Outcome, output};
 
@@ -37,12 +36,6 @@ pub(crate) struct Args {
     decode: DecodeArgs,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
-}
-
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     if let Some(limit) = args.max_difference.filter(|limit| !(limit.is_finite() && *limit >= 0.0)) {
         return Err(Error::Options(format!("--max-difference is {limit}, expected a number of at least 0")));
@@ -59,9 +52,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let found = measure(&reference, &compared, &files, &args.decode.options(), &Progress::default())?;
     match args.format {
         Format::Text => print(&found)?,
-        Format::Json => output::line(
-            serde_json::to_string_pretty(&found).map_err(|error| Error::Options(error.to_string()))?,
-        )?,
+        Format::Json => output::json(&found)?,
     }
     output::refused(&found.refused);
     output::refused(&found.scored_by_one);

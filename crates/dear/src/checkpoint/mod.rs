@@ -38,7 +38,7 @@ use limits::Limits;
 use tensor::View;
 pub use tensor::{Dtype, Tensor};
 
-use crate::files::sha256_hex;
+use crate::files::{sha256_hex, without_path};
 
 /// How the file is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,11 +96,7 @@ impl Checkpoint {
 
     fn open_file(path: &Path, key: Option<&str>) -> Result<Self, CheckpointError> {
         let file = path.display().to_string();
-        let unreadable = |error: std::io::Error| {
-            // fs_err names the path, and so does our error: once is enough.
-            let plain = std::io::Error::from(error.kind());
-            CheckpointError::new(Problem::Unreadable(plain))
-        };
+        let unreadable = |error| CheckpointError::new(Problem::Unreadable(without_path(&error)));
         let bytes = match fs_err::metadata(path) {
             Ok(metadata) if !metadata.is_file() => Err(CheckpointError::new(Problem::NoFile)),
             _ => fs_err::read(path).map_err(unreadable),

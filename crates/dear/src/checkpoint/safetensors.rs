@@ -9,6 +9,7 @@ use serde::de::{IgnoredAny, MapAccess, Visitor};
 use super::error::{CheckpointError, Problem};
 use super::limits::Limits;
 use super::tensor::Dtype;
+use crate::files::one_line;
 
 /// A tensor as the header describes it.
 #[derive(Debug)]
@@ -41,7 +42,8 @@ pub(super) fn read(file: &[u8], limits: &Limits) -> Result<Vec<Described>, Check
         let what = "the safetensors header".to_owned();
         CheckpointError::new(Problem::Truncated { what, needed: start as u64, found: file.len() })
     })?;
-    let Header(rows) = serde_json::from_slice(text).map_err(|error| header(one_line(&error)))?;
+    // The parser repeats names of the file in its words.
+    let Header(rows) = serde_json::from_slice(text).map_err(|error| header(one_line(error)))?;
     if rows.len() > limits.tensors {
         return Err(CheckpointError::new(Problem::Limit {
             what: "many tensors",
@@ -153,10 +155,4 @@ impl<'de> Visitor<'de> for Rows {
         }
         Ok(Header(rows))
     }
-}
-
-/// The parser's words, which repeat the file's: a line break in a name stays on the line.
-fn one_line(error: &serde_json::Error) -> String {
-    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-    error.to_string().chars().map(escaped).collect()
 }

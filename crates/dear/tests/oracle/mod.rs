@@ -4,6 +4,7 @@
 #![allow(dead_code, unreachable_pub)] // Each test binary takes its part.
 
 pub mod engine;
+pub mod seeded;
 
 use std::env;
 use std::io::Write;
