@@ -39,6 +39,7 @@ pub use options::{Alpha, DecodeOptions, Gray16, Icc, Orientation};
 
 use crate::{Image, Mask};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use sniff::Sniffed;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -84,7 +85,7 @@ pub struct Decoded {
 }
 
 /// What a file had besides its stored colours, and what was done with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Treatment {
     /// EXIF orientation in the file, 1 to 8; 1 if it has none (or an impossible one).
     pub orientation: u8,
@@ -97,7 +98,7 @@ pub struct Treatment {
 }
 
 /// What was done with alpha.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AlphaUse {
     /// The file has none.
@@ -111,7 +112,7 @@ pub enum AlphaUse {
 }
 
 /// What was done with a colour profile.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ProfileUse {
     /// The file has none.

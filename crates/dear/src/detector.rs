@@ -203,6 +203,14 @@ impl DetectorError {
         }
     }
 
+    /// Whether another image might do: the detector and its engine are well.
+    pub fn is_of_the_image(&self) -> bool {
+        matches!(
+            self,
+            Self::TooSmall { .. } | Self::WrongSize { .. } | Self::View(_) | Self::NonFinite { .. }
+        )
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -50,6 +50,7 @@ pub mod report;
 pub mod scan;
 pub mod scores;
 pub mod self_test;
+pub mod stability;
 pub mod store;
 pub mod sweep;
 mod tile;

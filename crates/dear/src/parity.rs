@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::metrics::wilson;
 use crate::observe::{Event, Observer};
 use crate::probe::Refused;
-use crate::scan::{DetectorName, Record, score_file};
+use crate::scan::{DetectorName, Record, ScanOptions, score_file};
 
 /// What a comparison found (schema 1).
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -143,7 +143,8 @@ pub fn measure(
 
 fn both(detectors: [&Detector; 2], path: &Path, options: &DecodeOptions) -> Result<[Record; 2], Error> {
     let [a, b] = detectors;
-    Ok([score_file(a, path, options)?, score_file(b, path, options)?])
+    let options = ScanOptions { decode: *options, ..ScanOptions::default() };
+    Ok([score_file(a, path, &options)?, score_file(b, path, &options)?])
 }
 
 fn refusal(record: Record) -> Option<Refused> {

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use dear_image::{DecodeOptions, Decoded, Treatment, decode};
+use dear_provenance::Provenance;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::backbone::metadata::Threshold;
 use crate::dataset;
@@ -12,10 +14,11 @@ use crate::detector::{Detector, DetectorError};
 use crate::engine::EngineInfo;
 use crate::error::Error;
 use crate::files::{read_image, sha256_hex};
+use crate::stability::{Stability, stability};
 use crate::view::View;
 
 /// What became of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// It has a logit.
@@ -27,7 +30,7 @@ pub enum Status {
 }
 
 /// What the logit says at the threshold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Logit above the threshold, and above the uncertain band where there is one.
@@ -62,7 +65,7 @@ impl Verdict {
 }
 
 /// Why a file was refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Refusal {
     /// `truncated`, `too_large`, `empty`, `not_an_image`, `unsupported`, `corrupt`, `unreadable`, `size`, `non_finite`.
     pub kind: String,
@@ -73,7 +76,7 @@ pub struct Refusal {
 }
 
 /// Which detector scored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DetectorName {
     /// Its name.
     pub name: String,
@@ -82,7 +85,7 @@ pub struct DetectorName {
 }
 
 /// The record of one file (schema 1). Unknown is null, never absent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Record {
     /// Version of this record.
     pub schema: u32,
@@ -112,6 +115,7 @@ pub struct Record {
     pub decode: Option<DecodeOptions>,
     /// What the network saw of the image: `native`, or the view that the detector declares. Null in older records.
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     pub view: Option<View>,
     /// Above 0: generated. Null unless scored.
     pub logit: Option<f64>,
@@ -125,10 +129,31 @@ pub struct Record {
     pub threshold_origin: String,
     /// Logits between which the detector does not decide, null where it decides at the threshold.
     pub uncertain: Option<[f64; 2]>,
+    /// In what the image lies outside of the range that the detector's file states; empty: in nothing. Null where the file
+    /// states none, or the image was not decoded.
+    #[serde(default)]
+    pub outside: Option<Vec<String>>,
+    /// How copies of the image are judged; null unless asked for and scored.
+    #[serde(default)]
+    pub stability: Option<Stability>,
+    /// What the file says of its origin, which is no part of the score; null unless asked for.
+    #[serde(default)]
+    pub provenance: Option<Provenance>,
     /// Which detector.
     pub detector: DetectorName,
     /// What ran.
     pub engine: EngineInfo,
+}
+
+/// What is asked of each image.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ScanOptions {
+    /// How files become pixels.
+    pub decode: DecodeOptions,
+    /// Whether copies are scored, too.
+    pub stability: bool,
+    /// Whether the file is asked for its origin.
+    pub provenance: bool,
 }
 
 /// The files that `paths` name: folders are searched, files are taken as they are. Sorted within a folder.
@@ -165,7 +190,7 @@ pub fn gather(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, u64), Error> {
 pub fn score_files(
     detector: &Detector,
     paths: &[PathBuf],
-    options: &DecodeOptions,
+    options: &ScanOptions,
     mut take: impl FnMut(Record) -> Result<(), Error>,
 ) -> Result<(), Error> {
     std::thread::scope(|scope| {
@@ -190,36 +215,49 @@ pub fn score_files(
 ///
 /// # Errors
 /// Only where the engine itself fails.
-pub fn score_file(detector: &Detector, path: &Path, options: &DecodeOptions) -> Result<Record, Error> {
+pub fn score_file(detector: &Detector, path: &Path, options: &ScanOptions) -> Result<Record, Error> {
     score_read(detector, path, options, read_file(path, options))
+}
+
+/// Score the bytes of a file that is called `name`. Whatever is wrong with them is in the record.
+///
+/// # Errors
+/// Where the engine itself fails.
+pub fn score_bytes(detector: &Detector, name: &Path, bytes: &[u8], options: &ScanOptions) -> Result<Record, Error> {
+    score_read(detector, name, options, read_bytes(bytes, options))
 }
 
 /// What a file holds: its hash where it could be read, and its pixels or why there are none.
 struct Read {
     sha256: Option<String>,
     decoded: Result<Decoded, Refusal>,
+    provenance: Option<Provenance>,
 }
 
-fn read_file(path: &Path, options: &DecodeOptions) -> Read {
-    let bytes = match read_image(path, options) {
-        Ok(bytes) => bytes,
+fn read_file(path: &Path, options: &ScanOptions) -> Read {
+    match read_image(path, &options.decode) {
+        Ok(bytes) => read_bytes(&bytes, options),
         Err(error) => {
             let refusal = Refusal { kind: error.kind.to_owned(), message: error.message, hint: error.hint };
-            return Read { sha256: None, decoded: Err(refusal) };
+            Read { sha256: None, decoded: Err(refusal), provenance: None }
         }
-    };
-    let decoded = decode(&bytes, options).map_err(|error| Refusal {
+    }
+}
+
+fn read_bytes(bytes: &[u8], options: &ScanOptions) -> Read {
+    let decoded = decode(bytes, &options.decode).map_err(|error| Refusal {
         kind: error.kind().as_str().to_owned(),
         message: error.to_string(),
         hint: error.hint(),
     });
-    Read { sha256: Some(sha256_hex(&bytes)), decoded }
+    let provenance = options.provenance.then(|| dear_provenance::read(bytes));
+    Read { sha256: Some(sha256_hex(bytes)), decoded, provenance }
 }
 
 fn score_read(
     detector: &Detector,
     path: &Path,
-    options: &DecodeOptions,
+    options: &ScanOptions,
     read: Read,
 ) -> Result<Record, Error> {
     let metadata = detector.metadata();
@@ -235,7 +273,7 @@ fn score_read(
         height: None,
         format: None,
         treatment: None,
-        decode: Some(*options),
+        decode: Some(options.decode),
         view: Some(metadata.view.clone()),
         logit: None,
         probability: None,
@@ -243,6 +281,9 @@ fn score_read(
         threshold: metadata.threshold.value,
         threshold_origin: metadata.threshold.origin.clone(),
         uncertain: metadata.threshold.uncertain,
+        outside: None,
+        stability: None,
+        provenance: read.provenance,
         detector: DetectorName { name: metadata.name.clone(), sha256: detector.sha256().to_owned() },
         engine: detector.info().clone(),
     };
@@ -254,28 +295,28 @@ fn score_read(
     record.height = Some(decoded.image.height());
     record.format = Some(decoded.format.as_str().to_owned());
     record.treatment = Some(decoded.treatment);
-    let refusal = |kind: &str, error: &DetectorError| {
-        Some(Refusal { kind: kind.to_owned(), message: error.to_string(), hint: error.hint() })
-    };
+    record.outside =
+        metadata.valid_input.outside(decoded.image.size(), decoded.format.as_str());
     let logit = match detector.score(&decoded.image) {
         Ok(logit) => logit,
-        Err(
-            error @ (DetectorError::TooSmall { .. }
-            | DetectorError::WrongSize { .. }
-            | DetectorError::View(_)),
-        ) => {
-            return Ok(Record { error: refusal("size", &error), ..record });
-        }
-        Err(error @ DetectorError::NonFinite { .. }) => {
-            return Ok(Record { error: refusal("non_finite", &error), ..record });
+        Err(error) if error.is_of_the_image() => {
+            let kind = if matches!(error, DetectorError::NonFinite { .. }) { "non_finite" } else { "size" };
+            let refusal = Refusal { kind: kind.to_owned(), message: error.to_string(), hint: error.hint() };
+            return Ok(Record { error: Some(refusal), ..record });
         }
         Err(error) => return Err(error.into()),
     };
     record.logit = Some(logit);
     record.probability = metadata.calibration.as_ref().map(|calibration| calibration.probability(logit));
     record.verdict = Some(Verdict::of(logit, &metadata.threshold));
-    record.status = if decoded.warnings.is_empty() { Status::Scored } else { Status::ScoredWithWarning };
-    record.warning = (!decoded.warnings.is_empty()).then(|| decoded.warnings.join("; "));
+    let mut warnings = decoded.warnings;
+    warnings.extend(record.outside.iter().flatten().map(|fact| format!("outside of the detector's range: {fact}")));
+    record.status = if warnings.is_empty() { Status::Scored } else { Status::ScoredWithWarning };
+    record.warning = (!warnings.is_empty()).then(|| warnings.join("; "));
+    if options.stability {
+        let key = record.sha256.as_deref().unwrap_or_default().as_bytes();
+        record.stability = stability(detector, &decoded.image, logit, key, || false)?;
+    }
     Ok(record)
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use dear::error::Error;
-use dear::scan::{Record, Status, Verdict, gather, score_files};
+use dear::scan::{Record, ScanOptions, Status, Verdict, gather, score_files};
 
 use dear::view::View;
 
@@ -36,7 +36,7 @@ enum Format {
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let (files, skipped) = gather(&args.paths)?;
     let detector = args.detector.open()?;
-    let options = args.decode.options();
+    let options = ScanOptions { decode: args.decode.options(), ..ScanOptions::default() };
     let mut writer = Writer::new(args.format)?;
     let (mut scored, mut refused, mut truncated) = (0u64, 0u64, 0u64);
     let mut verdicts = [0u64; 3];

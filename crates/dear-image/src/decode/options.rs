@@ -1,9 +1,10 @@
 //! What [`super::decode`] allows, and what it does with alpha, orientation, profiles and samples wider than 8 bits.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Limits and choices of [`super::decode`]. The default is the training pipeline: Pillow's `open(f).convert("RGB")`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DecodeOptions {
     /// Largest width times height; 200,000,000 by default (Pillow refuses above 178,956,970).
@@ -26,7 +27,7 @@ pub struct DecodeOptions {
 }
 
 /// Which files are turned by their EXIF orientation. Values other than 2 to 8 turn nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Orientation {
     /// As Pillow on load: TIFF is turned; JPEG, PNG and WebP stay as stored.
@@ -40,7 +41,7 @@ pub enum Orientation {
 
 /// What becomes of samples that are not 8 bits of a known range: 16-bit grey (PNG, TIFF, PGM), 32-bit and signed
 /// integers and floats (TIFF, PFM).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Gray16 {
     /// 16-bit grey is scaled to 8 bits; what has no known range is refused.
@@ -51,7 +52,7 @@ pub enum Gray16 {
 }
 
 /// What becomes of alpha.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Alpha {
     /// It is dropped, and hidden colours show, as Pillow's `convert("RGB")` does.
@@ -64,7 +65,7 @@ pub enum Alpha {
 }
 
 /// What becomes of an embedded colour profile.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Icc {
     /// Nothing, as in Pillow.

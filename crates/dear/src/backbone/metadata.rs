@@ -148,6 +148,12 @@ pub struct ValidInput {
     /// The shortest side in pixels; smaller images are refused.
     #[serde(default = "one")]
     pub min_side: u32,
+    /// Shortest and longest *shorter side*, in pixels, of the images that the threshold was set on. Null where nobody said.
+    #[serde(default)]
+    pub sides: Option<[u32; 2]>,
+    /// Formats of those images, as records name them. Null where nobody said.
+    #[serde(default)]
+    pub formats: Option<Vec<String>>,
     /// What the network has seen.
     #[serde(default)]
     pub trained_on: Option<String>,
@@ -158,7 +164,25 @@ pub struct ValidInput {
 
 impl Default for ValidInput {
     fn default() -> Self {
-        Self { min_side: one(), trained_on: None, extra: Map::new() }
+        Self { min_side: one(), sides: None, formats: None, trained_on: None, extra: Map::new() }
+    }
+}
+
+impl ValidInput {
+    /// In what an image of `(width, height)` and a format lies outside of the stated range. `None`: no range is stated.
+    pub fn outside(&self, (width, height): (u32, u32), format: &str) -> Option<Vec<String>> {
+        if self.sides.is_none() && self.formats.is_none() {
+            return None;
+        }
+        let mut facts = Vec::new();
+        let side = width.min(height);
+        if let Some([low, high]) = self.sides.filter(|[low, high]| !(*low..=*high).contains(&side)) {
+            facts.push(format!("shorter side of {side} pixels, its threshold was set on {low} to {high}"));
+        }
+        if let Some(formats) = self.formats.as_ref().filter(|all| !all.iter().any(|one| one == format)) {
+            facts.push(format!("format {format}, its threshold was set on {}", formats.join(", ")));
+        }
+        Some(facts)
     }
 }
 

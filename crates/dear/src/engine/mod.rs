@@ -101,7 +101,7 @@ impl EngineOptions {
 }
 
 /// What ran: part of every record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct EngineInfo {
     /// `builtin` or `onnxruntime`.
     pub name: String,
