@@ -36,7 +36,9 @@ pub(crate) fn find(tags: &Tags) -> Finding {
 
     let camera = match (&make, &model) {
         // Many models begin with the name of their maker.
-        (Some(make), Some(model)) if model.to_lowercase().starts_with(&make.to_lowercase()) => Some(model.clone()),
+        (Some(make), Some(model)) if model.to_lowercase().starts_with(&make.to_lowercase()) => {
+            Some(model.clone())
+        }
         (Some(make), Some(model)) => Some(format!("{make} {model}")),
         (Some(one), None) | (None, Some(one)) => Some(one.clone()),
         (None, None) => None,

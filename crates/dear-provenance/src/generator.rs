@@ -111,7 +111,9 @@ fn in_xmp(xmp: &Xmp, traces: &mut Vec<(&str, Trace)>) {
     for (property, place) in [(Property::CreatorTool, "XMP CreatorTool"), (Property::Credit, "XMP Credit")] {
         traces.extend(xmp.all(property).filter_map(named).take(1).map(|trace| (place, trace)));
     }
-    traces.extend(xmp.all(Property::Description).filter_map(described).take(1).map(|trace| ("XMP description", trace)));
+    traces.extend(
+        xmp.all(Property::Description).filter_map(described).take(1).map(|trace| ("XMP description", trace)),
+    );
 }
 
 /// Settings as the web UI writes them in words, or as Fooocus and SwarmUI do in JSON.

@@ -46,7 +46,8 @@ pub fn read(bytes: &[u8]) -> Provenance {
             camera: unread,
         };
     };
-    let marks = catch_unwind(AssertUnwindSafe(|| Marks::read(format, bytes))).unwrap_or_else(|_| Marks::failed());
+    let marks =
+        catch_unwind(AssertUnwindSafe(|| Marks::read(format, bytes))).unwrap_or_else(|_| Marks::failed());
     Provenance {
         c2pa: manifest::find(format, bytes, &marks),
         source_type: marks.source_type,

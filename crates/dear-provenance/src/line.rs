@@ -64,11 +64,6 @@ impl Details {
         }
     }
 
-    /// The value of the first fact of this name.
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.facts.iter().find(|fact| fact.name == name).map(|fact| fact.value.as_str())
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
         self.facts.is_empty()
     }

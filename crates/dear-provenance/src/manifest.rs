@@ -70,8 +70,12 @@ pub(crate) fn find(format: Format, bytes: &[u8], marks: &Marks) -> Finding {
 
 fn not_embedded(marks: &Marks) -> Finding {
     match &marks.manifest_at {
-        Some(address) if address.starts_with("http://") || address.starts_with("https://") => elsewhere(address),
-        Some(_) => Finding::could_not_check("its XMP refers to a manifest in the file, which is not there any more"),
+        Some(address) if address.starts_with("http://") || address.starts_with("https://") => {
+            elsewhere(address)
+        }
+        Some(_) => {
+            Finding::could_not_check("its XMP refers to a manifest in the file, which is not there any more")
+        }
         None => Finding::absent(marks.damage.as_deref()),
     }
 }
@@ -151,7 +155,8 @@ fn tell(reader: &Reader) -> Finding {
         return Finding::found(&format!("{by}: signature and hashes hold; {NOT_JUDGED}"), declares, details);
     }
     // What was signed is not this file, or nobody knows who signed it: it declares nothing of this picture.
-    let codes: Vec<&str> = failures.iter().filter_map(|failure| failure.split(' ').next()).take(MAX_FAILURES).collect();
+    let codes: Vec<&str> =
+        failures.iter().filter_map(|failure| failure.split(' ').next()).take(MAX_FAILURES).collect();
     let summary = match codes.as_slice() {
         [] => format!("{by}, which does not hold: no signature of it was validated"),
         codes => format!("{by}, which does not hold: {} ({})", why(codes), codes.join(", ")),
@@ -163,7 +168,8 @@ fn tell(reader: &Reader) -> Finding {
 fn failures(reader: &Reader) -> Vec<String> {
     let Some(results) = reader.validation_results() else { return Vec::new() };
     let own = results.active_manifest().into_iter();
-    let of_ingredients = results.ingredient_deltas().into_iter().flatten().map(|delta| delta.validation_deltas());
+    let of_ingredients =
+        results.ingredient_deltas().into_iter().flatten().map(|delta| delta.validation_deltas());
     let mut failures = Vec::new();
     for status in own.chain(of_ingredients).flat_map(|codes| codes.failure()) {
         if status.code() == SIGNING_CREDENTIAL_UNTRUSTED {

@@ -53,7 +53,8 @@ impl Term {
     pub(crate) fn of(text: &str) -> Option<&'static Term> {
         let text = text.trim().trim_end_matches('/');
         let (scheme, name) = text.rsplit_once(['/', ':']).unwrap_or(("", text));
-        let known = ["", "digsrctype"].contains(&scheme) || scheme.to_lowercase().ends_with("/digitalsourcetype");
+        let known =
+            ["", "digsrctype"].contains(&scheme) || scheme.to_lowercase().ends_with("/digitalsourcetype");
         VOCABULARY.iter().find(|term| known && term.name.eq_ignore_ascii_case(name))
     }
 }

@@ -8,7 +8,7 @@ use std::io::Cursor;
 const XMP: Tag = Tag(Context::Tiff, 700);
 
 /// The EXIF of a file, or none.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Tags {
     exif: Option<Exif>,
     /// Why some or all of it could not be read.
@@ -56,7 +56,9 @@ impl Tags {
 
     /// `UserComment`: a text behind the name of its encoding in eight bytes.
     pub(crate) fn user_comment(&self) -> Option<String> {
-        let (Value::Undefined(bytes, _) | Value::Byte(bytes)) = self.value(Tag::UserComment)? else { return None };
+        let (Value::Undefined(bytes, _) | Value::Byte(bytes)) = self.value(Tag::UserComment)? else {
+            return None;
+        };
         let (encoding, text) = bytes.split_first_chunk::<8>()?;
         let text = match encoding {
             b"UNICODE\0" => utf16(text, self.exif.as_ref()?.little_endian()),
@@ -105,7 +107,8 @@ fn utf16(bytes: &[u8], little_endian: bool) -> String {
         std::cmp::Ordering::Greater => false,
         std::cmp::Ordering::Equal => little_endian,
     };
-    let unit = |&pair: &[u8; 2]| if little_endian { u16::from_le_bytes(pair) } else { u16::from_be_bytes(pair) };
+    let unit =
+        |&pair: &[u8; 2]| if little_endian { u16::from_le_bytes(pair) } else { u16::from_be_bytes(pair) };
     let units = pairs.iter().map(unit).filter(|&unit| unit != 0xfeff);
     char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
 }

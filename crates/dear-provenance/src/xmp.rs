@@ -116,7 +116,8 @@ fn read_packet(packet: &[u8], values: &mut Vec<(Property, String)>) -> Result<()
         return Err(format!("{} bytes, more than the {MAX_PACKET} that are read", packet.len()));
     }
     let text = std::str::from_utf8(packet).map_err(|_| "it is not UTF-8")?;
-    let mut reader = NsReader::from_str(text.trim_matches(|c: char| c == '\0' || c == '\u{feff}' || c.is_whitespace()));
+    let mut reader =
+        NsReader::from_str(text.trim_matches(|c: char| c == '\0' || c == '\u{feff}' || c.is_whitespace()));
     reader.resolver_mut().set_max_declarations_per_element(MAX_DEPTH);
     let (mut nodes, mut depth) = (0, 0);
     // The property whose element is open, how deep it is, and its text so far.
@@ -139,15 +140,18 @@ fn read_packet(packet: &[u8], values: &mut Vec<(Property, String)>) -> Result<()
             }
             Event::Text(text) => append(&mut open, &text.xml10_content().map_err(|error| error.to_string())?),
             Event::CData(text) => append(&mut open, &text.decode().map_err(|error| error.to_string())?),
-            Event::GeneralRef(reference) => match reference.resolve_char_ref().map_err(|error| error.to_string())? {
-                Some(c) => append(&mut open, c.encode_utf8(&mut [0; 4])),
-                None => {
-                    let name = reference.decode().map_err(|error| error.to_string())?;
-                    let text = quick_xml::escape::resolve_predefined_entity(&name)
-                        .ok_or_else(|| format!("it refers to the entity \"{name}\", which XML does not know"))?;
-                    append(&mut open, text);
+            Event::GeneralRef(reference) => {
+                match reference.resolve_char_ref().map_err(|error| error.to_string())? {
+                    Some(c) => append(&mut open, c.encode_utf8(&mut [0; 4])),
+                    None => {
+                        let name = reference.decode().map_err(|error| error.to_string())?;
+                        let text = quick_xml::escape::resolve_predefined_entity(&name).ok_or_else(|| {
+                            format!("it refers to the entity \"{name}\", which XML does not know")
+                        })?;
+                        append(&mut open, text);
+                    }
                 }
-            },
+            }
             Event::End(_) => {
                 if let Some((property, _, text)) = open.take_if(|(_, at, _)| *at == depth) {
                     keep(property, &text, values);
@@ -180,7 +184,8 @@ fn read_element(
         // <Iptc4xmpExt:DigitalSourceType rdf:resource="http://..."/>
         let of_resource = of_element.filter(|_| is_resource(reader, attribute.key));
         if let Some(property) = of_attribute.or(of_resource) {
-            let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|error| error.to_string())?;
+            let value =
+                attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|error| error.to_string())?;
             keep(property, &value, values);
         }
     }

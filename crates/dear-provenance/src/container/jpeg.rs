@@ -7,9 +7,8 @@ const EXTENDED_XMP: &[u8] = b"http://ns.adobe.com/xmp/extension/\0";
 
 pub(super) fn read<'a>(bytes: &'a [u8], parts: &mut Parts<'a>) {
     let mut rest = bytes.get(2..).unwrap_or_default();
-    loop {
-        // As libjpeg: what stands between segments is passed over, and a marker may be filled with 0xff.
-        let Some(start) = memchr::memchr(0xff, rest) else { break };
+    // As libjpeg: what stands between segments is passed over, and a marker may be filled with 0xff.
+    while let Some(start) = memchr::memchr(0xff, rest) {
         let Some(filled) = rest[start..].iter().position(|&byte| byte != 0xff) else { break };
         let (marker, after) = (rest[start + filled], &rest[start + filled + 1..]);
         match marker {

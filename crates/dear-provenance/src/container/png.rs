@@ -42,19 +42,19 @@ fn split_chunk(bytes: &[u8]) -> Option<(&[u8; 4], &[u8], &[u8])> {
 }
 
 /// A keyword, and the text or why there is none.
-type Read<'a> = (String, Result<Cow<'a, [u8]>, String>, Encoding);
+type Entry<'a> = (String, Result<Cow<'a, [u8]>, String>, Encoding);
 
 enum Encoding {
     Latin1,
     Utf8,
 }
 
-fn text(chunk: &[u8]) -> Read<'_> {
+fn text(chunk: &[u8]) -> Entry<'_> {
     let (keyword, rest) = split_keyword(chunk);
     (keyword, rest.map(Cow::Borrowed), Encoding::Latin1)
 }
 
-fn compressed_text<'a>(chunk: &'a [u8], left: &mut usize) -> Read<'a> {
+fn compressed_text<'a>(chunk: &'a [u8], left: &mut usize) -> Entry<'a> {
     let (keyword, rest) = split_keyword(chunk);
     let value = rest.and_then(|rest| {
         let (&method, data) = rest.split_first().ok_or("is cut")?;
@@ -63,7 +63,7 @@ fn compressed_text<'a>(chunk: &'a [u8], left: &mut usize) -> Read<'a> {
     (keyword, value, Encoding::Latin1)
 }
 
-fn international_text<'a>(chunk: &'a [u8], left: &mut usize) -> Read<'a> {
+fn international_text<'a>(chunk: &'a [u8], left: &mut usize) -> Entry<'a> {
     let (keyword, rest) = split_keyword(chunk);
     let value = rest.and_then(|rest| {
         let (&[compressed, method], rest) = rest.split_first_chunk().ok_or("is cut")?;
@@ -108,7 +108,7 @@ fn inflate(method: u8, data: &[u8], left: &mut usize) -> Result<Vec<u8>, String>
     Ok(out)
 }
 
-fn add_text<'a>((keyword, value, encoding): Read<'a>, parts: &mut Parts<'a>) {
+fn add_text<'a>((keyword, value, encoding): Entry<'a>, parts: &mut Parts<'a>) {
     let profile = keyword.strip_prefix("Raw profile type ").map(str::to_ascii_lowercase);
     let value = match value {
         Ok(value) => value,
@@ -132,12 +132,17 @@ fn add_text<'a>((keyword, value, encoding): Read<'a>, parts: &mut Parts<'a>) {
             }
             Some(profile) => match profile.strip_prefix(b"http://ns.adobe.com/xap/1.0/\0") {
                 Some(packet) => parts.add_xmp(packet.to_vec()),
-                None if profile.starts_with(b"II*\0") || profile.starts_with(b"MM\0*") => parts.add_exif(profile),
+                None if profile.starts_with(b"II*\0") || profile.starts_with(b"MM\0*") => {
+                    parts.add_exif(profile)
+                }
                 None => parts.add_xmp(profile),
             },
             None => {
-                let damage = if keyword.ends_with("xmp") { &mut parts.damage.xmp } else { &mut parts.damage.exif };
-                damage.get_or_insert_with(|| format!("its text chunk \"{keyword}\" is no list of hexadecimal digits"));
+                let damage =
+                    if keyword.ends_with("xmp") { &mut parts.damage.xmp } else { &mut parts.damage.exif };
+                damage.get_or_insert_with(|| {
+                    format!("its text chunk \"{keyword}\" is no list of hexadecimal digits")
+                });
             }
         },
         // Colour profiles and the like.

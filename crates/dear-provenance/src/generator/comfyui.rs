@@ -24,15 +24,20 @@ pub(super) fn prompt(text: &str) -> Option<Trace> {
     let of_sampler = |name: &str| sampler.and_then(|inputs| scalar(&inputs[name])).or_else(|| any(name));
 
     let model = sampler.and_then(|inputs| follow(&graph, inputs, "model", &MODELS));
-    details.add_some("model", model.or_else(|| MODELS.iter().find_map(|name| any(name))));
+    details
+        .add_some("model", model.or_else(|| MODELS.iter().find_map(|name| any(name).map(Cow::into_owned))));
     details.add_some("sampler", of_sampler("sampler_name"));
     details.add_some("scheduler", of_sampler("scheduler"));
     details.add_some("steps", of_sampler("steps"));
     details.add_some("guidance", of_sampler("cfg").or_else(|| any("guidance")));
     details.add_some("seed", of_sampler("seed").or_else(|| any("noise_seed")));
-    details.add_some("size", any("width").zip(any("height")).map(|(width, height)| format!("{width}x{height}")));
+    details
+        .add_some("size", any("width").zip(any("height")).map(|(width, height)| format!("{width}x{height}")));
     let text = |name: &str| sampler.and_then(|inputs| follow(&graph, inputs, name, &TEXTS));
-    details.add_some("prompt", text("positive").or_else(|| TEXTS.iter().find_map(|name| any(name))));
+    details.add_some(
+        "prompt",
+        text("positive").or_else(|| TEXTS.iter().find_map(|name| any(name).map(Cow::into_owned))),
+    );
     details.add_some("negative prompt", text("negative"));
     Some(trace)
 }

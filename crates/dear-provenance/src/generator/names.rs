@@ -74,7 +74,9 @@ pub(crate) fn of(text: &str) -> Option<&'static Known> {
         return None;
     }
     let text = text.to_lowercase();
-    KNOWN.iter().find(|known| text.match_indices(known.mark).any(|(at, _)| is_word(&text, at, known.mark.len())))
+    KNOWN
+        .iter()
+        .find(|known| text.match_indices(known.mark).any(|(at, _)| is_word(&text, at, known.mark.len())))
 }
 
 /// The generator of which a description says that it made the picture.

@@ -1,7 +1,7 @@
 //! Programs that write their settings as named values: NovelAI, InvokeAI, Fooocus, SwarmUI, Easy Diffusion.
 
-use super::comfyui::scalar;
 use super::Trace;
+use super::comfyui::scalar;
 use serde_json::Value;
 
 /// A name that is shown, and where the value stands: names of members, joined by dots.
@@ -110,7 +110,9 @@ fn dream(command: &str) -> Option<Trace> {
     let mut words = options.split_whitespace().peekable();
     let mut values = Vec::new();
     while let Some(word) = words.next() {
-        let Some(option) = word.strip_prefix('-').filter(|option| option.is_char_boundary(1) && !option.is_empty()) else {
+        let Some(option) =
+            word.strip_prefix('-').filter(|option| option.is_char_boundary(1) && !option.is_empty())
+        else {
             continue;
         };
         let (letter, joined) = option.split_at(1);
@@ -121,7 +123,9 @@ fn dream(command: &str) -> Option<Trace> {
     for (name, letter) in [("sampler", "A"), ("steps", "s"), ("guidance", "C"), ("seed", "S")] {
         trace.details.add_some(name, value(letter));
     }
-    trace.details.add_some("size", value("W").zip(value("H")).map(|(width, height)| format!("{width}x{height}")));
+    trace
+        .details
+        .add_some("size", value("W").zip(value("H")).map(|(width, height)| format!("{width}x{height}")));
     trace.details.add("prompt", prompt);
     Some(trace)
 }
@@ -151,20 +155,26 @@ pub(super) fn easy_diffusion<'a>(text: impl Fn(&str) -> Option<&'a str>) -> Trac
     for (name, keyword) in EASY_DIFFUSION {
         trace.details.add_some(name, text(keyword));
     }
-    trace.details.add_some("size", text("width").zip(text("height")).map(|(width, height)| format!("{width}x{height}")));
+    trace.details.add_some(
+        "size",
+        text("width").zip(text("height")).map(|(width, height)| format!("{width}x{height}")),
+    );
     trace.details.add_some("prompt", text("prompt"));
     trace
 }
 
 fn add(settings: &Value, table: &Table, trace: &mut Trace) {
     for (name, places) in table {
-        let value = places.iter().find_map(|place| {
-            scalar(place.split('.').fold(settings, |value, member| &value[member]))
-        });
+        let value = places
+            .iter()
+            .find_map(|place| scalar(place.split('.').fold(settings, |value, member| &value[member])));
         trace.details.add_some(name, value);
     }
 }
 
 fn add_size(width: &Value, height: &Value, trace: &mut Trace) {
-    trace.details.add_some("size", width.as_u64().zip(height.as_u64()).map(|(width, height)| format!("{width}x{height}")));
+    trace.details.add_some(
+        "size",
+        width.as_u64().zip(height.as_u64()).map(|(width, height)| format!("{width}x{height}")),
+    );
 }

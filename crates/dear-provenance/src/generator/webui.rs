@@ -36,7 +36,8 @@ pub(super) fn read(text: &str) -> Option<Trace> {
     let (start, settings) = found?;
     let value = |name: &str| settings.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     let words = &text[..start];
-    let (prompt, negative) = match (words.strip_prefix(NEGATIVE), words.split_once(&format!("\n{NEGATIVE}"))) {
+    let (prompt, negative) = match (words.strip_prefix(NEGATIVE), words.split_once(&format!("\n{NEGATIVE}")))
+    {
         (Some(negative), _) => ("", Some(negative)),
         (None, Some((prompt, negative))) => (prompt, Some(negative)),
         (None, None) => (words, None),

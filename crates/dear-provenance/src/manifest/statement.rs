@@ -82,12 +82,14 @@ fn declared(reader: &Reader, manifest: &Manifest, left: &Cell<usize>) -> Option<
         }
     }
     let of_ingredient = |relationship: Relationship| {
-        let ingredients = manifest.ingredients().iter().filter(move |one| *one.relationship() == relationship);
+        let ingredients =
+            manifest.ingredients().iter().filter(move |one| *one.relationship() == relationship);
         ingredients
             .filter_map(|one| reader.get_manifest(one.active_manifest()?))
             .filter_map(move |manifest| declared(reader, manifest, left))
     };
-    let origin = origin.or_else(|| in_metadata(manifest)).or_else(|| of_ingredient(Relationship::ParentOf).next());
+    let origin =
+        origin.or_else(|| in_metadata(manifest)).or_else(|| of_ingredient(Relationship::ParentOf).next());
     by_a_model |= of_ingredient(Relationship::ComponentOf).any(|part| part != Declares::Captured);
     match origin {
         Some(Declares::Captured) | None if by_a_model => Some(Declares::PartlyGenerated),
