@@ -106,7 +106,7 @@ impl Damage {
 }
 
 impl<'a> Parts<'a> {
-    /// Takes `bytes` of this format apart. EXIF of TIFF and HEIF is left to its own reader, which knows these files.
+    /// Takes `bytes` of this format apart. EXIF of a TIFF is left to its own reader: the file is one.
     pub(crate) fn of(format: Format, bytes: &'a [u8]) -> Parts<'a> {
         let mut parts = Parts::default();
         match format {
@@ -115,11 +115,10 @@ impl<'a> Parts<'a> {
             Format::WebP => webp::read(bytes, &mut parts),
             Format::Gif => gif::read(bytes, &mut parts),
             Format::Tiff => {}
-            Format::Heif => {
-                parts.damage.xmp = Some("XMP of AVIF and HEIC files is not looked for".to_owned());
-            }
-            Format::Jxl => {
-                parts.damage.file = Some("of JPEG XL files, only C2PA is looked for".to_owned());
+            Format::Heif | Format::Jxl => {
+                let reason = Some("of AVIF, HEIC and JPEG XL files, only C2PA is looked for".to_owned());
+                parts.damage =
+                    Damage { file: None, exif: reason.clone(), xmp: reason.clone(), texts: reason };
             }
         }
         parts

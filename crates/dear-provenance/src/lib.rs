@@ -25,8 +25,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Ask the bytes of an image file. Each question is answered for itself: one that fails leaves the others alone.
 ///
-/// Looked into are JPEG, PNG, WebP, TIFF and GIF; of AVIF, HEIC and JPEG XL, C2PA (and EXIF, but not of JPEG XL). Of
-/// anything else, all four findings are [`State::CouldNotCheck`] with the reason.
+/// Looked into are JPEG, PNG, WebP, TIFF and GIF; of AVIF, HEIC and JPEG XL, C2PA only. Of anything else, all four findings
+/// are [`State::CouldNotCheck`] with the reason.
 ///
 /// ```
 /// let provenance = dear_provenance::read(b"GIF89a, but no more of it");

@@ -41,9 +41,10 @@ const NOT_JUDGED: &str = "the signer is not checked against a list of trusted on
 
 /// The manifest of a file; `marks` say where XMP believes it to be.
 pub(crate) fn find(format: Format, bytes: &[u8], marks: &Marks) -> Finding {
-    // Every manifest is a JUMBF box, and each box has its type in clear, except where JPEG XL compresses it. Four bytes
-    // may stand in a picture by chance: the library then says that there is none.
-    let has_box = format == Format::Jxl || memchr::memmem::find(bytes, b"jumb").is_some();
+    // Every manifest is a JUMBF box, and each box has its type in clear, except where a JPEG XL of boxes compresses it. Four
+    // bytes may stand in a picture by chance: the library then says that there is none.
+    let has_box = memchr::memmem::find(bytes, b"jumb").is_some()
+        || (format == Format::Jxl && memchr::memmem::find(bytes, b"brob").is_some());
     if !has_box {
         return not_embedded(marks);
     }
@@ -58,13 +59,16 @@ pub(crate) fn find(format: Format, bytes: &[u8], marks: &Marks) -> Finding {
         Some(Err(Error::JumbfNotFound)) => not_embedded(marks),
         Some(Err(Error::RemoteManifestUrl(address))) => elsewhere(&address),
         Some(Err(Error::OperationCancelled)) => Finding::could_not_check(&format!(
-            "it has a manifest, and reading it took more than {} seconds",
+            "it seems to have a manifest, and reading it took more than {} seconds",
             MAX_TIME.as_secs()
         )),
-        Some(Err(error)) => {
-            Finding::could_not_check(&format!("it has a manifest that cannot be read ({})", words(&error)))
-        }
-        None => Finding::could_not_check("it has a manifest, and the library that reads manifests failed"),
+        Some(Err(error)) => Finding::could_not_check(&format!(
+            "it seems to have a manifest, which cannot be read ({})",
+            words(&error)
+        )),
+        None => Finding::could_not_check(
+            "it seems to have a manifest, and the library that reads manifests failed",
+        ),
     }
 }
 

@@ -22,13 +22,15 @@ impl Marks {
     pub(crate) fn read(format: Format, bytes: &[u8]) -> Marks {
         let parts = Parts::of(format, bytes);
         let tags = Tags::read(format, bytes, &parts);
-        let xmp = Xmp::read(&parts, &tags);
+        // The tags of a TIFF are the file's own; in other files they are a part of it.
+        let is_tiff = format == Format::Tiff;
+        let xmp = Xmp::read(&parts, &tags, is_tiff);
         Marks {
             source_type: source_type::find(&xmp),
             generator: generator::find(&parts, &tags, &xmp),
             camera: camera::find(&tags),
             manifest_at: xmp.first(Property::Provenance).map(str::to_owned),
-            damage: parts.damage.file,
+            damage: parts.damage.file.or(tags.damage.filter(|_| is_tiff)),
         }
     }
 

@@ -1,8 +1,9 @@
 //! EXIF, by the library `kamadak-exif`: texts by their tag, and whether a position is stored.
 
+mod guard;
+
 use crate::container::{Format, Parts};
 use exif::{Context, Error, Exif, In, Reader, Tag, Value};
-use std::io::Cursor;
 
 /// XMP in a TIFF.
 const XMP: Tag = Tag(Context::Tiff, 700);
@@ -17,29 +18,25 @@ pub(crate) struct Tags {
 
 impl Tags {
     pub(crate) fn read(format: Format, bytes: &[u8], parts: &Parts) -> Tags {
-        let mut reader = Reader::new();
-        reader.continue_on_error(true);
-        let read = match (format, &parts.exif) {
-            (Format::Tiff, _) => reader.read_raw(bytes.to_vec()),
-            (Format::Heif, _) => reader.read_from_container(&mut Cursor::new(bytes)),
-            (_, Some(block)) => reader.read_raw(block.to_vec()),
-            (_, None) => Err(Error::NotFound("")),
+        let damage = parts.damage.of_exif().map(str::to_owned);
+        let structure = match (format, &parts.exif) {
+            (Format::Tiff, _) => bytes,
+            (_, Some(block)) => block,
+            (_, None) => return Tags { exif: None, damage },
         };
-        let mut damage = parts.damage.of_exif().map(str::to_owned);
-        let mut told = |error: &Error| {
-            damage = Some(format!("its EXIF is damaged ({})", error.to_string().to_lowercase()));
-        };
-        let exif = match read {
-            Ok(exif) => Some(exif),
-            Err(Error::NotFound(_)) => None,
-            Err(error) => {
-                if !matches!(error, Error::PartialResult(_)) {
-                    told(&error);
-                }
-                error.distill_partial_result(|errors| errors.first().into_iter().for_each(&mut told)).ok()
+        let damaged = |problem: &str| Some(format!("its EXIF is damaged ({problem})"));
+        if let Err(problem) = guard::check(structure) {
+            return Tags { exif: None, damage: damaged(&problem) };
+        }
+        match Reader::new().continue_on_error(true).read_raw(structure.to_vec()) {
+            Ok(exif) => Tags { exif: Some(exif), damage },
+            Err(Error::PartialResult(partial)) => {
+                let (exif, errors) = partial.into_inner();
+                let first = errors.first().map(|error| error.to_string().to_lowercase());
+                Tags { exif: Some(exif), damage: damaged(&first.unwrap_or_default()) }
             }
-        };
-        Tags { exif, damage }
+            Err(error) => Tags { exif: None, damage: damaged(&error.to_string().to_lowercase()) },
+        }
     }
 
     /// The text of a tag of the main picture, without blanks around it; none where it is empty.

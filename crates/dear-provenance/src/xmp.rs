@@ -62,8 +62,10 @@ pub(crate) struct Xmp {
 }
 
 impl Xmp {
-    pub(crate) fn read(parts: &Parts, tags: &Tags) -> Xmp {
-        let mut xmp = Xmp { values: Vec::new(), damage: parts.damage.of_xmp().map(str::to_owned) };
+    /// `tags` hold the XMP of a TIFF, and their damage is its damage.
+    pub(crate) fn read(parts: &Parts, tags: &Tags, tags_are_file: bool) -> Xmp {
+        let damage = parts.damage.of_xmp().or(tags.damage.as_deref().filter(|_| tags_are_file));
+        let mut xmp = Xmp { values: Vec::new(), damage: damage.map(str::to_owned) };
         for packet in parts.xmp.iter().map(Cow::as_ref).chain(tags.xmp()) {
             xmp.add(packet);
         }

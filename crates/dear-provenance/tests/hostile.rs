@@ -132,3 +132,32 @@ fn deep_json_is_no_generator() {
     let deep = png(&[chunk(b"tEXt", format!("prompt\0{graph}").as_bytes())]);
     assert_eq!(deep.generator.state, State::NotFound);
 }
+
+#[test]
+fn exif_that_costs_is_refused() {
+    // As many references as fit, to directories that lie over each other; and a text of zero bytes.
+    let entry = |tag: u16, kind: u16, count: u32, value: u32| {
+        [&tag.to_le_bytes()[..], &kind.to_le_bytes(), &count.to_le_bytes(), &value.to_le_bytes()].concat()
+    };
+    let exif = |entries: Vec<Vec<u8>>, rest: usize| {
+        let count = (entries.len() as u16).to_le_bytes();
+        [b"II*\0\x08\0\0\0", &count[..], &entries.concat(), &vec![0; rest]].concat()
+    };
+    let references = (0..2700).map(|i| entry(0x8769, 4, 1, 10 + i)).collect();
+    let cases = [
+        (exif(references, 32_000), "its EXIF is damaged (a directory refers to another of tag 0x8769 twice)"),
+        (
+            exif(vec![entry(271, 2, 50_000_000, 30)], 50_000_100),
+            "its EXIF is damaged (a text has 50000000 bytes, more than the 1048576 that are read)",
+        ),
+    ];
+    for (block, expected) in cases {
+        // In a PNG it is a part; a TIFF has nothing else.
+        let (part, whole) = (png(&[chunk(b"eXIf", &block)]), read(&block));
+        assert_eq!(part.camera.summary.as_deref(), Some(expected));
+        assert_eq!((part.source_type.state, part.c2pa.state), (State::NotFound, State::NotFound));
+        for finding in [whole.camera, whole.source_type, whole.generator, whole.c2pa] {
+            assert_eq!(finding.summary.as_deref(), Some(expected));
+        }
+    }
+}

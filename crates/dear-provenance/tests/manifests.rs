@@ -161,6 +161,31 @@ fn a_manifest_that_cannot_be_read_leaves_the_rest_alone() {
 
     let all = read(&bytes);
     assert_eq!(all.c2pa.state, State::CouldNotCheck);
-    assert!(all.c2pa.summary.unwrap().starts_with("it has a manifest that cannot be read ("));
+    assert!(all.c2pa.summary.unwrap().starts_with("it seems to have a manifest, which cannot be read ("));
     assert_eq!(all.generator.declares, Some(Generated));
+}
+
+#[test]
+fn what_only_looks_like_a_manifest_is_none() {
+    let png = file("files", "plain.png");
+    let text = |kind: &[u8; 4], data: &[u8]| {
+        let chunk = [&(data.len() as u32).to_be_bytes()[..], kind, data, b"crc."].concat();
+        read(&[&png[..33], &chunk, &png[33..]].concat()).c2pa
+    };
+    // Letters in a picture; and XMP that refers to a manifest which an editor dropped.
+    assert_eq!(text(b"tEXt", b"Comment\0jumbled").state, State::NotFound);
+    let xmp = |address: &str| {
+        let packet = format!("<a xmlns:d='http://purl.org/dc/terms/' d:provenance='{address}'/>");
+        text(b"iTXt", &[b"XML:com.adobe.xmp\0\0\0\0\0", packet.as_bytes()].concat())
+    };
+    let dropped = xmp("self#jumbf=/c2pa/urn:uuid:1");
+    assert_eq!(dropped.state, State::CouldNotCheck);
+    let expected = "its XMP refers to a manifest in the file, which is not there any more";
+    assert_eq!(dropped.summary.as_deref(), Some(expected));
+    assert_eq!(value(&xmp("https://a.example/b"), "manifest"), Some("https://a.example/b"));
+    // JPEG XL, as boxes and as a bare stream.
+    for bytes in [&b"\0\0\0\x0cJXL \r\n\x87\n"[..], b"\xff\x0a\0\0"] {
+        let all = read(bytes);
+        assert_eq!((all.c2pa.state, all.camera.state), (State::NotFound, State::CouldNotCheck));
+    }
 }
