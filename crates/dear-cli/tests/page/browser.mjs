@@ -90,6 +90,15 @@ export async function drawn(page) {
 /** Two frames later all is drawn. */
 export const frames = (page) => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(null)))));
 
+/** A number as the page writes it. */
+export const signed = (value, digits = 2) => {
+  const text = Math.abs(value).toFixed(digits);
+  return Number(text) === 0 ? text : `${value < 0 ? "−" : "+"}${text}`;
+};
+
+/** Show the second detector beside the first. */
+export const beside = (page) => page.locator("#second").selectOption({ index: 1 });
+
 /** What axe has to say against what is shown now. */
 export async function accessibility(page) {
   await page.evaluate(AXE);

@@ -5,7 +5,6 @@ import { readFileSync, readdirSync } from "node:fs";
 import { deflateSync } from "node:zlib";
 
 const SAMPLES = new URL("../../../../samples/test/real/kodak/", import.meta.url);
-const MINI = new URL("../../../../models/mini.onnx", import.meta.url);
 
 export const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
 
@@ -72,33 +71,4 @@ export function turned(jpeg, orientation) {
   const marker = Buffer.from([0xff, 0xe1, 0, 0]);
   marker.writeUInt16BE(2 + body.length, 2);
   return Buffer.concat([jpeg.subarray(0, 2), marker, body, jpeg.subarray(2)]);
-}
-
-/** The detector `mini` with another document, which is an entry of the ONNX file's outermost message. */
-export function detector(edit) {
-  const model = readFileSync(MINI);
-  const key = Buffer.from("\n\x04dear\x12", "latin1");
-  const at = model.indexOf(key);
-  const [length, start] = varint(model, at + key.length);
-  const document = JSON.parse(model.subarray(start, start + length));
-  edit(document);
-  const text = Buffer.from(JSON.stringify(document));
-  const value = Buffer.concat([key, written(text.length), text]);
-  // Before the key stand the entry's tag (one byte) and its length (as many bytes as that of the old entry).
-  const entry = at - written(start + length - at).length - 1;
-  return Buffer.concat([model.subarray(0, entry + 1), written(value.length), value, model.subarray(start + length)]);
-}
-
-function varint(bytes, at) {
-  let value = 0;
-  for (let shift = 0; ; shift += 7, at += 1) {
-    value += (bytes[at] & 0x7f) * 2 ** shift;
-    if (bytes[at] < 0x80) return [value, at + 1];
-  }
-}
-
-function written(value) {
-  const bytes = [];
-  for (; value >= 0x80; value >>>= 7) bytes.push((value & 0x7f) | 0x80);
-  return Buffer.from([...bytes, value]);
 }

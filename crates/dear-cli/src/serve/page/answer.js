@@ -20,7 +20,7 @@ export const isSettled = (answer) => ["done", "failed", "cancelled"].includes(an
 /** A line for the list of images, and which kind of mark it gets. */
 export function shortly(answer, entry) {
   if (answer.state === "failed") return ["failed", words.failure(answer.failure, entry.file).title];
-  if (answer.state !== "done") return ["pending", PENDING[answer.state](answer)];
+  if (answer.state !== "done") return [isSettled(answer) ? "failed" : "pending", PENDING[answer.state](answer)];
   const { record } = answer;
   return [record.status === "refused" ? "failed" : record.verdict, words.heading(record)];
 }

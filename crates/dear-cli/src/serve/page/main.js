@@ -21,6 +21,8 @@ const page = {
   chosen: [],
   /** `{name, file, how, answers (by the detector's hash), item}`. */
   entries: [],
+  /** Files that came before the server's answer: `[files, how]`. */
+  early: [],
   selected: null,
   /** The panel of the selected one. */
   detail: null,
@@ -59,6 +61,7 @@ async function connect(tried = false) {
   quiet();
   choose(page.chosen.length > 0 ? page.chosen.map(({ sha256 }) => sha256) : [page.models[0].sha256]);
   retry("unauthorized");
+  for (const [files, how] of page.early.splice(0)) take(files, how);
 }
 
 function askKey(tried = false) {
@@ -111,8 +114,10 @@ function choices() {
 
 function take(files, how) {
   quiet();
-  const known = page.chosen.length > 0;
-  if (!known) return notice("The detectors are not known yet. Wait for the server, or give the key first, then add the images again.");
+  if (page.chosen.length === 0) {
+    page.early.push([files, how]);
+    return notice(byId("key").hidden ? "Waiting for the server…" : "Type the API key first; the images are scored then.");
+  }
   const added = files.map((file) => {
     const entry = { name: nameOf(file, how), file, how, answers: new Map() };
     entry.item = listItem(entry, (one) => {

@@ -19,7 +19,8 @@ export class Queue {
    */
   add(owner, ask, heard) {
     this.#waiting.push({ owner, ask, heard });
-    this.#next();
+    // Later: nobody hears of a task before all that are added together are there.
+    queueMicrotask(() => this.#next());
   }
 
   /** Drop what waits, and break off what runs; of one owner, or of all. */

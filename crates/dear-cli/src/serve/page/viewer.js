@@ -126,7 +126,7 @@ function tools(act, stride) {
   return [
     tool("+", "Zoom in", () => act.enlarge(STEP)),
     tool("−", "Zoom out", () => act.enlarge(1 / STEP)),
-    tool("1:1", "Whole picture", () => act.reset()),
+    button("Whole picture", () => act.reset()),
     tool("←", "Move left", () => act.move(stride(), 0)),
     tool("↑", "Move up", () => act.move(0, stride())),
     tool("↓", "Move down", () => act.move(0, -stride())),

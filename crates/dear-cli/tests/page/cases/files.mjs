@@ -1,16 +1,10 @@
 // How files come in, and that they come in as they are.
 
-import { choose, screenshot, settled, transfer, withPage } from "../browser.mjs";
+import { choose, screenshot, settled, signed, transfer, withPage } from "../browser.mjs";
 import { file, png, sample, samples, sha256 } from "../pictures.mjs";
 import { explain, models, withServer } from "../server.mjs";
 
 const hashShown = (page) => page.locator("article dl code").first().textContent();
-
-/** A number as the page writes it. */
-export const signed = (value, digits = 2) => {
-  const text = Math.abs(value).toFixed(digits);
-  return Number(text) === 0 ? text : `${value < 0 ? "−" : "+"}${text}`;
-};
 
 const HEADINGS = { generated: "Signs of generation", real: "No signs of generation found", uncertain: "Undecided" };
 

@@ -1,9 +1,9 @@
 // Who cannot see well, has no mouse, or holds a phone.
 
-import { accessibility, choose, drawn, screenshot, settled, withPage } from "../browser.mjs";
+import { accessibility, beside, choose, drawn, screenshot, settled, withPage } from "../browser.mjs";
+import { withTwo } from "../detectors.mjs";
 import { file, sample } from "../pictures.mjs";
 import { withServer } from "../server.mjs";
-import { beside, withTwo } from "./two.mjs";
 
 const LOOKS = {
   light: {},

@@ -1,16 +1,20 @@
 // The heat map: its values, what it looks like, and how it lies.
 
-import { choose, drawn, frames, screenshot, settled, withPage } from "../browser.mjs";
+import { choose, drawn, frames, screenshot, settled, signed, withPage } from "../browser.mjs";
 import { file, sample, turned } from "../pictures.mjs";
 import { explain, withServer } from "../server.mjs";
-import { signed } from "./files.mjs";
 
 const PICTURE = "kodim22-3.jpg";
+/** Chromium's advice on how these tests read the canvas. */
+const READING = { expected: ["willReadFrequently"] };
 
-const pixels = (canvas) => canvas.evaluate((node) => {
-  const { data } = node.getContext("2d").getImageData(0, 0, node.width, node.height);
-  return [...data];
-});
+/** Pixels that the canvas shows, some 10,000 spread over it: RGBA, row by row. */
+const pixels = async (canvas) => Buffer.from(await canvas.evaluate((node) => {
+  const small = new OffscreenCanvas(100, 100).getContext("2d");
+  small.imageSmoothingEnabled = false;
+  small.drawImage(node, 0, 0, 100, 100);
+  return btoa(String.fromCharCode.apply(null, small.getImageData(0, 0, 100, 100).data));
+}), "base64");
 
 const difference = (a, b) => a.reduce((sum, value, index) => sum + Math.abs(value - b[index]), 0) / a.length;
 
@@ -100,15 +104,16 @@ export async function mapPicture(test) {
     checks.ok("the picture alone", difference(picture, both) > 3);
     checks.ok("the map alone", difference(alone, both) > 3);
     // Colour: over the most generated cell red wins, over the most real one blue.
-    const at = await canvas.evaluate((node) => [node.width, node.height]);
     const colour = (value) => {
       const row = map.values.findIndex((values) => values.includes(value));
       const middle = [map.values[row].indexOf(value), row].map((index) => map.offset + map.cell * (index + 0.5));
-      const scale = Math.min(at[0] / map.width, at[1] / map.height);
-      const [x, y] = [0, 1].map((axis) => Math.floor(at[axis] / 2 + (middle[axis] - [map.width, map.height][axis] / 2) * scale));
-      return alone.slice(4 * (y * at[0] + x), 4 * (y * at[0] + x) + 3);
+      return canvas.evaluate((node, [x, y, width, height]) => {
+        const scale = Math.min(node.width / width, node.height / height);
+        const [left, top] = [node.width / 2 + (x - width / 2) * scale, node.height / 2 + (y - height / 2) * scale];
+        return [...node.getContext("2d").getImageData(Math.floor(left), Math.floor(top), 1, 1).data];
+      }, [...middle, map.width, map.height]);
     };
-    const [most, least] = [colour(map.max), colour(map.min)];
+    const [most, least] = [await colour(map.max), await colour(map.min)];
     checks.ok(`red at ${map.max}: ${most}`, map.max <= 0 || most[0] > most[2]);
     checks.ok(`blue at ${map.min}: ${least}`, map.min >= 0 || least[2] > least[0]);
     // Zoom by button, key and wheel; pan by button, drag; back to the whole.
@@ -124,9 +129,13 @@ export async function mapPicture(test) {
     const back = async () => {
       await by("Whole picture");
       await frames(page);
-      checks.equal("the whole again", difference(await pixels(canvas), whole), 0);
+      // But for the outline of the cell that was clicked.
+      checks.ok("the whole again", difference(await pixels(canvas), whole) < 0.5);
     };
-    const once = await zoomed("the button", () => by("Zoom in"));
+    const once = await zoomed("the button", async () => {
+      await by("Zoom in");
+      await by("Zoom in");
+    });
     const moved = await zoomed("moving", () => by("Move left"));
     checks.ok("moving moves", difference(once, moved) > 1);
     const box = await canvas.boundingBox();
@@ -148,12 +157,11 @@ export async function mapPicture(test) {
     });
     await show("Picture and map");
     await screenshot(page, screenshots, "desktop-zoomed", false);
-  }));
+  }, READING));
 }
 
 export async function turnedPhotograph(test) {
   const { checks, dear, screenshots } = test;
-  // Half of a sample in white, so that its sides differ in length and its corners in colour? Samples are square and differ enough.
   const stored = sample(PICTURE);
   await withServer(dear, [], ({ address }) => withPage(test, address, async (page) => {
     for (const orientation of [1, 2, 3, 4, 5, 6, 7, 8]) {
@@ -187,7 +195,7 @@ export async function turnedPhotograph(test) {
       }
       await page.locator("#clear").click();
     }
-  }));
+  }, READING));
 }
 
 /** Turned a quarter to the right: what is stored at the bottom left is seen at the top left. */

@@ -1,41 +1,9 @@
 // Two detectors side by side; one of them calibrated, with a band and a range.
 
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { choose, screenshot, settled, withPage } from "../browser.mjs";
-import { detector, sample } from "../pictures.mjs";
-import { explain, models, withServer } from "../server.mjs";
-import { signed } from "./files.mjs";
-
-const CALIBRATION = {
-  map: { method: "temperature", temperature: 2 }, losses: [], loss_before: 0.7, loss_after: 0.6, false_alarms: null, misses: null,
-  subsets: [], data: "a test", data_sha256: "00", real: 20, fake: 20, by_scene: false, refused: 0, conditions: ["clean"], seed: 0, engine: "none",
-};
-
-/** Runs `use` with `mini` and a detector of other numbers, so that the same pictures lie within its band and outside of its range. */
-export async function withTwo({ dear }, use) {
-  const folder = await mkdtemp(join(tmpdir(), "dear-page-"));
-  const paths = ["mini.onnx", "careful.onnx"].map((name) => join(folder, name));
-  try {
-    await writeFile(paths[0], detector(() => {}));
-    await writeFile(paths[1], detector((document) => {
-      document.name = "careful";
-      document.threshold = { value: 0.5, origin: "at most 5 % of real images of a test accused", uncertain: [-20, 20] };
-      document.calibration = CALIBRATION;
-      document.valid_input = { min_side: 48, sides: [512, 2048], formats: ["png"], trained_on: "nothing: a test" };
-      document.card = "a detector for tests that never decides";
-    }));
-    await withServer(dear, paths.flatMap((path) => ["--detector", path]), use);
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-}
-
-/** The second detector beside the first. */
-export const beside = async (page) => {
-  await page.locator("#second").selectOption({ index: 1 });
-};
+import { beside, choose, screenshot, settled, signed, withPage } from "../browser.mjs";
+import { withTwo } from "../detectors.mjs";
+import { sample } from "../pictures.mjs";
+import { explain, models } from "../server.mjs";
 
 export async function twoDetectors(test) {
   const { checks, screenshots } = test;
