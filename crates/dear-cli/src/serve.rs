@@ -87,7 +87,14 @@ impl App {
         let pool = Pool::new(settings.concurrency, settings.queue);
         let detectors = detectors.into_iter().map(Arc::new).collect();
         let measures = Measures::new(Arc::clone(&pool));
-        Arc::new(Self { settings, detectors, pool, jobs: Arc::new(jobs), measures, close: watch::Sender::new(false) })
+        Arc::new(Self {
+            settings,
+            detectors,
+            pool,
+            jobs: Arc::new(jobs),
+            measures,
+            close: watch::Sender::new(false),
+        })
     }
 
     /// Until the server closes.
