@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
-use dear_image::{DecodeOptions, Decoded, Treatment, decode};
+use dear_image::{DecodeOptions, Decoded, Image, Treatment, decode};
 use dear_provenance::Provenance;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::backbone::metadata::Threshold;
 use crate::dataset;
-use crate::detector::{Detector, DetectorError};
+use crate::detector::{Detector, DetectorError, Evidence};
 use crate::engine::EngineInfo;
 use crate::error::Error;
 use crate::files::{read_image, sha256_hex};
@@ -219,12 +219,54 @@ pub fn score_file(detector: &Detector, path: &Path, options: &ScanOptions) -> Re
     score_read(detector, path, options, read_file(path, options))
 }
 
-/// Score the bytes of a file that is called `name`. Whatever is wrong with them is in the record.
+/// Score the bytes of a file that is called `name`. Whatever is wrong with them is in the record. `stop` is asked between the
+/// steps.
 ///
 /// # Errors
-/// Where the engine itself fails.
-pub fn score_bytes(detector: &Detector, name: &Path, bytes: &[u8], options: &ScanOptions) -> Result<Record, Error> {
-    score_read(detector, name, options, read_bytes(bytes, options))
+/// Where the engine itself fails, and [`Error::Abandoned`] after a stop.
+pub fn score_bytes(
+    detector: &Detector,
+    name: &Path,
+    bytes: &[u8],
+    options: &ScanOptions,
+    stop: &dyn Fn() -> bool,
+) -> Result<Record, Error> {
+    let read = read_bytes(bytes, options);
+    let score = |image: &Image| Ok((detector.score(image)?, ()));
+    Ok(judge(detector, name, options, read, score, stop)?.0)
+}
+
+/// What the network saw of an image, and where it found what.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explained {
+    /// The image through the detector's view.
+    pub seen: Image,
+    /// Its map, whose mean is the record's logit.
+    pub evidence: Evidence,
+}
+
+/// [`score_bytes`], with the map where the detector has one and the image was scored.
+///
+/// # Errors
+/// As [`score_bytes`].
+pub fn explain_bytes(
+    detector: &Detector,
+    name: &Path,
+    bytes: &[u8],
+    options: &ScanOptions,
+    stop: &dyn Fn() -> bool,
+) -> Result<(Record, Option<Explained>), Error> {
+    let read = read_bytes(bytes, options);
+    let look = |image: &Image| {
+        if !detector.has_map() {
+            return Ok((detector.score(image)?, None));
+        }
+        let evidence = detector.evidence(image)?;
+        let seen = detector.seen(image)?.swap_remove(0).into_owned();
+        Ok((evidence.logit, Some(Explained { seen, evidence })))
+    };
+    let (record, explained) = judge(detector, name, options, read, look, stop)?;
+    Ok((record, explained.flatten()))
 }
 
 /// What a file holds: its hash where it could be read, and its pixels or why there are none.
@@ -254,12 +296,20 @@ fn read_bytes(bytes: &[u8], options: &ScanOptions) -> Read {
     Read { sha256: Some(sha256_hex(bytes)), decoded, provenance }
 }
 
-fn score_read(
+fn score_read(detector: &Detector, path: &Path, options: &ScanOptions, read: Read) -> Result<Record, Error> {
+    let score = |image: &Image| Ok((detector.score(image)?, ()));
+    Ok(judge(detector, path, options, read, score, &|| false)?.0)
+}
+
+/// The record of what was read, and what else `look` saw beside the logit.
+fn judge<T>(
     detector: &Detector,
     path: &Path,
     options: &ScanOptions,
     read: Read,
-) -> Result<Record, Error> {
+    look: impl FnOnce(&Image) -> Result<(f64, T), DetectorError>,
+    stop: &dyn Fn() -> bool,
+) -> Result<(Record, Option<T>), Error> {
     let metadata = detector.metadata();
     let mut record = Record {
         schema: 1,
@@ -289,20 +339,22 @@ fn score_read(
     };
     let decoded = match read.decoded {
         Ok(decoded) => decoded,
-        Err(refusal) => return Ok(Record { error: Some(refusal), ..record }),
+        Err(refusal) => return Ok((Record { error: Some(refusal), ..record }, None)),
     };
     record.width = Some(decoded.image.width());
     record.height = Some(decoded.image.height());
     record.format = Some(decoded.format.as_str().to_owned());
     record.treatment = Some(decoded.treatment);
-    record.outside =
-        metadata.valid_input.outside(decoded.image.size(), decoded.format.as_str());
-    let logit = match detector.score(&decoded.image) {
-        Ok(logit) => logit,
+    record.outside = metadata.valid_input.outside(decoded.image.size(), decoded.format.as_str());
+    if stop() {
+        return Err(Error::Abandoned);
+    }
+    let (logit, more) = match look(&decoded.image) {
+        Ok(found) => found,
         Err(error) if error.is_of_the_image() => {
             let kind = if matches!(error, DetectorError::NonFinite { .. }) { "non_finite" } else { "size" };
             let refusal = Refusal { kind: kind.to_owned(), message: error.to_string(), hint: error.hint() };
-            return Ok(Record { error: Some(refusal), ..record });
+            return Ok((Record { error: Some(refusal), ..record }, None));
         }
         Err(error) => return Err(error.into()),
     };
@@ -310,14 +362,16 @@ fn score_read(
     record.probability = metadata.calibration.as_ref().map(|calibration| calibration.probability(logit));
     record.verdict = Some(Verdict::of(logit, &metadata.threshold));
     let mut warnings = decoded.warnings;
-    warnings.extend(record.outside.iter().flatten().map(|fact| format!("outside of the detector's range: {fact}")));
+    warnings.extend(
+        record.outside.iter().flatten().map(|fact| format!("outside of the detector's range: {fact}")),
+    );
     record.status = if warnings.is_empty() { Status::Scored } else { Status::ScoredWithWarning };
     record.warning = (!warnings.is_empty()).then(|| warnings.join("; "));
     if options.stability {
         let key = record.sha256.as_deref().unwrap_or_default().as_bytes();
-        record.stability = stability(detector, &decoded.image, logit, key, || false)?;
+        record.stability = Some(stability(detector, &decoded.image, logit, key, stop)?);
     }
-    Ok(record)
+    Ok((record, Some(more)))
 }
 
 #[cfg(unix)]

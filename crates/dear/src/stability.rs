@@ -5,7 +5,8 @@ use dear_image::{Chain, ChainError, Image};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::detector::{Detector, DetectorError};
+use crate::detector::Detector;
+use crate::error::Error;
 use crate::scan::Verdict;
 
 /// How the verdicts of the copies compare with that of the image.
@@ -67,20 +68,20 @@ fn copies((width, height): (u32, u32)) -> [(&'static str, String); 6] {
 /// Store `image`, whose logit is `logit`, again in several ways and score the copies. `content_key` is its file's hash.
 ///
 /// # Errors
-/// Only where the engine itself fails, and where `stop` says so between two copies.
+/// Where the engine itself fails, and [`Error::Abandoned`] where `stop` says so between two copies.
 pub fn stability(
     detector: &Detector,
     image: &Image,
     logit: f64,
     content_key: &[u8],
-    stop: impl Fn() -> bool,
-) -> Result<Option<Stability>, DetectorError> {
+    stop: &dyn Fn() -> bool,
+) -> Result<Stability, Error> {
     let metadata = detector.metadata();
     let verdict = Verdict::of(logit, &metadata.threshold);
     let (mut scored, mut spread, mut turned) = (Vec::new(), [logit, logit], 0);
     for (name, chain) in copies(image.size()) {
         if stop() {
-            return Ok(None);
+            return Err(Error::Abandoned);
         }
         let outcome = match copied(image, &chain, content_key) {
             Ok(copy) => detector.score(&copy),
@@ -104,7 +105,7 @@ pub fn stability(
                 });
             }
             Err(error) if error.is_of_the_image() => scored.push(failed(name, chain, error.to_string())),
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         }
     }
     let standing = match (scored.iter().any(|copy| copy.logit.is_some()), turned) {
@@ -112,7 +113,7 @@ pub fn stability(
         (true, 0) => Standing::Stable,
         (true, _) => Standing::Unstable,
     };
-    Ok(Some(Stability { standing, spread, turned, copies: scored }))
+    Ok(Stability { standing, spread, turned, copies: scored })
 }
 
 fn copied(image: &Image, chain: &str, content_key: &[u8]) -> Result<Image, ChainError> {
@@ -120,5 +121,12 @@ fn copied(image: &Image, chain: &str, content_key: &[u8]) -> Result<Image, Chain
 }
 
 fn failed(name: &str, chain: String, error: String) -> StoredCopy {
-    StoredCopy { name: name.to_owned(), chain, logit: None, probability: None, verdict: None, error: Some(error) }
+    StoredCopy {
+        name: name.to_owned(),
+        chain,
+        logit: None,
+        probability: None,
+        verdict: None,
+        error: Some(error),
+    }
 }

@@ -23,6 +23,8 @@ mod probe;
 mod program;
 mod scan;
 mod scores;
+#[cfg(unix)]
+mod serve;
 mod steps;
 mod support;
 mod sweep;

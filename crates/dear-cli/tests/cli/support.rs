@@ -49,6 +49,7 @@ pub(crate) fn command(args: Vec<OsString>) -> Command {
         "audit",
         "calibrate",
         "scan",
+        "serve",
         "explain",
         "evaluate",
         "harden",
