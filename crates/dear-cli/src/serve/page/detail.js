@@ -27,7 +27,7 @@ export function detailPanel(entry, models, { again, remove }) {
     facts.replaceChildren(fileFacts(entry, record));
     provenance.hidden = !record?.provenance;
     if (record?.provenance && provenance.childElementCount === 0) {
-      provenance.append(el("h4", {}, PROVENANCE_TITLE), ...provenanceFacts(record.provenance));
+      provenance.append(el("h4", {}, PROVENANCE_TITLE), ...provenanceFacts(record.provenance, { level: 5, open: false }));
     }
   }
 

@@ -105,10 +105,9 @@ function choices() {
     byId(event.target.id)?.focus();
   };
   return [
-    el("label", { class: "row", for: "first" }, "Detector"),
-    el("select", { id: "first", onchange: chosen(0) }, named(first, second)),
-    el("label", { class: "row", for: "second" }, "beside"),
-    el("select", { id: "second", onchange: chosen(1) }, option("", "no second one", second ?? ""), named(second, first)),
+    el("label", { class: "group" }, "Detector", el("select", { id: "first", onchange: chosen(0) }, named(first, second))),
+    el("label", { class: "group" }, "beside",
+      el("select", { id: "second", onchange: chosen(1) }, option("", "no second one", second ?? ""), named(second, first))),
   ];
 }
 
@@ -219,11 +218,12 @@ function summarise() {
   const count = (test) => answers.filter((answer) => answer.state === "done" && test(answer.record)).length;
   const parts = [
     [count(({ verdict }) => verdict === "generated"), "with signs of generation"],
-    [count(({ verdict }) => verdict === "real"), "without"],
+    [count(({ verdict }) => verdict === "real"), "without such signs"],
     [count(({ verdict }) => verdict === "uncertain"), "undecided"],
     [answers.filter(isSettled).length - count(({ verdict }) => verdict !== null), "not scored"],
   ].filter(([number]) => number > 0).map(([number, words]) => `${number} ${words}`);
-  const of = page.chosen.length > 1 ? `${page.entries.length} images, ${page.chosen.length} detectors` : `${page.entries.length} images`;
+  const images = page.entries.length === 1 ? "1 image" : `${page.entries.length} images`;
+  const of = page.chosen.length > 1 ? `${images}, ${page.chosen.length} detectors` : images;
   const text = open > 0 ? `${answers.length - open} of ${answers.length} done.` : `${of}: ${parts.join(", ")}.`;
   if (byId("summary").textContent !== text) byId("summary").textContent = text;
   byId("results").hidden = byId("export").hidden = page.entries.length === 0;

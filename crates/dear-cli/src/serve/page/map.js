@@ -7,35 +7,24 @@ export const REAL = [5, 113, 176];
 /** Longest side in pixels of the drawn map; the browser smooths what is enlarged further. */
 const RASTER = 1024;
 
-/** Width and height of a cell, in pixels of the seen picture. */
-export function cellSize(map) {
-  return Array.isArray(map.cell) ? map.cell : [map.cell, map.cell];
-}
-
 /** `{row, column}` of the cell at a point of the seen picture; points beyond the grid belong to its outermost cells. */
 export function cellAt(map, x, y) {
-  const [width, height] = cellSize(map);
-  const index = (at, size, count) => Math.min(Math.max(Math.floor((at - map.offset) / size), 0), count - 1);
-  return { row: index(y, height, map.rows), column: index(x, width, map.columns) };
+  const index = (at, axis, count) => Math.min(Math.max(Math.floor((at - map.offset[axis]) / map.cell[axis]), 0), count - 1);
+  return { row: index(y, 1, map.rows), column: index(x, 0, map.columns) };
 }
 
 /** `[x, y, width, height]` of a cell in the seen picture. */
-export function cellBox(map, { row, column }) {
-  const [width, height] = cellSize(map);
-  return [map.offset + column * width, map.offset + row * height, width, height];
+export function cellBox({ cell: [width, height], offset }, { row, column }) {
+  return [offset[0] + column * width, offset[1] + row * height, width, height];
 }
 
-export const valueAt = (map, { row, column }) => map.values[row][column];
+export const valueAt = (map, { row, column }) => map.values[row * map.columns + column];
 
 /** The cell with the greatest value times `sign`. */
 export function strongest(map, sign) {
-  let best = { row: 0, column: 0 };
-  map.values.forEach((values, row) => {
-    values.forEach((value, column) => {
-      if (sign * value > sign * valueAt(map, best)) best = { row, column };
-    });
-  });
-  return best;
+  const signs = map.values.map((value) => sign * value);
+  const index = signs.indexOf(signs.reduce((a, b) => Math.max(a, b)));
+  return { row: Math.floor(index / map.columns), column: index % map.columns };
 }
 
 /** The map as a canvas of the picture's proportions: colour by sign, opacity by size. Bilinear between the cells' centres. */
@@ -46,12 +35,11 @@ export function raster(map) {
   [canvas.width, canvas.height] = [width, height];
   const context = canvas.getContext("2d");
   const image = context.createImageData(width, height);
-  const [cellWidth, cellHeight] = cellSize(map);
-  const columns = taps(width, map.width / width, map.offset, cellWidth, map.columns);
-  const rows = taps(height, map.height / height, map.offset, cellHeight, map.rows);
+  const columns = taps(width, map.width / width, map.offset[0], map.cell[0], map.columns);
+  const rows = taps(height, map.height / height, map.offset[1], map.cell[1], map.rows);
   let at = 0;
   for (const [top, bottom, down] of rows) {
-    const [upper, lower] = [map.values[top], map.values[bottom]];
+    const [upper, lower] = [top, bottom].map((row) => map.values.slice(row * map.columns, (row + 1) * map.columns));
     for (const [left, right, along] of columns) {
       const above = upper[left] + (upper[right] - upper[left]) * along;
       const below = lower[left] + (lower[right] - lower[left]) * along;

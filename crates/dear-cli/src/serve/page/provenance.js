@@ -20,20 +20,20 @@ const DECLARES = {
 
 export const PROVENANCE_TITLE = "What the file says about itself";
 
-/** What goes into the panel; in a report `open` shows all details. */
-export function provenanceFacts(provenance, open = false) {
+/** What goes into the panel, under headings of a level; `open` shows all details, as a report does. */
+export function provenanceFacts(provenance, { level, open }) {
   return [
     el("p", { class: "soft" },
       "Beside the score, not part of it. Such data can be forged and is often stripped on the way: finding nothing says nothing ",
       "about the picture, and a declaration is a claim of whoever wrote the file, not a proof."),
-    el("ul", { class: "findings" }, QUESTIONS.map(([key, title, what]) => finding(provenance[key], title, what, open))),
+    el("ul", { class: "findings" }, QUESTIONS.map(([key, title, what]) => finding(provenance[key], el(`h${level}`, {}, title, el("span", { class: "soft" }, ` – ${what}`)), open))),
   ];
 }
 
-function finding({ state, summary, declares, details }, title, what, open) {
+function finding({ state, summary, declares, details }, title, open) {
   const [sign, word] = STATES[state];
   return el("li", { class: `finding ${state.replaceAll("_", "-")}` },
-    el("h5", {}, title, el("span", { class: "soft" }, ` – ${what}`)),
+    title,
     el("p", { class: "state" }, el("span", { "aria-hidden": "true", class: "sign" }, sign), ` ${word}`),
     declares !== null && el("p", { class: `declares ${declares === "captured" ? "" : "notice"}` }, DECLARES[declares]),
     summary !== null && el("p", {}, sentence(summary)),

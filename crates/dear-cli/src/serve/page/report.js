@@ -62,7 +62,7 @@ export function saveJson(about) {
 export async function savePage(about) {
   const found = documentOf(about);
   const style = await fetch("/page/content.css").then((answer) => answer.text());
-  const body = el("body", {}, await reportOf(about, found));
+  const body = el("body", {}, el("main", {}, await reportOf(about, found)));
   // The element writes its own markup, so every text in it is escaped.
   const page =
     `<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">\n` +
@@ -110,7 +110,7 @@ async function imageOf(entry, models, number) {
     entry.how === "pasted" && el("p", { class: "notice" }, PASTED),
     fileFacts(entry, record),
     answers,
-    record?.provenance && el("section", {}, el("h3", {}, PROVENANCE_TITLE), provenanceFacts(record.provenance, true)));
+    record?.provenance && el("section", {}, el("h3", {}, PROVENANCE_TITLE), provenanceFacts(record.provenance, { level: 4, open: true })));
 }
 
 async function answerFor(answer, entry, model) {

@@ -96,8 +96,9 @@ export function viewer(map, orientation, detector) {
     controls.element,
     canvas,
     el("div", { class: "row tools" }, tools(act, () => canvas.clientWidth / 4),
-      button("Most generated", () => visit(maps.strongest(map, 1))),
-      button("Most real", () => visit(maps.strongest(map, -1)))),
+      el("span", { class: "group" },
+        button("Most generated", () => visit(maps.strongest(map, 1))),
+        button("Most real", () => visit(maps.strongest(map, -1))))),
     el("figcaption", {}, readout, legend(map),
       el("p", { id: help, class: "soft" },
         "Keys on the map: arrows read cell by cell, + and − zoom, 0 shows the whole picture. Drag to move an enlarged picture; ",
@@ -124,13 +125,15 @@ function controlsFor(group) {
 function tools(act, stride) {
   const tool = (text, name, action) => button(text, action, { "aria-label": name, title: name, class: "tool" });
   return [
-    tool("+", "Zoom in", () => act.enlarge(STEP)),
-    tool("−", "Zoom out", () => act.enlarge(1 / STEP)),
-    button("Whole picture", () => act.reset()),
-    tool("←", "Move left", () => act.move(stride(), 0)),
-    tool("↑", "Move up", () => act.move(0, stride())),
-    tool("↓", "Move down", () => act.move(0, -stride())),
-    tool("→", "Move right", () => act.move(-stride(), 0)),
+    el("span", { class: "group" },
+      tool("+", "Zoom in", () => act.enlarge(STEP)),
+      tool("−", "Zoom out", () => act.enlarge(1 / STEP)),
+      button("Whole picture", () => act.reset())),
+    el("span", { class: "group" },
+      tool("←", "Move left", () => act.move(stride(), 0)),
+      tool("↑", "Move up", () => act.move(0, stride())),
+      tool("↓", "Move down", () => act.move(0, -stride())),
+      tool("→", "Move right", () => act.move(-stride(), 0))),
   ];
 }
 

@@ -1,6 +1,8 @@
 // The report: JSON, a page for paper, and print.
 
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { accessibility, choose, drawn, screenshot, settled, withPage } from "../browser.mjs";
 import { file, sample, sha256 } from "../pictures.mjs";
@@ -9,13 +11,18 @@ import { explain, models, withServer } from "../server.mjs";
 const NAME = "<b>photo</b> & \"more\".jpg";
 const NOTE = "Checked by a test.\n</textarea><script>alert(3)</script>";
 
-async function saved(page, button) {
+/** What a button saves, kept in a folder. */
+async function saved(page, button, folder) {
   const [download] = await Promise.all([page.waitForEvent("download"), page.locator(button).click()]);
-  return { name: download.suggestedFilename(), path: await download.path(), text: await readFile(await download.path(), "utf8") };
+  const name = download.suggestedFilename();
+  const path = join(folder, name);
+  await download.saveAs(path);
+  return { name, path, text: await readFile(path, "utf8") };
 }
 
 export async function reports(test) {
   const { browser, checks, dear, screenshots } = test;
+  const folder = await mkdtemp(join(tmpdir(), "dear-page-"));
   await withServer(dear, [], ({ address }) => withPage(test, address, async (page) => {
     const pictures = [file(NAME, sample("kodim24-3.jpg").bytes), sample("kodim12-4.png"), file("empty.jpg", Buffer.alloc(0))];
     const [model] = await models(address);
@@ -25,7 +32,7 @@ export async function reports(test) {
     await drawn(page);
     await page.locator("#note").fill(NOTE);
 
-    const json = await saved(page, "#save-json");
+    const json = await saved(page, "#save-json", folder);
     const found = JSON.parse(json.text);
     checks.ok(`name ${json.name}`, /^dear-report-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ\.json$/.test(json.name));
     checks.ok("time in UTC", /Z$/.test(found.created) && Math.abs(Date.parse(found.created) - Date.now()) < 60_000);
@@ -45,11 +52,11 @@ export async function reports(test) {
     checks.equal("map, without its picture", answer.map, summary);
     checks.equal("the empty one", found.images[2].answers[0].record.error.kind, "empty");
 
-    const saved_ = await saved(page, "#save-page");
-    checks.ok(`name ${saved_.name}`, saved_.name.endsWith("Z.html"));
-    const outside = saved_.text.replaceAll(/data:image\/jpeg;base64,[A-Za-z0-9+/=]+/g, "");
+    const paper = await saved(page, "#save-page", folder);
+    checks.ok(`name ${paper.name}`, paper.name.endsWith("Z.html"));
+    const outside = paper.text.replaceAll(/data:image\/jpeg;base64,[A-Za-z0-9+/=]+/g, "");
     checks.ok("refers to nothing outside", !/(src|href)\s*=\s*"(?!")/.test(outside) && !outside.includes("url("));
-    await checkPaper(test, saved_, pictures, model, record);
+    await checkPaper(paper, pictures, model, record);
 
     await page.evaluate(() => { window.print = () => { window.printed = document.getElementById("paper").innerText; }; });
     await page.locator("#print").click();
@@ -60,16 +67,17 @@ export async function reports(test) {
     await page.evaluate(() => window.dispatchEvent(new Event("afterprint")));
     checks.ok("the page is back", await page.locator("#screen").isVisible());
   }));
+  await rm(folder, { recursive: true });
 
   /** The saved page by itself, in a browser without any server. */
-  async function checkPaper({ checks: _ }, { path, text }, pictures, model, record) {
+  async function checkPaper({ path }, pictures, model, record) {
     const context = await browser.newContext({ viewport: { width: 900, height: 1100 }, offline: true });
     const errors = [];
     const page = await context.newPage();
     page.on("console", (message) => errors.push(message.text()));
     page.on("dialog", (dialog) => errors.push(dialog.message()));
     try {
-      await page.goto(pathToFileURL(path).href).catch(() => page.setContent(text));
+      await page.goto(pathToFileURL(path).href);
       const shown = await page.locator("body").innerText();
       for (const { bytes, name } of pictures) {
         checks.contains("hash on paper", shown, sha256(bytes));
