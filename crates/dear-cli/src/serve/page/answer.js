@@ -60,7 +60,7 @@ export function verdict(record) {
       el("p", {}, words.probability(record)),
       el("p", {}, words.meaning(record))),
     facts.length > 0 && el("div", { class: "notice" },
-      el("h5", {}, outside ? "Outside of what this detector was tested on" : "Know before you use this score"),
+      el("h5", {}, outside ? "Outside of what this detector was calibrated on" : "Know before you use this score"),
       el("ul", {}, facts.map((fact) => el("li", {}, fact)))),
     scale(record),
     el("p", { class: "soft" }, words.thresholdOrigin(record.threshold_origin)));

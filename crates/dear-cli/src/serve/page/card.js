@@ -17,7 +17,7 @@ export function detectorFacts(model) {
     ["Architecture", model.architecture || unsaid],
     ["Licence of the weights", model.licence || unsaid],
     ["Trained on", model.trained_on ?? unsaid],
-    ["Images it is meant for", range || `${unsaid}: no warning is given for unusual images`],
+    ["Calibrated on", range || `${unsaid}: no warning is given for unusual images`],
     ["Smallest image", `${model.min_side} pixels a side`],
     ["Sees", model.view === "native" ? "the whole image, not resized" : model.view],
     ["Threshold", `${signed(model.threshold)} – ${origin}`],

@@ -31,8 +31,12 @@ const page = {
 async function start() {
   byId("where").textContent = `this server (${location.host})`;
   intake(byId("files"), byId("drop"), take, notice);
-  byId("cancel").addEventListener("click", () => queue.cancel());
-  byId("retry").addEventListener("click", () => retry());
+  for (const [id, action] of [["cancel", () => queue.cancel()], ["retry", () => retry()]]) {
+    byId(id).addEventListener("click", () => {
+      byId("results-title").focus(); // the button goes
+      action();
+    });
+  }
   byId("clear").addEventListener("click", clear);
   byId("save-json").addEventListener("click", () => report.saveJson(about()));
   byId("save-page").addEventListener("click", () => report.savePage(about()));
@@ -57,6 +61,7 @@ async function connect(tried = false) {
     const { title, todo } = failure(error, null);
     return notice(`${title}. ${todo}`, button("Try again", () => connect()));
   }
+  if (!byId("key").hidden) byId("files").focus();
   byId("key").hidden = true;
   quiet();
   choose(page.chosen.length > 0 ? page.chosen.map(({ sha256 }) => sha256) : [page.models[0].sha256]);
@@ -178,7 +183,10 @@ function retry(kind = null) {
 function again(entry, model, withCopies) {
   ask(entry, model, withCopies);
   entry.item.update(page.chosen);
-  if (page.selected === entry) page.detail.update(model.sha256);
+  if (page.selected === entry) {
+    page.detail.update(model.sha256);
+    if (!document.activeElement.isConnected || document.activeElement === document.body) byId("image").focus();
+  }
   summarise();
 }
 

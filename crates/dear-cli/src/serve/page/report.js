@@ -126,7 +126,10 @@ async function answerFor(answer, entry, model) {
       .map(async ([show, text]) => el("figure", {},
         el("img", { src: await still(map, orientationOf(record), show, LONGEST), alt: "" }), el("figcaption", {}, text))))),
     record.stability && stabilityFacts(record),
-    terms([["Scored (UTC)", answer.at], ["Engine", engineWords(record.engine)], ["Logit", String(record.logit)]]));
+    terms([
+      ["Scored (UTC)", answer.at], ["Logit", String(record.logit)], ["Engine", engineWords(record.engine)], ["View", record.view],
+      ["Decoding", Object.entries(record.decode ?? {}).map(([option, value]) => `${option} ${value}`).join(", ")],
+    ]));
 }
 
 function trouble({ title, todo, detail }) {

@@ -48,6 +48,8 @@ export async function accessible(test) {
 export async function keyboardOnly(test) {
   const { checks, dear } = test;
   await withServer(dear, [], ({ address }) => withPage(test, address, async (page) => {
+    // From the start: Chromium hands over what it is told of before the key.
+    const chooser = new Promise((resolve) => page.once("filechooser", resolve));
     await page.locator("#models dl").waitFor();
     const here = () => page.evaluate(() => {
       const at = document.activeElement;
@@ -77,8 +79,8 @@ export async function keyboardOnly(test) {
     await reach("the skip link", ({ text }) => text === "Skip to the content");
     await page.keyboard.press("Enter");
     await reach("the choice of files", ({ id }) => id === "files");
-    const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.keyboard.press("Enter")]);
-    await chooser.setFiles(["kodim24-3.jpg", "kodim03-6.jpg"].map(sample).map(({ name, mimeType, buffer }) => ({ name, mimeType, buffer })));
+    await page.keyboard.press("Enter");
+    await (await chooser).setFiles(["kodim24-3.jpg", "kodim03-6.jpg"].map(sample).map(({ name, mimeType, buffer }) => ({ name, mimeType, buffer })));
     await settled(page, 2);
     await reach("the checkbox", ({ id }) => id === "stability");
     await page.keyboard.press("Space");
@@ -112,7 +114,9 @@ export async function keyboardOnly(test) {
     await settled(page, 3);
     await page.locator("#list button").nth(2).click();
     checks.contains("no copies asked for", await page.locator("#detail").innerText(), "were not scored");
-    await page.getByRole("button", { name: "Score copies" }).click();
+    await page.getByRole("button", { name: "Score copies" }).focus();
+    await page.keyboard.press("Enter");
+    checks.equal("focus stays in the panel", await page.evaluate(() => document.activeElement.id), "image");
     await page.locator("article table").waitFor();
     checks.equal("copies", await page.locator("article tbody tr").count(), 7);
     await page.getByRole("button", { name: "Remove kodim12-1.jpg" }).click();

@@ -93,6 +93,7 @@ export async function apiKey(test) {
       await page.keyboard.press("Enter");
       await page.locator("#models dl").waitFor();
       checks.ok("the form goes", await page.locator("#key").isHidden());
+      checks.equal("focus goes on", await page.evaluate(() => document.activeElement.id), "files");
       await settled(page, 1);
       checks.contains("scored after all", await detail(page), "a score of");
       const kept = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]));

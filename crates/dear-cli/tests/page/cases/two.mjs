@@ -29,7 +29,7 @@ export async function twoDetectors(test) {
     checks.contains("its verdict", texts[1], "Undecided");
     checks.contains("its band", texts[1], "within the band from −20.00 to +20.00");
     checks.contains("its probability", texts[1], `Calibrated probability that it was generated: ${(100 * answers[1].probability).toFixed(1)} %, for a mix of half`);
-    checks.contains("its range", texts[1], "Outside of what this detector was tested on");
+    checks.contains("its range", texts[1], "Outside of what this detector was calibrated on");
     for (const fact of answers[1].outside) checks.contains("outside", texts[1], fact);
     checks.equal("facts outside", answers[1].outside.length, 2);
     checks.ok("the first states no range", !texts[0].includes("Outside of what"));
