@@ -107,6 +107,7 @@ export async function twentyAtOnce(test) {
         if (isScoring(request)) open -= 1;
       });
     }
+    await page.locator("#stability").uncheck(); // seven times as fast
     await choose(page, pictures);
     await settled(page, 20);
     checks.ok(`${most} requests in flight, expected 2 or 3`, most === 2 || most === 3);
