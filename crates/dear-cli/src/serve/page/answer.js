@@ -68,17 +68,17 @@ export function verdict(record) {
 
 function evidence({ record, map, mapMissing }) {
   const title = el("h4", {}, "Where it looks");
-  if (map !== null) return [title, viewer(map, orientationOf(record), record.detector.name)];
+  if (map !== null) return el("div", {}, title, viewer(map, orientationOf(record), record.detector.name));
   const why = mapMissing === null ? "The server gave no reason." : words.sentence([mapMissing.message, mapMissing.hint].filter(Boolean).join("; "));
-  return [title, el("p", { class: "no-map" }, `No heat map. ${why}`)];
+  return el("div", {}, title, el("p", {}, `No heat map. ${why}`));
 }
 
 function copies({ record }, again) {
   const title = el("h4", {}, "Does the verdict last?");
   if (record.stability === null || record.stability === undefined) {
-    return [title, el("p", {}, "Stored copies of this image were not scored."), button("Score copies", () => again(true))];
+    return el("div", {}, title, el("p", {}, "Stored copies of this image were not scored."), button("Score copies", () => again(true)));
   }
-  return [title,
-    el("p", { class: "soft" }, "The same picture, saved again in a few ways, as happens on its way through the web:"),
-    stabilityFacts(record)];
+  return el("div", {}, title,
+    el("p", { class: "soft" }, "The same picture, stored again in a few ways, as happens on its way through the web:"),
+    stabilityFacts(record));
 }

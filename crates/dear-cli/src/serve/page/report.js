@@ -8,7 +8,7 @@ import { orientationOf } from "./map.js";
 import { PROVENANCE_TITLE, provenanceFacts } from "./provenance.js";
 import { stabilityFacts } from "./stability.js";
 import { still } from "./viewer.js";
-import { PASTED, failure, refusal } from "./words.js";
+import { PASTED, failure, refusal, sentence } from "./words.js";
 
 /** Version of the JSON document. */
 const SCHEMA = 1;
@@ -115,7 +115,7 @@ async function imageOf(entry, models, number) {
 
 async function answerFor(answer, entry, model) {
   const title = el("h3", {}, `Detector ${model.name} `, el("code", {}, model.sha256));
-  const banner = model.card ? el("p", { class: "notice" }, model.card) : null;
+  const banner = model.card ? el("p", { class: "notice" }, sentence(model.card)) : null;
   if (answer.state === "failed") return el("section", {}, title, banner, trouble(failure(answer.failure, entry.file)));
   if (answer.state !== "done") return el("section", {}, title, el("p", {}, "Not scored."));
   const { record, map } = answer;

@@ -80,7 +80,9 @@ export function probability(record) {
 /** What should be known of a scored image, one fact each. */
 export function warnings(record) {
   const facts = [];
-  if (record.warning !== null) facts.push(...record.warning.split("; ").map(sentence));
+  if (record.warning !== null) {
+    facts.push(...record.warning.split("; ").map((fact) => sentence(fact.replace(/^outside of the detector's range: /, ""))));
+  }
   const { orientation, oriented } = record.treatment ?? {};
   if (orientation > 1 && oriented === false) {
     facts.push(
@@ -99,8 +101,8 @@ export function stability(record) {
   return {
     stable: `Stable: all ${scored} copies get the same verdict. ${spread}`,
     unstable:
-      `Unstable: ${found.turned} of ${scored} copies get another verdict. ${spread} Saving the picture again is enough to ` +
-      "change what the detector says, so do not rely on it.",
+      `Unstable: ${found.turned} of ${scored} copies get another verdict. ${spread} What happens to a picture on its ` +
+      "way is enough to change what the detector says, so do not rely on it.",
     could_not_check: "Could not check: no copy could be scored.",
   }[found.standing];
 }

@@ -83,7 +83,7 @@ export async function reports(test) {
         checks.contains("hash on paper", shown, sha256(bytes));
         checks.contains("name on paper", shown, name);
       }
-      for (const part of [model.sha256, model.card, record.threshold_origin, NOTE.split("\n")[1], "Written (UTC)", `Logit\n${record.logit}`]) {
+      for (const part of [model.sha256, model.card.slice(1), record.threshold_origin, NOTE.split("\n")[1], "Written (UTC)", `Logit\n${record.logit}`]) {
         checks.contains("on paper", shown, part);
       }
       const sizes = await page.locator("img").evaluateAll((images) => images.map((image) => image.naturalWidth));

@@ -30,11 +30,13 @@ export async function twoDetectors(test) {
     checks.contains("its band", texts[1], "within the band from −20.00 to +20.00");
     checks.contains("its probability", texts[1], `Calibrated probability that it was generated: ${(100 * answers[1].probability).toFixed(1)} %, for a mix of half`);
     checks.contains("its range", texts[1], "Outside of what this detector was calibrated on");
-    for (const fact of answers[1].outside) checks.contains("outside", texts[1], fact);
+    for (const fact of answers[1].outside) checks.contains("outside", texts[1], fact.slice(1));
     checks.equal("facts outside", answers[1].outside.length, 2);
     checks.ok("the first states no range", !texts[0].includes("Outside of what"));
     const boxes = await page.locator("article .columns .answer").evaluateAll((panels) => panels.map((panel) => panel.getBoundingClientRect().top));
     checks.equal("side by side", boxes[0], boxes[1]);
+    const maps = await page.locator("canvas.map").evaluateAll((all) => all.map((map) => map.getBoundingClientRect().top));
+    checks.ok(`maps side by side: ${maps}`, maps.length === 2 && maps[0] === maps[1]);
     const cards = await page.locator("#cards").innerText();
     for (const { card } of both) checks.contains("cards", cards, card.slice(1));
     checks.contains("list", await page.locator("#list").innerText(), "careful: Undecided");
