@@ -60,7 +60,7 @@ pub(crate) struct Settings {
     pub(crate) concurrency: usize,
     /// Requests that may wait for that.
     pub(crate) queue: usize,
-    /// For the body of a request to arrive.
+    /// For an image to arrive.
     pub(crate) timeout: Duration,
     /// How long a finished batch is kept.
     pub(crate) keep: Duration,

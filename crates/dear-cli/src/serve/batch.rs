@@ -69,7 +69,7 @@ pub(super) async fn submit(State(app): State<Arc<App>>, request: Request) -> Res
         ));
     }
     let job = app.jobs.submit(&id, total).await?;
-    unfinished.is_whole();
+    unfinished.keep();
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, format!("/v1/batch/{id}"))], Json(job)).into_response())
 }
 
@@ -80,7 +80,7 @@ struct Unfinished {
 }
 
 impl Unfinished {
-    fn is_whole(mut self) {
+    fn keep(mut self) {
         self.id = None;
     }
 }

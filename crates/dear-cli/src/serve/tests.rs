@@ -485,7 +485,7 @@ async fn the_document_names_every_address_and_the_metrics_count() {
     );
     ask(&app, request("POST", "/v1/score", "image/png", fs_err::read(sample()).unwrap())).await.record();
     ask(&app, request("POST", "/v1/score", "image/png", "x")).await.record();
-    get_of(&app, "/nowhere/<x>").await;
+    get_of(&app, "/nowhere/%3Cx%3E").await;
     let text = String::from_utf8(get_of(&app, "/metrics").await.body.to_vec()).unwrap();
     for line in [
         "dear_images_total{detector=\"mini\",result=\"real\"} 1",

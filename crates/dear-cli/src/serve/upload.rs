@@ -10,7 +10,7 @@ use axum::extract::multipart::{Multipart, MultipartError};
 use axum::extract::{FromRequest, Request};
 use axum::http::header;
 use futures_util::{Stream, StreamExt};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout;
 
 use super::Settings;
 use super::fault::Fault;
@@ -58,7 +58,7 @@ impl Incoming {
             }
         };
         // Whether or not it is in time: the answer follows.
-        let _ = tokio::time::timeout(DRAINING, drain).await;
+        let _ = timeout(DRAINING, drain).await;
     }
 }
 
@@ -96,7 +96,6 @@ pub(super) struct Uploads {
     /// Of the body that is the image itself, until it was read.
     name: Option<String>,
     limit: u64,
-    deadline: Instant,
     timeout: Duration,
 }
 
@@ -112,7 +111,6 @@ impl Uploads {
             form: None,
             name: None,
             limit: settings.max_upload,
-            deadline: Instant::now() + settings.timeout,
             timeout: settings.timeout,
         };
         let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
@@ -139,9 +137,9 @@ impl Uploads {
         }
     }
 
-    /// The next image. An empty body has none.
+    /// The next image, which has the timeout to itself. An empty body has none.
     pub(super) async fn next(&mut self) -> Result<Option<Upload>, Fault> {
-        match timeout_at(self.deadline, self.read()).await {
+        match timeout(self.timeout, self.read()).await {
             Ok(Ok(upload)) => Ok(upload),
             Ok(Err(fault)) => Err(self.refuse(fault).await),
             Err(_) => Err(Fault::Timeout(self.timeout.as_secs())),
