@@ -82,7 +82,8 @@ function askKey(tried = false) {
 
 /** Use these detectors. */
 function choose(hashes) {
-  page.chosen = [...new Set(hashes)].map((hash) => page.models.find(({ sha256 }) => sha256 === hash) ?? page.models[0]);
+  const known = hashes.map((hash) => page.models.find(({ sha256 }) => sha256 === hash) ?? page.models[0]);
+  page.chosen = [...new Set(known)];
   byId("detectors").replaceChildren(...choices());
   byId("cards").replaceChildren(...page.chosen.map(cardBanner).filter(Boolean));
   byId("models").replaceChildren(...page.models.map((model) =>
@@ -237,7 +238,6 @@ function summarise() {
   byId("results").hidden = byId("export").hidden = page.entries.length === 0;
   byId("cancel").hidden = open === 0;
   byId("retry").hidden = !answers.some((answer) => ["failed", "cancelled"].includes(answer.state));
-  byId("export").classList.toggle("open", open > 0);
 }
 
 /** What a report is about. */

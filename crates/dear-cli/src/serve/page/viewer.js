@@ -53,17 +53,11 @@ export function viewer(map, orientation, detector) {
     point(cell, true);
   }
 
-  const act = {
-    enlarge: (factor, at) => camera.enlarge(factor, at),
-    move: (x, y) => camera.move(x, y),
-    reset: () => camera.reset(),
-  };
-  const then = (action) => (...given) => {
-    action(...given);
+  const act = Object.fromEntries(["enlarge", "move", "reset"].map((name) => [name, (...given) => {
+    camera[name](...given);
     canvas.classList.toggle("free", !camera.whole);
     redraw();
-  };
-  for (const name of Object.keys(act)) act[name] = then(act[name]);
+  }]));
 
   controls.element.addEventListener("input", redraw);
   listenToPointer(canvas, camera, act, (x, y) => point(maps.cellAt(map, ...camera.toPicture(x, y)), false));
