@@ -8,9 +8,8 @@ import { withServer } from "../server.mjs";
 /** How the page may be looked at. */
 const LOOKS = {
   light: {},
-  dark: { colorScheme: "dark" },
+  dark: { colorScheme: "dark", reducedMotion: "reduce" },
   phone: { viewport: { width: 360, height: 780 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true },
-  "dark-phone": { viewport: { width: 360, height: 780 }, colorScheme: "dark", reducedMotion: "reduce" },
   // A window of 1280 pixels at 200 %, and at 400 %.
   "zoom-200": { viewport: { width: 640, height: 450 }, deviceScaleFactor: 2 },
   "zoom-400": { viewport: { width: 320, height: 256 }, deviceScaleFactor: 4 },
