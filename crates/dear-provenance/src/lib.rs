@@ -1,76 +1,57 @@
 //! What an image file says about where it comes from. Never part of a score: a file may say anything, and most say nothing.
 //!
-//! Conventions: every question has three answers ([`State`]); nothing is fetched; nothing here panics on what a file holds.
+//! Conventions: every question has three answers ([`State`]); nothing is fetched; nothing here panics on what a file holds;
+//! what is read, inflated and told is bounded, and a value that was cut says so.
+//!
+//! `container` takes a file apart, without its picture: EXIF, XMP, texts. `tags` (EXIF) and `xmp` read the first two; the
+//! findings are made by `source_type`, `generator` and `camera`, which `marks` joins. `manifest` reads C2PA.
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+mod camera;
+mod container;
+mod finding;
+mod generator;
+mod line;
+mod manifest;
+mod marks;
+mod source_type;
+mod tags;
+mod xmp;
 
-/// How a question about the file ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// It is there.
-    Found,
-    /// It was looked for, and is not there.
-    NotFound,
-    /// It could not be looked for, or what was found could not be read.
-    CouldNotCheck,
-}
+pub use finding::{Declares, Detail, Finding, Provenance, State};
 
-/// What a finding declares of the picture. A declaration is not a proof.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Declares {
-    /// Made by a generative model.
-    Generated,
-    /// Partly made by one, or edited with one.
-    PartlyGenerated,
-    /// Taken by a camera, or scanned.
-    Captured,
-}
+use container::Format;
+use marks::Marks;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// The answer to one question.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Finding {
-    /// How it ended.
-    pub state: State,
-    /// One line for people: what was found, or why it could not be checked. Null where nothing is there.
-    pub summary: Option<String>,
-    /// What it declares, null where nothing clear.
-    pub declares: Option<Declares>,
-    /// The facts, in the file's order; long values are cut, which is said in the value.
-    pub details: Vec<Detail>,
-}
-
-/// A fact.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Detail {
-    /// What it is called, for example `claim generator`.
-    pub name: String,
-    /// One line.
-    pub value: String,
-}
-
-/// All that is asked of a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Provenance {
-    /// A C2PA manifest: who signed it, whether signature and hashes hold, what it says.
-    pub c2pa: Finding,
-    /// IPTC `DigitalSourceType` in XMP.
-    pub source_type: Finding,
-    /// Text that generators leave: Stable Diffusion web UI, ComfyUI, NovelAI, InvokeAI, ...
-    pub generator: Finding,
-    /// EXIF: camera, lens, software, time.
-    pub camera: Finding,
-}
-
-/// Ask the bytes of an image file.
+/// Ask the bytes of an image file. Each question is answered for itself: one that fails leaves the others alone.
+///
+/// Looked into are JPEG, PNG, WebP, TIFF and GIF; of AVIF, HEIC and JPEG XL, C2PA only. Of anything else, all four findings
+/// are [`State::CouldNotCheck`] with the reason.
+///
+/// ```
+/// let provenance = dear_provenance::read(b"GIF89a, but no more of it");
+/// assert_eq!(provenance.generator.state, dear_provenance::State::CouldNotCheck);
+/// ```
 pub fn read(bytes: &[u8]) -> Provenance {
-    let unread = || Finding {
-        state: State::CouldNotCheck,
-        summary: Some(format!("{} bytes", bytes.len())),
-        declares: None,
-        details: vec![],
+    let Some(format) = Format::of(bytes) else {
+        let unread = Finding::could_not_check(if bytes.is_empty() {
+            "the file is empty"
+        } else {
+            "not a JPEG, PNG, WebP, TIFF, GIF, AVIF, HEIC or JPEG XL file: nothing was looked for"
+        });
+        return Provenance {
+            c2pa: unread.clone(),
+            source_type: unread.clone(),
+            generator: unread.clone(),
+            camera: unread,
+        };
     };
-    Provenance { c2pa: unread(), source_type: unread(), generator: unread(), camera: unread() }
+    let marks =
+        catch_unwind(AssertUnwindSafe(|| Marks::read(format, bytes))).unwrap_or_else(|_| Marks::failed());
+    Provenance {
+        c2pa: manifest::find(format, bytes, &marks),
+        source_type: marks.source_type,
+        generator: marks.generator,
+        camera: marks.camera,
+    }
 }
