@@ -87,17 +87,17 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
             output::check_other(out, input)?;
         }
     }
+    let format = Format::of(args.format, args.out.as_deref())?;
     let inputs = Inputs::new(&args.paths, InputOptions { null, column, shard })?;
-    let format = Format::of(args.format, args.out.as_deref());
-    let mut sink = Sink::new(format, args.out.as_deref())?;
     let detector = args.detector.open()?;
     let options = ScanOptions {
         decode: args.decode.options(),
         stability: args.stability,
         provenance: args.provenance,
     };
-    let observer = Progress::steady(args.out.is_none());
-    let scan = Scan { detector: &detector, options, cache: args.cache.open()?, observer: &observer };
+    let (cache, observer) = (args.cache.open()?, Progress::steady(args.out.is_none()));
+    let mut sink = Sink::new(format, args.out.as_deref())?;
+    let scan = Scan { detector: &detector, options, cache, observer: &observer };
     let mut counts = Counts::default();
     let tally = scan.run(inputs, |record| {
         counts.add(&record);

@@ -26,14 +26,17 @@ pub(super) enum Format {
 
 impl Format {
     /// The one asked for, else the one that the file's name says, else text.
-    pub(super) fn of(asked: Option<Self>, out: Option<&Path>) -> Self {
+    pub(super) fn of(asked: Option<Self>, out: Option<&Path>) -> Result<Self, Error> {
+        if asked == Some(Self::Parquet) && out.is_none() {
+            return Err(Error::Options("--format parquet needs --out FILE: it is no text".to_owned()));
+        }
         let extension = out.and_then(Path::extension).and_then(|extension| extension.to_str());
-        asked.unwrap_or_else(|| match extension.map(str::to_ascii_lowercase).as_deref() {
+        Ok(asked.unwrap_or_else(|| match extension.map(str::to_ascii_lowercase).as_deref() {
             Some("jsonl" | "ndjson") => Self::Jsonl,
             Some("csv") => Self::Csv,
             Some("parquet") => Self::Parquet,
             _ => Self::Text,
-        })
+        }))
     }
 }
 
@@ -71,9 +74,6 @@ impl Sink {
     pub(super) fn new(format: Format, out: Option<&Path>) -> Result<Self, Error> {
         let out = match out {
             Some(path) => Out::File(BufWriter::new(AtomicFile::create(path)?)),
-            None if format == Format::Parquet => {
-                return Err(Error::Options("--format parquet needs --out FILE: it is no text".to_owned()));
-            }
             None => Out::Stdout(std::io::stdout()),
         };
         let form = match format {
