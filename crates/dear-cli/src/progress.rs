@@ -163,10 +163,19 @@ mod tests {
         let after = |seconds| start + Duration::from_secs(seconds);
         let mut lines = Lines::new("scan", Some(20_000), start);
         assert_eq!(lines.advance(9000, after(1)), None);
-        assert_eq!(lines.advance(1000, after(10)).unwrap(), "scan: 10000 of 20000, 1000.0 a second, 10 s left");
+        assert_eq!(
+            lines.advance(1000, after(10)).unwrap(),
+            "scan: 10000 of 20000, 1000.0 a second, 10 s left"
+        );
         assert_eq!(lines.advance(1, after(19)), None);
-        assert_eq!(lines.advance(99, after(20)).unwrap(), "scan: 10100 of 20000, 10.0 a second, 16 min 30 s left");
-        assert_eq!(lines.advance(1, after(40)).unwrap(), "scan: 10101 of 20000, 0.1 a second, 54 h 59 min left");
+        assert_eq!(
+            lines.advance(99, after(20)).unwrap(),
+            "scan: 10100 of 20000, 10.0 a second, 16 min 30 s left"
+        );
+        assert_eq!(
+            lines.advance(1, after(40)).unwrap(),
+            "scan: 10101 of 20000, 0.1 a second, 54 h 59 min left"
+        );
         let mut lines = Lines::new("scan", None, start);
         assert_eq!(lines.advance(25, after(10)).unwrap(), "scan: 25, 2.5 a second");
     }

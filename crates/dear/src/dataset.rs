@@ -350,7 +350,10 @@ pub(crate) enum Walked {
 
 /// Every file below `folder`, at most `depth` folders down, sorted by name within each folder. Only the listings of the folders
 /// on the way are held.
-pub(crate) fn walk(folder: &Path, depth: usize) -> impl Iterator<Item = Result<Walked, DatasetError>> + Send + use<> {
+pub(crate) fn walk(
+    folder: &Path,
+    depth: usize,
+) -> impl Iterator<Item = Result<Walked, DatasetError>> + Send + use<> {
     let walk = WalkDir::new(folder).follow_links(true).max_depth(depth).sort_by_file_name().into_iter();
     // A hidden folder (.git, .ipynb_checkpoints) or __MACOSX is passed over whole, but not the given folder itself.
     let entries = walk.filter_entry(|entry| {

@@ -314,7 +314,8 @@ fn judge<T>(
     stop: &dyn Fn() -> bool,
 ) -> Result<(Record, Option<T>), Error> {
     let metadata = detector.metadata();
-    let mut record = Record { sha256: read.sha256, provenance: read.provenance, ..blank(detector, path, options) };
+    let mut record =
+        Record { sha256: read.sha256, provenance: read.provenance, ..blank(detector, path, options) };
     let decoded = match read.decoded {
         Ok(decoded) => decoded,
         Err(refusal) => return Ok((Record { error: Some(refusal), ..record }, None)),
@@ -323,8 +324,7 @@ fn judge<T>(
     record.height = Some(decoded.image.height());
     record.format = Some(decoded.format.as_str().to_owned());
     record.treatment = Some(decoded.treatment);
-    record.outside =
-        metadata.valid_input.outside(decoded.image.size(), decoded.format.as_str());
+    record.outside = metadata.valid_input.outside(decoded.image.size(), decoded.format.as_str());
     if stop() {
         return Err(Error::Abandoned);
     }
@@ -341,7 +341,9 @@ fn judge<T>(
     record.probability = metadata.calibration.as_ref().map(|calibration| calibration.probability(logit));
     record.verdict = Some(Verdict::of(logit, &metadata.threshold));
     let mut warnings = decoded.warnings;
-    warnings.extend(record.outside.iter().flatten().map(|fact| format!("outside of the detector's range: {fact}")));
+    warnings.extend(
+        record.outside.iter().flatten().map(|fact| format!("outside of the detector's range: {fact}")),
+    );
     record.status = if warnings.is_empty() { Status::Scored } else { Status::ScoredWithWarning };
     record.warning = (!warnings.is_empty()).then(|| warnings.join("; "));
     if options.stability {

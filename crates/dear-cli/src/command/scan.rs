@@ -90,11 +90,8 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let format = Format::of(args.format, args.out.as_deref())?;
     let inputs = Inputs::new(&args.paths, InputOptions { null, column, shard })?;
     let detector = args.detector.open()?;
-    let options = ScanOptions {
-        decode: args.decode.options(),
-        stability: args.stability,
-        provenance: args.provenance,
-    };
+    let options =
+        ScanOptions { decode: args.decode.options(), stability: args.stability, provenance: args.provenance };
     let (cache, observer) = (args.cache.open()?, Progress::steady(args.out.is_none()));
     let mut sink = Sink::new(format, args.out.as_deref())?;
     let scan = Scan { detector: &detector, options, cache, observer: &observer };
@@ -110,7 +107,11 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         output::note(format_args!("of each image the network saw: {}", metadata.view));
     }
     let failed = args.fail_on.is_some_and(|fail_on| counts.fail(fail_on));
-    Ok(if failed || counts.refused + counts.truncated > 0 { Outcome::DoneWithFailedItems } else { Outcome::Done })
+    Ok(if failed || counts.refused + counts.truncated > 0 {
+        Outcome::DoneWithFailedItems
+    } else {
+        Outcome::Done
+    })
 }
 
 impl CacheArgs {
@@ -126,7 +127,9 @@ impl CacheArgs {
                     output::warning(format_args!("{error}; the scan goes on without it"));
                     output::note(format_args!("hint: {}", output::one_line(error.hint())));
                 }
-                None => output::note("no cache folder is known here (DEAR_CACHE names one): nothing is kept of this scan"),
+                None => output::note(
+                    "no cache folder is known here (DEAR_CACHE names one): nothing is kept of this scan",
+                ),
             }
         }
         Ok(Cache::temporary()?)

@@ -7,7 +7,9 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::support::{Ran, args, command, contents, dear, folder_of, json_lines, leftovers, remembering, sample, samples};
+use crate::support::{
+    Ran, args, command, contents, dear, folder_of, json_lines, leftovers, remembering, sample, samples,
+};
 
 /// With a cache folder of its own.
 fn cached(args: Vec<OsString>, cache: &Path) -> Ran {
@@ -93,7 +95,8 @@ fn names_of_any_bytes_come_through_a_list() {
             None => record["path"].as_str().unwrap().as_bytes().to_vec(),
         }
     };
-    let expected: Vec<Vec<u8>> = list.split(|byte| *byte == 0).filter(|path| !path.is_empty()).map(<[u8]>::to_vec).collect();
+    let expected: Vec<Vec<u8>> =
+        list.split(|byte| *byte == 0).filter(|path| !path.is_empty()).map(<[u8]>::to_vec).collect();
     assert_eq!(records.iter().map(decoded).collect::<Vec<_>>(), expected);
     // By lines, one name is two that are not there.
     list.iter_mut().filter(|byte| **byte == 0).for_each(|byte| *byte = b'\n');
@@ -111,7 +114,8 @@ fn parts_make_up_the_whole() {
         let some = paths(&dear(args!["scan", &folder, "--shard", part, "--format", "jsonl"]).expect(0));
         assert!((3..=20).contains(&some.len()), "{part}: {}", some.len());
         // The same by another way to the same names.
-        let list = paths(&fed(args!["scan", "-", "--shard", part, "--format", "jsonl"], all.join("\n").as_bytes()));
+        let list =
+            paths(&fed(args!["scan", "-", "--shard", part, "--format", "jsonl"], all.join("\n").as_bytes()));
         assert_eq!(list, some);
         found.extend(some);
     }
@@ -146,7 +150,11 @@ fn a_second_scan_is_told_by_the_cache_and_says_the_same() {
     // With a file of its own, and with none.
     let own = temp.path().join("own.sqlite");
     let ran = cached(args!["scan", &folder, "--cache", &own], &temp.path().join("other")).expect(0);
-    assert!(own.is_file() && !temp.path().join("other").exists() && counts(&ran).contains("0 from the cache, 2 duplicates"));
+    assert!(
+        own.is_file()
+            && !temp.path().join("other").exists()
+            && counts(&ran).contains("0 from the cache, 2 duplicates")
+    );
     cached(args!["scan", &folder, "--no-cache"], &temp.path().join("other")).expect(0);
     assert!(!temp.path().join("other").exists());
 }
@@ -159,7 +167,10 @@ fn a_cache_that_cannot_be_used_ends_the_scan_where_it_was_asked_for_and_is_left_
     let text = temp.path().join("notes.txt");
     fs_err::write(&text, "not a cache\n".repeat(100)).unwrap();
     let asked = dear(args!["scan", &image, "--cache", &text]).expect(2);
-    assert_eq!(asked.talk("error: "), [format!("{}: not a cache of scan records, but no SQLite file", text.display())]);
+    assert_eq!(
+        asked.talk("error: "),
+        [format!("{}: not a cache of scan records, but no SQLite file", text.display())]
+    );
     assert!(asked.stdout.is_empty() && asked.talk("hint: ")[0].contains("--no-cache"), "{}", asked.stderr);
     let below = dear(args!["scan", &image, "--cache", text.join("scan.sqlite")]).expect(3);
     assert!(below.talk("error: ")[0].contains("the cache cannot be made"), "{}", below.stderr);
@@ -171,7 +182,10 @@ fn a_cache_that_cannot_be_used_ends_the_scan_where_it_was_asked_for_and_is_left_
         let ran = cached(args!["scan", &image, "--format", "jsonl"], &folder).expect(0);
         assert_eq!(ran.stdout, expected);
         assert_eq!(ran.talk("warning: ").len(), 1, "{}", ran.stderr);
-        assert!(ran.talk("warning: ")[0].ends_with("; the scan goes on without it") && ran.talk("hint: ").len() == 1);
+        assert!(
+            ran.talk("warning: ")[0].ends_with("; the scan goes on without it")
+                && ran.talk("hint: ").len() == 1
+        );
     }
     assert_eq!(contents(&other).len(), 1);
     assert_eq!(fs_err::read(other.join("scan.sqlite")).unwrap(), fs_err::read(&text).unwrap());
@@ -271,7 +285,8 @@ fn an_exit_code_for_what_was_found_if_asked_for() {
     let temp = tempfile::tempdir().unwrap();
     let folder = folder_of(&samples("test", 10), temp.path().join("ten"));
     let all = json_lines(&dear(args!["scan", &folder, "--format", "jsonl"]).expect(0).stdout);
-    let of = |verdict: &str| -> Vec<&Value> { all.iter().filter(|record| record["verdict"] == verdict).collect() };
+    let of =
+        |verdict: &str| -> Vec<&Value> { all.iter().filter(|record| record["verdict"] == verdict).collect() };
     let (generated, real) = (of("generated"), of("real"));
     assert!(!generated.is_empty() && !real.is_empty(), "mini judges some of these photographs either way");
     let path = |record: &Value| record["path"].as_str().unwrap().to_owned();

@@ -93,7 +93,11 @@ struct State {
 }
 
 impl Ahead {
-    pub(super) fn new(items: Items, options: ScanOptions, cache: Arc<Mutex<Remembered>>) -> std::io::Result<Self> {
+    pub(super) fn new(
+        items: Items,
+        options: ScanOptions,
+        cache: Arc<Mutex<Remembered>>,
+    ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             options,
             cache,
@@ -211,7 +215,8 @@ impl Shared {
     fn read(&self, number: u64, item: Item) -> Option<()> {
         let (name, bytes) = match item {
             Item::File(path) => {
-                let length = fs_err::metadata(&path).map_or(0, |data| data.len().min(self.options.decode.max_bytes));
+                let length =
+                    fs_err::metadata(&path).map_or(0, |data| data.len().min(self.options.decode.max_bytes));
                 self.hold(number, length)?;
                 let bytes = read_image(&path, &self.options.decode);
                 (path, bytes.map_err(|error| (error.into(), length)).map(|bytes| (bytes, length)))
@@ -335,7 +340,10 @@ mod tests {
     use crate::scan::tests::picture;
 
     fn ahead(images: Vec<Vec<u8>>) -> Ahead {
-        let items = images.into_iter().enumerate().map(|(number, bytes)| Item::Bytes { name: number.to_string().into(), bytes });
+        let items = images
+            .into_iter()
+            .enumerate()
+            .map(|(number, bytes)| Item::Bytes { name: number.to_string().into(), bytes });
         let cache = Remembered { cache: Some(Cache::temporary().unwrap()), failure: None };
         Ahead::new(Box::new(items), ScanOptions::default(), Arc::new(Mutex::new(cache))).unwrap()
     }
@@ -355,7 +363,7 @@ mod tests {
     fn large_pictures_wait_and_small_ones_do_not() {
         // 36 megabytes decoded: two fit beside the one that is scored.
         let large = |seed: u8| {
-            let image = dear_image::Image::from_fn(4000, 3000, |_, _| [seed; 3]);
+            let image = dear_image::Image::from_fn(4000, 3000, |_, _| [60 * seed; 3]);
             dear_image::encode_jpeg(&image, 50, dear_image::Subsampling::S420).unwrap()
         };
         let reading = ahead((0..4).map(large).collect());

@@ -120,12 +120,15 @@ impl Cache {
             fs_err::create_dir_all(folder).map_err(|error| failed(Problem::Folder(error)))?;
         }
         let open = || -> Result<Connection, Problem> {
-            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+                | OpenFlags::SQLITE_OPEN_CREATE
+                | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let mut connection = Connection::open_with_flags(path, flags)?;
             connection.busy_timeout(PATIENCE)?;
             let fresh = is_fresh(&connection)?;
             // Where a file system has no shared memory, SQLite stays with its other journal.
-            let _: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+            let _: String =
+                connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
             connection.pragma_update(None, "synchronous", "normal")?;
             if fresh {
                 let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -143,7 +146,9 @@ impl Cache {
         let start = Instant::now();
         loop {
             match open() {
-                Err(Problem::Locked) if start.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(20)),
+                Err(Problem::Locked) if start.elapsed() < PATIENCE => {
+                    std::thread::sleep(Duration::from_millis(20))
+                }
                 opened => return Ok(Self::new(opened.map_err(failed)?, Some(path.to_owned()))),
             }
         }
@@ -159,7 +164,8 @@ impl Cache {
             // SQLite's name for such a file.
             let connection = Connection::open("")?;
             connection.pragma_update(None, "synchronous", "off")?;
-            let _: String = connection.pragma_update_and_check(None, "journal_mode", "memory", |row| row.get(0))?;
+            let _: String =
+                connection.pragma_update_and_check(None, "journal_mode", "memory", |row| row.get(0))?;
             connection.execute_batch(TABLES)?;
             Ok(connection)
         };
@@ -197,8 +203,9 @@ impl Cache {
             let mut statement = self.connection.prepare_cached(
                 "SELECT run, outcome, seal FROM outcomes WHERE content = ?1 AND subject = ?2",
             )?;
-            let row = statement
-                .query_row(params![content.as_slice(), self.subject.1], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+            let row = statement.query_row(params![content.as_slice(), self.subject.1], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            });
             row.optional()
         };
         let Some((run, text, seal)) = ask().map_err(|error| self.failed(error))? else { return Ok(None) };
@@ -215,7 +222,13 @@ impl Cache {
             let mut statement = self.connection.prepare_cached(
                 "INSERT OR REPLACE INTO outcomes (content, subject, run, outcome, seal) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?;
-            statement.execute(params![content.as_slice(), self.subject.1, self.run, text, self.seal(content, &text)])
+            statement.execute(params![
+                content.as_slice(),
+                self.subject.1,
+                self.run,
+                text,
+                self.seal(content, &text)
+            ])
         };
         write().map(|_| ()).map_err(|error| self.failed(error))
     }
@@ -243,7 +256,8 @@ fn is_fresh(connection: &Connection) -> Result<bool, Problem> {
         (APPLICATION, VERSION) => Ok(false),
         (APPLICATION, other) => Err(Problem::Version(other)),
         _ => {
-            let objects: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+            let objects: i64 =
+                connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
             match (application, version, objects) {
                 (0, 0, 0) => Ok(true),
                 _ => Err(Problem::Foreign("a SQLite file of another program")),
@@ -301,7 +315,7 @@ mod tests {
         let hash = [7; 32];
         for change in [
             "outcome = replace(outcome, 'corrupt', 'CORRUPT')",
-            "content = x'00' || substr(content, 2)",
+            "content = zeroblob(32)",
             "seal = x'00'",
             "subject = 2",
         ] {
@@ -345,7 +359,10 @@ mod tests {
             let before = fs_err::read(&path).ok();
             let error = Cache::open(&path).map(|_| ()).unwrap_err();
             assert!(error.to_string().contains(expected), "{error}");
-            assert!(error.to_string().starts_with(&path.display().to_string()) && error.hint().contains("--no-cache"));
+            assert!(
+                error.to_string().starts_with(&path.display().to_string())
+                    && error.hint().contains("--no-cache")
+            );
             assert_eq!(error.is_environment(), environment, "{error}");
             assert_eq!(fs_err::read(&path).ok(), before, "{error}");
         }
@@ -363,13 +380,17 @@ mod tests {
                     let cache = opened(path, "s");
                     for number in 0..50u8 {
                         // Half of them are the same for all.
-                        cache.put(&[if number % 2 == 0 { number } else { 100 + 50 * (writer % 3) }; 32], one).unwrap();
+                        cache
+                            .put(&[if number % 2 == 0 { number } else { 100 + 50 * (writer % 3) }; 32], one)
+                            .unwrap();
                     }
                 });
             }
         });
-        let rows: i64 =
-            opened(&path, "s").connection.query_row("SELECT count(*) FROM outcomes", [], |row| row.get(0)).unwrap();
+        let rows: i64 = opened(&path, "s")
+            .connection
+            .query_row("SELECT count(*) FROM outcomes", [], |row| row.get(0))
+            .unwrap();
         assert_eq!(rows, 25 + 3);
     }
 
@@ -413,5 +434,4 @@ mod tests {
         }
         assert!(errors + absent > 50, "{errors} errors, {absent} absent");
     }
-
 }

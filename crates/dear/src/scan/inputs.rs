@@ -130,7 +130,10 @@ impl Inputs {
                     Box::new(listed(options.null).flat_map(move |line| match line {
                         Ok(path) => {
                             let named = if path.is_dir() { Named::Folder(path) } else { Named::File(path) };
-                            let paths = named.clone().paths(&passed_over).unwrap_or_else(|| Box::new(std::iter::empty()));
+                            let paths = named
+                                .clone()
+                                .paths(&passed_over)
+                                .unwrap_or_else(|| Box::new(std::iter::empty()));
                             items_of(named, paths, options.clone())
                         }
                         Err(error) => one(refused(PathBuf::from("-"), format!("stdin: {error}"))),
@@ -227,8 +230,11 @@ impl InputOptions {
                 Err(_) if !self.holds(&path) => {}
                 Err(Unfit::Unreadable(refusal)) => return one(Item::Refused { name: path, refusal }),
                 Err(Unfit::Column(error)) => {
-                    let refusal =
-                        Refusal { kind: "unsupported".to_owned(), message: error.to_string(), hint: error.hint() };
+                    let refusal = Refusal {
+                        kind: "unsupported".to_owned(),
+                        message: error.to_string(),
+                        hint: error.hint(),
+                    };
                     return one(Item::Refused { name: path, refusal });
                 }
             }

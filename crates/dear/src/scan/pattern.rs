@@ -78,8 +78,16 @@ mod tests {
     fn patterns_find_what_a_shell_would() {
         let temp = tempfile::tempdir().unwrap();
         let files = [
-            "a/1.jpg", "a/2.JPG", "a/b/3.jpg", "a/b/c/4.png", "a/[x].jpg", "a/.hidden.jpg", "a/.git/5.jpg",
-            "a/notes.txt", "d/1.jpg", "6.jpg",
+            "a/1.jpg",
+            "a/2.JPG",
+            "a/b/3.jpg",
+            "a/b/c/4.png",
+            "a/[x].jpg",
+            "a/.hidden.jpg",
+            "a/.git/5.jpg",
+            "a/notes.txt",
+            "d/1.jpg",
+            "6.jpg",
         ];
         for file in files {
             let path = temp.path().join(file);
@@ -96,7 +104,7 @@ mod tests {
             ("a/*.{jpg,JPG}", &["a/1.jpg", "a/2.JPG", "a/[x].jpg"]),
             ("a/{b/c/4,1}.*", &["a/1.jpg", "a/b/c/4.png"]),
             ("a/[[]x].jpg", &["a/[x].jpg"]),
-            ("a//*.txt", &["a/notes.txt"]),
+            ("a//*.txt", &["a//notes.txt"]),
             ("a/**", &["a/1.jpg", "a/2.JPG", "a/[x].jpg", "a/b/3.jpg", "a/b/c/4.png", "a/notes.txt"]),
             ("*.gif", &[]),
             ("none/*.jpg", &[]),

@@ -21,9 +21,8 @@ const ROWS: usize = 8;
 
 /// Whether a file is taken for a table: by its name, since a list may have millions of files.
 pub(super) fn is_table(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| {
-        ["parquet", "pq"].iter().any(|table| extension.eq_ignore_ascii_case(table))
-    })
+    path.extension()
+        .is_some_and(|extension| ["parquet", "pq"].iter().any(|table| extension.eq_ignore_ascii_case(table)))
 }
 
 /// A Parquet file with images.
@@ -47,10 +46,15 @@ impl Table {
     /// Reads the footer, and finds the column of images.
     pub(super) fn open(path: &Path, column: Option<&str>) -> Result<Self, Unfit> {
         let file = fs_err::File::open(path).map_err(|error| {
-            Unfit::Unreadable(Refusal { kind: "unreadable".to_owned(), message: error.to_string(), hint: None })
+            Unfit::Unreadable(Refusal {
+                kind: "unreadable".to_owned(),
+                message: error.to_string(),
+                hint: None,
+            })
         })?;
         // The reader of a damaged file may panic.
-        let read = catch_unwind(AssertUnwindSafe(|| ParquetRecordBatchReaderBuilder::try_new(file.into_file())));
+        let read =
+            catch_unwind(AssertUnwindSafe(|| ParquetRecordBatchReaderBuilder::try_new(file.into_file())));
         let builder = match read {
             Ok(Ok(builder)) => builder,
             Ok(Err(error)) => return Err(Unfit::Unreadable(damaged(&error))),
@@ -59,7 +63,8 @@ impl Table {
         let fields = builder.schema().fields();
         let place = |name: &str| fields.iter().position(|field| field.name() == name);
         let wanted: Vec<&str> = column.map_or(COLUMNS.to_vec(), |column| vec![column]);
-        let Some(column) = wanted.iter().find_map(|name| place(name).filter(|&at| holds_images(fields, at))) else {
+        let Some(column) = wanted.iter().find_map(|name| place(name).filter(|&at| holds_images(fields, at)))
+        else {
             return Err(Unfit::Column(no_images(path, fields, &wanted)));
         };
         let names = place("path").filter(|&at| at != column && is_text(fields[at].data_type()));
@@ -81,7 +86,8 @@ impl Table {
         let mask = ProjectionMask::roots(builder.parquet_schema(), names.into_iter().chain([column]));
         let [column, names] = [Some(column), names]
             .map(|at| at.and_then(|at| builder.schema().fields().get(at)).map(|field| field.name().clone()));
-        let built = catch_unwind(AssertUnwindSafe(|| builder.with_projection(mask).with_batch_size(ROWS).build()));
+        let built =
+            catch_unwind(AssertUnwindSafe(|| builder.with_projection(mask).with_batch_size(ROWS).build()));
         let reader = match built {
             Ok(built) => built.map_err(|error| damaged(&error)),
             Err(_) => Err(damaged(&"it is damaged")),
@@ -208,14 +214,19 @@ fn is_bytes(kind: &DataType) -> bool {
 
 fn holds_images(fields: &Fields, at: usize) -> bool {
     match fields[at].data_type() {
-        DataType::Struct(parts) => parts.iter().any(|part| part.name() == "bytes" && is_bytes(part.data_type())),
+        DataType::Struct(parts) => {
+            parts.iter().any(|part| part.name() == "bytes" && is_bytes(part.data_type()))
+        }
         kind => is_bytes(kind),
     }
 }
 
 fn no_images(path: &Path, fields: &Fields, wanted: &[&str]) -> Error {
-    let mut listed: Vec<String> =
-        fields.iter().take(12).map(|field| format!("{:?} ({})", field.name(), kind(field.data_type()))).collect();
+    let mut listed: Vec<String> = fields
+        .iter()
+        .take(12)
+        .map(|field| format!("{:?} ({})", field.name(), kind(field.data_type())))
+        .collect();
     if fields.len() > listed.len() {
         listed.push(format!("{} more", fields.len() - listed.len()));
     }

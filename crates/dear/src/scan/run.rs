@@ -115,7 +115,9 @@ impl Run<'_> {
 
     fn record(&self, ahead: &Ahead, next: Next, tally: &mut Tally) -> Result<Record, Error> {
         let blank = blank(self.detector, &next.name, &self.options);
-        let known = |outcome: &Outcome, hash: Hash| outcome.record(Record { sha256: Some(hex(&hash)), ..blank.clone() });
+        let known = |outcome: &Outcome, hash: Hash| {
+            outcome.record(Record { sha256: Some(hex(&hash)), ..blank.clone() })
+        };
         Ok(match next.ready {
             Ready::Unread(refusal) => {
                 tally.refused += 1;
@@ -131,7 +133,8 @@ impl Run<'_> {
             }
             Ready::Awaited { hash } => {
                 tally.duplicates += 1;
-                let outcome = ahead.awaited(&hash).expect("the item before it is scored, and still in the window");
+                let outcome =
+                    ahead.awaited(&hash).expect("the item before it is scored, and still in the window");
                 known(&outcome, hash)
             }
             Ready::Fresh { hash, read } => self.fresh(ahead, &next.name, hash, read, tally)?,

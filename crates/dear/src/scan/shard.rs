@@ -54,7 +54,8 @@ mod tests {
     fn a_path_is_in_one_part_and_always_in_the_same() {
         let paths: Vec<String> = (0..1000).map(|number| format!("photos/{number}.jpg")).collect();
         for of in [1, 2, 7] {
-            let shards: Vec<Shard> = (1..=of).map(|number| format!("{number}/{of}").parse().unwrap()).collect();
+            let shards: Vec<Shard> =
+                (1..=of).map(|number| format!("{number}/{of}").parse().unwrap()).collect();
             let mut sizes = vec![0; shards.len()];
             for path in &paths {
                 let holding: Vec<usize> =

@@ -143,13 +143,17 @@ fn state(record: &Record, finding: fn(&Provenance) -> &Finding) -> Cell {
 
 /// What the findings declare, each thing once, in the order of [`Provenance`].
 fn declares(record: &Record) -> Cell {
-    let Some(Provenance { c2pa, source_type, generator, camera }) = &record.provenance else { return Cell::Null };
+    let Some(Provenance { c2pa, source_type, generator, camera }) = &record.provenance else {
+        return Cell::Null;
+    };
     let mut words: Vec<Declares> = Vec::new();
-    for declares in [c2pa, source_type, generator, camera].into_iter().filter_map(|finding| finding.declares) {
+    for declares in [c2pa, source_type, generator, camera].into_iter().filter_map(|finding| finding.declares)
+    {
         if !words.contains(&declares) {
             words.push(declares);
         }
     }
-    let words: Vec<String> = words.iter().filter_map(|one| word(Some(one)).text().map(str::to_owned)).collect();
+    let words: Vec<String> =
+        words.iter().filter_map(|one| word(Some(one)).text().map(str::to_owned)).collect();
     (!words.is_empty()).then(|| words.join("; ")).into()
 }

@@ -55,14 +55,16 @@ impl<W: Write + Send> RecordWriter<W> {
                 Inner::Csv(Box::new(writer))
             }
             RecordForm::Parquet => {
-                let fields = COLUMNS.iter().map(|column| Field::new(column.name, data_type(column.kind), true));
+                let fields =
+                    COLUMNS.iter().map(|column| Field::new(column.name, data_type(column.kind), true));
                 let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
                 let properties = WriterProperties::builder()
                     .set_compression(Compression::SNAPPY)
                     .set_created_by("dear".to_owned())
                     .set_max_row_group_row_count(Some(GROUP))
                     .build();
-                let writer = ArrowWriter::try_new(out, schema.clone(), Some(properties)).map_err(of_parquet)?;
+                let writer =
+                    ArrowWriter::try_new(out, schema.clone(), Some(properties)).map_err(of_parquet)?;
                 Inner::Parquet { writer: Box::new(writer), schema, rows: Vec::new() }
             }
         }))

@@ -121,7 +121,8 @@ fn line(record: &Record) -> String {
             format!("{word:<9} {logit:>+6.2}{probability}  {path}")
         }
         (error, ..) => {
-            let error = error.as_ref().map_or(String::new(), |error| format!("  {}: {}", error.kind, error.message));
+            let error =
+                error.as_ref().map_or(String::new(), |error| format!("  {}: {}", error.kind, error.message));
             format!("refused          {path}{error}")
         }
     };
@@ -142,7 +143,9 @@ fn stability_words(stability: &Stability) -> String {
     let (turned, copies) = (stability.turned, stability.copies.len());
     match stability.standing {
         Standing::Stable => format!("stable ({low:+.2} to {high:+.2})"),
-        Standing::Unstable => format!("unstable ({low:+.2} to {high:+.2}, {turned} of {copies} copies judged otherwise)"),
+        Standing::Unstable => {
+            format!("unstable ({low:+.2} to {high:+.2}, {turned} of {copies} copies judged otherwise)")
+        }
         Standing::CouldNotCheck => "stability: could not check".to_owned(),
     }
 }
