@@ -121,12 +121,5 @@ fn copied(image: &Image, chain: &str, content_key: &[u8]) -> Result<Image, Chain
 }
 
 fn failed(name: &str, chain: String, error: String) -> StoredCopy {
-    StoredCopy {
-        name: name.to_owned(),
-        chain,
-        logit: None,
-        probability: None,
-        verdict: None,
-        error: Some(error),
-    }
+    StoredCopy { name: name.to_owned(), chain, logit: None, probability: None, verdict: None, error: Some(error) }
 }
