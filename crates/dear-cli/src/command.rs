@@ -20,4 +20,5 @@ pub(crate) mod probe;
 pub(crate) mod prune;
 pub(crate) mod refine;
 pub(crate) mod scan;
+pub(crate) mod serve;
 pub(crate) mod sweep;

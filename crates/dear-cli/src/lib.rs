@@ -8,6 +8,7 @@ mod command;
 mod output;
 mod progress;
 mod samples;
+mod serve;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -33,6 +34,8 @@ enum Command {
     Models(command::models::Args),
     /// Score images: one record a file, whatever is in it
     Scan(command::scan::Args),
+    /// Score images over HTTP, and show them on a page
+    Serve(command::serve::Args),
     /// Show where in an image a detector sees evidence
     Explain(command::explain::Args),
     /// Judge detectors on a dataset: every metric with its interval, per subset and per perturbation
@@ -90,6 +93,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Import(args) => command::import::run(args),
         Command::Models(args) => command::models::run(args),
         Command::Scan(args) => command::scan::run(args),
+        Command::Serve(args) => command::serve::run(args),
         Command::Explain(args) => command::explain::run(args),
         Command::Evaluate(args) => command::evaluate::run(args),
         Command::Compare(args) => command::compare::run(args),

@@ -66,6 +66,11 @@ pub struct Provenance {
 
 /// Ask the bytes of an image file.
 pub fn read(bytes: &[u8]) -> Provenance {
-    let unread = || Finding { state: State::CouldNotCheck, summary: Some(format!("{} bytes", bytes.len())), declares: None, details: vec![] };
+    let unread = || Finding {
+        state: State::CouldNotCheck,
+        summary: Some(format!("{} bytes", bytes.len())),
+        declares: None,
+        details: vec![],
+    };
     Provenance { c2pa: unread(), source_type: unread(), generator: unread(), camera: unread() }
 }

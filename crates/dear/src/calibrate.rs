@@ -15,6 +15,7 @@ mod error;
 mod images;
 mod isotonic;
 mod map;
+mod range;
 mod sample;
 mod subsets;
 
@@ -27,6 +28,7 @@ pub use conformal::{Bound, Guarantee};
 pub use error::CalibrateError;
 pub use images::{Images, condition, score};
 pub use map::{Map, Method};
+pub use range::Range;
 pub use sample::{Sample, Scored};
 pub use subsets::SubsetCheck;
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::backbone::metadata::{GateRecord, Metadata, NamedHead, RadRecord, Threshold};
-use crate::calibrate::{self, CalibrateError, Calibration};
+use crate::calibrate::{self, CalibrateError, Calibration, Range};
 use crate::dataset::Label;
 use crate::detector::{Detector, DetectorError};
 use crate::dissect::{Dissection, dissect};
@@ -188,6 +188,8 @@ pub struct Reading {
     pub calibration: Option<Calibration>,
     /// Above which logit an image counts as generated: logit 0, with the reason, where they do not bear another one.
     pub threshold: Threshold,
+    /// Which images they come from; empty where there is no calibration.
+    pub range: Range,
 }
 
 /// Calibrate a new head on the whole validation images, as they are. What they do not bear is a warning.
@@ -215,7 +217,11 @@ pub fn read_logits(
     let (sample, _) = calibrate::score(detector, head, &images, store, observer)?;
     let (reading, missing) = match calibrate::calibrate(&sample, &recipe.calibrate) {
         Ok(found) => (
-            Reading { calibration: Some(found.calibration), threshold: found.threshold },
+            Reading {
+                calibration: Some(found.calibration),
+                threshold: found.threshold,
+                range: Range::of(&split.val, &recipe.decode),
+            },
             found.shortfall.map(|error| match error {
                 CalibrateError::TooFew { class: "real", .. } => {
                     format!("the threshold stays at logit 0: {error}")
@@ -226,7 +232,10 @@ pub fn read_logits(
         Err(error) => {
             let origin = format!("default (logit 0): {error}");
             let threshold = Threshold { origin, ..Threshold::default() };
-            (Reading { calibration: None, threshold }, Some(format!("not calibrated: {error}")))
+            (
+                Reading { calibration: None, threshold, range: Range::default() },
+                Some(format!("not calibrated: {error}")),
+            )
         }
     };
     if let Some(message) = &missing {
@@ -252,6 +261,7 @@ impl TrainingRecord {
         metadata.recipe = Some(self.recipe);
         metadata.calibration = reading.calibration.clone();
         metadata.threshold = reading.threshold.clone();
+        reading.range.write(&mut metadata.valid_input);
     }
 }
 

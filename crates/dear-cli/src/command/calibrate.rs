@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use dear::calibrate::{
-    Bound, CalibrateOptions, Calibrated, Calibration, Guarantee, Images, Map, Method, SubsetCheck, calibrate,
-    percent, score,
+    Bound, CalibrateOptions, Calibrated, Calibration, Guarantee, Images, Map, Method, Range, SubsetCheck,
+    calibrate, percent, score,
 };
 use dear::dataset::{self, Label};
 use dear::detector::DetectorError;
@@ -113,7 +113,9 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     if let Some(shortfall) = found.shortfall {
         return Err(shortfall.into());
     }
+    let range = Range::of(images.sources, &images.decode);
     let model = detector.with_head(detector.head(), |metadata| {
+        range.write(&mut metadata.valid_input);
         metadata.calibration = Some(found.calibration.clone());
         metadata.threshold = found.threshold.clone();
     });

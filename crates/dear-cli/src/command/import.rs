@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::builder::NonEmptyStringValueParser;
 use dear::architecture::ladeda::Residual;
 use dear::architecture::{HeadChoice, NetworkOptions};
 use dear::detector::Detector;
@@ -49,10 +50,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "VIEW")]
     view: Option<String>,
     /// What the detector is called [default: architecture and checkpoint]
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     name: Option<String>,
     /// The licence of the weights, an SPDX expression [default: unknown]
-    #[arg(long, value_name = "SPDX")]
+    #[arg(long, value_name = "SPDX", value_parser = NonEmptyStringValueParser::new())]
     licence: Option<String>,
     #[command(flatten)]
     foreign: ForeignArgs,

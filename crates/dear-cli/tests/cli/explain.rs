@@ -53,7 +53,7 @@ fn every_command_has_help() {
         .filter_map(|line| line.split_whitespace().next())
         .filter(|name| *name != "help")
         .collect();
-    assert_eq!(commands.len(), 20, "{commands:?}");
+    assert_eq!(commands.len(), 21, "{commands:?}");
     for name in commands {
         let ran = dear(args!["help", name]).expect(0);
         assert!(ran.stdout.contains(&format!("Usage: dear {name}")) && ran.stderr.is_empty(), "{ran:?}");

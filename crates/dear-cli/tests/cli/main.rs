@@ -24,6 +24,8 @@ mod program;
 mod scan;
 mod scan_many;
 mod scores;
+#[cfg(unix)]
+mod serve;
 mod steps;
 mod support;
 mod sweep;

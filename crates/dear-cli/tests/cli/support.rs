@@ -58,6 +58,7 @@ pub(crate) fn remembering(args: Vec<OsString>) -> Command {
         "audit",
         "calibrate",
         "scan",
+        "serve",
         "explain",
         "evaluate",
         "harden",

@@ -148,7 +148,7 @@ pub struct ValidInput {
     /// The shortest side in pixels; smaller images are refused.
     #[serde(default = "one")]
     pub min_side: u32,
-    /// Shortest and longest *shorter side*, in pixels, of the images that the threshold was set on. Null where nobody said.
+    /// Shortest and longest *shorter side*, in pixels, of the images that it was calibrated on. Null where nobody said.
     #[serde(default)]
     pub sides: Option<[u32; 2]>,
     /// Formats of those images, as records name them. Null where nobody said.
@@ -177,10 +177,10 @@ impl ValidInput {
         let mut facts = Vec::new();
         let side = width.min(height);
         if let Some([low, high]) = self.sides.filter(|[low, high]| !(*low..=*high).contains(&side)) {
-            facts.push(format!("shorter side of {side} pixels, its threshold was set on {low} to {high}"));
+            facts.push(format!("shorter side of {side} pixels, it was calibrated on {low} to {high}"));
         }
         if let Some(formats) = self.formats.as_ref().filter(|all| !all.iter().any(|one| one == format)) {
-            facts.push(format!("format {format}, its threshold was set on {}", formats.join(", ")));
+            facts.push(format!("format {format}, it was calibrated on {}", formats.join(", ")));
         }
         Some(facts)
     }

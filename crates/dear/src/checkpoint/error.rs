@@ -279,7 +279,7 @@ impl CheckpointError {
                 "write the file again with a current version of safetensors or torch.save"
             }
             Problem::NoTensors { .. } => resave,
-            Problem::Ambiguous { .. } | Problem::NoSuchKey { .. } => "name the key that holds the weights",
+            Problem::Ambiguous { .. } | Problem::NoSuchKey { .. } => "name the key that holds the weights: --key NAME",
             Problem::NoSuchTensor { .. } => "Checkpoint::names lists the tensors",
             Problem::Kind { .. } => "convert it in PyTorch (.dequantize(), .to_dense()) and save the state dict again",
             Problem::Type { .. } => "convert it to float32 in PyTorch and save the state dict again",

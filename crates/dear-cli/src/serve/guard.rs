@@ -1,0 +1,147 @@
+//! Who may ask: this server's own pages and programs, and, where keys are set, those that have one.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use dear::error::Error;
+use dear::files::sha256_hex;
+
+use super::App;
+use super::fault::Fault;
+use super::upload;
+
+/// Fewest characters of a key.
+const SHORTEST_KEY: usize = 16;
+
+/// Keys that are accepted, as hashes: how long a comparison takes says nothing of a key.
+#[derive(Debug)]
+pub(crate) struct Keys(Vec<String>);
+
+impl Keys {
+    /// One a line; empty lines and those that begin with `#` are passed over.
+    ///
+    /// # Errors
+    /// A file without any key, or with a short one.
+    pub(crate) fn read(path: &Path) -> Result<Self, Error> {
+        let text = fs_err::read_to_string(path)?;
+        let lines = text.lines().map(str::trim).enumerate();
+        let keys: Vec<(usize, &str)> =
+            lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')).collect();
+        let refused = |message: String| Error::Images {
+            message: format!("{}: {message}", path.display()),
+            hint: "write one key a line, for example of: openssl rand -hex 24".to_owned(),
+        };
+        if keys.is_empty() {
+            return Err(refused("no key, expected one a line".to_owned()));
+        }
+        if let Some((line, key)) = keys.iter().find(|(_, key)| key.len() < SHORTEST_KEY) {
+            let (line, found) = (line + 1, key.len());
+            return Err(refused(format!(
+                "line {line}: a key of {found} bytes, expected at least {SHORTEST_KEY}"
+            )));
+        }
+        Ok(Self(keys.into_iter().map(|(_, key)| sha256_hex(key.as_bytes())).collect()))
+    }
+
+    fn admit(&self, headers: &HeaderMap) -> bool {
+        let bearer = headers.get(header::AUTHORIZATION).and_then(|value| {
+            let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
+        });
+        let own = headers.get("x-api-key").and_then(|value| value.to_str().ok());
+        bearer.or(own).is_some_and(|key| self.0.contains(&sha256_hex(key.as_bytes())))
+    }
+}
+
+/// Lets a request pass, or says why not.
+pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    match check(&app, &request) {
+        Ok(()) => next.run(request).await,
+        Err(fault) => upload::refuse(request, fault).await.into_response(),
+    }
+}
+
+fn check(app: &App, request: &Request) -> Result<(), Fault> {
+    let headers = request.headers();
+    let host = host(request.uri(), headers);
+    // A page of another site may have its name point here ("DNS rebinding"), and its scripts would then read our answers.
+    if app.settings.address.is_loopback() && !host.is_some_and(is_local) {
+        let found = host.unwrap_or_default().chars().take(100).collect::<String>();
+        return Err(Fault::Forbidden(format!("host {found:?}, expected localhost or a loopback address")));
+    }
+    if let Some(origin) = headers.get(header::ORIGIN) {
+        let own = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
+        if own.is_none() || own != host {
+            return Err(Fault::Forbidden("a request of another site's page".to_owned()));
+        }
+    }
+    let read = matches!(*request.method(), Method::GET | Method::HEAD);
+    if !read && headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
+        return Err(Fault::Forbidden("a request of another site's page".to_owned()));
+    }
+    let path = request.uri().path();
+    let guarded = path.starts_with("/v1/") || path == "/metrics";
+    match &app.settings.keys {
+        Some(keys) if guarded && !keys.admit(headers) => Err(Fault::Unauthorized),
+        _ => Ok(()),
+    }
+}
+
+fn host<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Option<&'r str> {
+    uri.authority().map(|authority| authority.as_str()).or_else(|| headers.get(header::HOST)?.to_str().ok())
+}
+
+/// `localhost`, `127.0.0.1` or `[::1]`, with or without a port.
+fn is_local(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Headers of every answer: the page runs nothing but its own files, and nothing is kept by what lies between.
+pub(super) async fn headers(request: Request, next: Next) -> Response {
+    const POLICY: &str = "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; \
+        form-action 'none'; frame-ancestors 'none'";
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_of_this_machine_and_no_others() {
+        for host in ["localhost", "LOCALHOST:80", "127.0.0.1", "127.8.0.1:9", "[::1]", "[::1]:8000"] {
+            assert!(is_local(host), "{host}");
+        }
+        for host in [
+            "",
+            "example.org",
+            "localhost.example.org",
+            "127.0.0.1.example.org",
+            "10.0.0.1",
+            "[::2]:1",
+            "0x7f000001",
+        ] {
+            assert!(!is_local(host), "{host}");
+        }
+    }
+}

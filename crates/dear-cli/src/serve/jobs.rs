@@ -1,0 +1,388 @@
+//! Batches in one SQLite file, so that a restart loses none. It holds an image's bytes until the image is scored; what is
+//! deleted is overwritten.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use dear::error::Error;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use utoipa::ToSchema;
+
+use super::fault::Fault;
+
+/// Of the tables below. A file of another number is not touched.
+const VERSION: u32 = 1;
+const TABLES: &str = "
+    CREATE TABLE job (
+        id TEXT PRIMARY KEY, sequence INTEGER NOT NULL, state TEXT NOT NULL, total INTEGER NOT NULL, detector TEXT NOT NULL,
+        stability INTEGER NOT NULL, provenance INTEGER NOT NULL, created INTEGER NOT NULL, ended INTEGER
+    ) STRICT;
+    CREATE TABLE item (
+        job TEXT NOT NULL REFERENCES job (id) ON DELETE CASCADE, place INTEGER NOT NULL, name TEXT NOT NULL,
+        bytes BLOB, record TEXT, refused INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (job, place)
+    ) STRICT;
+    CREATE INDEX open_items ON item (job, place) WHERE record IS NULL;
+";
+const JOB: &str = "SELECT id, state, total, detector, stability, provenance, created,
+    (SELECT count(*) FROM item WHERE job = id AND record IS NOT NULL),
+    (SELECT count(*) FROM item WHERE job = id AND refused = 1) FROM job";
+
+/// Where a batch stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum JobState {
+    /// Nothing of it was scored yet.
+    Queued,
+    /// Some of it was.
+    Running,
+    /// All of it was.
+    Done,
+    /// It was stopped; what was scored is kept.
+    Cancelled,
+    /// The engine failed; what was scored is kept, and the server's log says why.
+    Failed,
+}
+
+/// A batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub(super) struct Job {
+    /// Its name in addresses.
+    pub(super) id: String,
+    /// Where it stands.
+    pub(super) state: JobState,
+    /// Images.
+    pub(super) total: u64,
+    /// Images that have a record.
+    pub(super) done: u64,
+    /// Of those, refused ones.
+    pub(super) refused: u64,
+    /// SHA-256 of the detector.
+    pub(super) detector: String,
+    /// Whether copies are scored, too.
+    pub(super) stability: bool,
+    /// Whether files are asked for their origin.
+    pub(super) provenance: bool,
+    /// When it came, in seconds since 1970.
+    pub(super) created: u64,
+}
+
+/// An image that waits.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub(super) job: Job,
+    pub(super) place: u64,
+    pub(super) name: String,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// The file.
+#[derive(Debug)]
+pub(crate) struct Jobs {
+    database: Mutex<Connection>,
+    /// Told after every change.
+    changed: watch::Sender<()>,
+}
+
+impl Jobs {
+    /// Open or make the file. Uploads that were cut off by the end of the last server are forgotten.
+    ///
+    /// # Errors
+    /// A file that is none of ours, or that another server holds.
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+        let failed = |error: rusqlite::Error| {
+            let held = error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy);
+            let (found, hint) = match held {
+                true => ("held by another server".to_owned(), "name another file with --jobs"),
+                false => (
+                    format!("not a file of batches: {error}"),
+                    "move it away, or name another file with --jobs",
+                ),
+            };
+            Error::Images { message: format!("{}: {found}", path.display()), hint: hint.to_owned() }
+        };
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            fs_err::create_dir_all(folder)?;
+        }
+        let database = Connection::open(path).map_err(failed)?;
+        prepare(&database).map_err(failed)?;
+        let version: u32 =
+            database.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
+        match version {
+            0 => database
+                .execute_batch(&format!("BEGIN; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;"))
+                .map_err(failed)?,
+            VERSION => {}
+            other => {
+                return Err(Error::Images {
+                    message: format!("{}: batches of version {other}, expected {VERSION}", path.display()),
+                    hint: "name another file with --jobs".to_owned(),
+                });
+            }
+        }
+        database.execute("DELETE FROM job WHERE state = 'receiving'", []).map_err(failed)?;
+        Ok(Self { database: Mutex::new(database), changed: watch::Sender::new(()) })
+    }
+
+    /// Told after every change.
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// Do something with the file on a thread that may wait.
+    async fn with<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let jobs = Arc::clone(self);
+        let done = tokio::task::spawn_blocking(move || {
+            // A panic between two statements leaves no half change: what belongs together is a transaction.
+            work(&mut jobs.database.lock().unwrap_or_else(PoisonError::into_inner))
+        });
+        match done.await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => {
+                crate::output::warning(format_args!("the file of batches: {error}"));
+                Err(Fault::Internal)
+            }
+            Err(_) => Err(Fault::Internal),
+        }
+    }
+
+    /// Begin a batch, which is seen by nobody before [`Jobs::submit`].
+    pub(super) async fn receive(
+        self: &Arc<Self>,
+        detector: String,
+        stability: bool,
+        provenance: bool,
+    ) -> Result<String, Fault> {
+        let id = self
+            .with(move |database| {
+                database.query_row(
+                    "INSERT INTO job SELECT lower(hex(randomblob(16))), coalesce(max(sequence), 0) + 1, 'receiving', 0, ?1, ?2, ?3, ?4, NULL
+                     FROM job RETURNING id",
+                    params![detector, stability, provenance, now()],
+                    |row| row.get(0),
+                )
+            })
+            .await?;
+        Ok(id)
+    }
+
+    /// Add an image.
+    pub(super) async fn add(
+        self: &Arc<Self>,
+        job: &str,
+        place: u64,
+        name: String,
+        bytes: Vec<u8>,
+    ) -> Result<(), Fault> {
+        let job = job.to_owned();
+        self.with(move |database| {
+            database.execute(
+                "INSERT INTO item (job, place, name, bytes) VALUES (?1, ?2, ?3, ?4)",
+                params![job, place, name, bytes],
+            )
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// All images have come.
+    pub(super) async fn submit(self: &Arc<Self>, job: &str, total: u64) -> Result<Job, Fault> {
+        let id = job.to_owned();
+        let job = self
+            .with(move |database| {
+                database.execute(
+                    "UPDATE job SET state = 'queued', total = ?2 WHERE id = ?1",
+                    params![id, total],
+                )?;
+                find(database, &id)
+            })
+            .await?;
+        self.changed.send_replace(());
+        job.ok_or(Fault::Internal)
+    }
+
+    /// A batch; nothing where there is none of this name.
+    pub(super) async fn find(self: &Arc<Self>, job: &str) -> Result<Option<Job>, Fault> {
+        let id = job.to_owned();
+        self.with(move |database| find(database, &id)).await
+    }
+
+    /// Batches that are not done.
+    pub(super) async fn open_jobs(self: &Arc<Self>) -> Result<u64, Fault> {
+        self.with(|database| {
+            database.query_row("SELECT count(*) FROM job WHERE state IN ('queued', 'running')", [], |row| {
+                row.get(0)
+            })
+        })
+        .await
+    }
+
+    /// The next image, of the oldest batch of one of these detectors.
+    pub(super) async fn next(self: &Arc<Self>, detectors: Vec<String>) -> Result<Option<Item>, Fault> {
+        let wanted = serde_json::to_string(&detectors).map_err(|_| Fault::Internal)?;
+        self.with(move |database| {
+            let found = database
+                .query_row(
+                    "SELECT job, place, name, bytes FROM item JOIN job ON job.id = item.job
+                     WHERE record IS NULL AND state IN ('queued', 'running')
+                       AND detector IN (SELECT value FROM json_each(?1))
+                     ORDER BY sequence, place LIMIT 1",
+                    [wanted],
+                    |row| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+                )
+                .optional()?;
+            let Some((job, place, name, bytes)) = found else { return Ok(None) };
+            database
+                .execute("UPDATE job SET state = 'running' WHERE id = ?1 AND state = 'queued'", [&job])?;
+            Ok(find(database, &job)?.map(|job| Item { job, place, name, bytes }))
+        })
+        .await
+    }
+
+    /// Put an image's record in the place of its bytes; the last one ends the batch.
+    pub(super) async fn record(
+        self: &Arc<Self>,
+        item: &Item,
+        record: String,
+        refused: bool,
+    ) -> Result<(), Fault> {
+        let (job, place) = (item.job.id.clone(), item.place);
+        self.with(move |database| {
+            let change = database.transaction()?;
+            change.execute(
+                "UPDATE item SET record = ?3, refused = ?4, bytes = NULL WHERE job = ?1 AND place = ?2 AND bytes IS NOT NULL",
+                params![job, place, record, refused],
+            )?;
+            change.execute(
+                "UPDATE job SET state = 'done', ended = ?2 WHERE id = ?1 AND state = 'running'
+                 AND NOT EXISTS (SELECT 1 FROM item WHERE job = ?1 AND record IS NULL)",
+                params![job, now()],
+            )?;
+            change.commit()?;
+            tidy(database)
+        })
+        .await?;
+        self.changed.send_replace(());
+        Ok(())
+    }
+
+    /// Stop a batch that is not done, which is `state` (cancelled or failed) from now on, and forget the images that were
+    /// not scored.
+    pub(super) async fn stop(self: &Arc<Self>, job: &str, state: JobState) -> Result<Option<Job>, Fault> {
+        let id = job.to_owned();
+        let word = if state == JobState::Failed { "failed" } else { "cancelled" };
+        let job = self
+            .with(move |database| {
+                let change = database.transaction()?;
+                let stopped = change.execute(
+                    "UPDATE job SET state = ?3, ended = ?2 WHERE id = ?1 AND state IN ('queued', 'running')",
+                    params![id, now(), word],
+                )?;
+                if stopped > 0 {
+                    change.execute("UPDATE item SET bytes = NULL WHERE job = ?1", [&id])?;
+                }
+                change.commit()?;
+                tidy(database)?;
+                find(database, &id)
+            })
+            .await?;
+        self.changed.send_replace(());
+        Ok(job)
+    }
+
+    /// Forget a batch; whether there was one.
+    pub(super) async fn forget(self: &Arc<Self>, job: &str) -> Result<bool, Fault> {
+        let id = job.to_owned();
+        let forgotten = self
+            .with(move |database| {
+                let forgotten = database.execute("DELETE FROM job WHERE id = ?1", [&id])?;
+                tidy(database)?;
+                Ok(forgotten > 0)
+            })
+            .await?;
+        self.changed.send_replace(());
+        Ok(forgotten)
+    }
+
+    /// Forget batches that ended longer ago.
+    pub(super) async fn expire(self: &Arc<Self>, keep: Duration) -> Result<(), Fault> {
+        self.with(move |database| {
+            let before = now().saturating_sub(keep.as_secs());
+            if database.execute("DELETE FROM job WHERE ended < ?1", [before])? > 0 {
+                tidy(database)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Some records of a batch in the order of the upload, from a place on, one JSON document each.
+    pub(super) async fn records(
+        self: &Arc<Self>,
+        job: &str,
+        from: u64,
+        most: u64,
+    ) -> Result<Vec<(u64, String)>, Fault> {
+        let id = job.to_owned();
+        self.with(move |database| {
+            let mut select = database.prepare_cached(
+                "SELECT place, record FROM item WHERE job = ?1 AND place >= ?2 AND record IS NOT NULL ORDER BY place LIMIT ?3",
+            )?;
+            let rows = select.query_map(params![id, from, most], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect()
+        })
+        .await
+    }
+}
+
+/// One server has the file to itself; deleted bytes are overwritten; writes survive the loss of power.
+fn prepare(database: &Connection) -> rusqlite::Result<()> {
+    database.busy_timeout(Duration::from_millis(500))?;
+    database.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    database.pragma_update(None, "auto_vacuum", "FULL")?;
+    database.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    database.pragma_update(None, "secure_delete", "ON")?;
+    database.pragma_update(None, "foreign_keys", "ON")?;
+    // Takes the lock that is then held.
+    database.execute_batch("BEGIN EXCLUSIVE; COMMIT;")
+}
+
+/// The log holds what was deleted, too.
+fn tidy(database: &Connection) -> rusqlite::Result<()> {
+    database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+}
+
+fn find(database: &Connection, id: &str) -> rusqlite::Result<Option<Job>> {
+    database.query_row(&format!("{JOB} WHERE id = ?1 AND state <> 'receiving'"), [id], job).optional()
+}
+
+fn job(row: &Row) -> rusqlite::Result<Job> {
+    let state: String = row.get(1)?;
+    let state = match state.as_str() {
+        "queued" => JobState::Queued,
+        "running" => JobState::Running,
+        "cancelled" => JobState::Cancelled,
+        "failed" => JobState::Failed,
+        _ => JobState::Done,
+    };
+    Ok(Job {
+        id: row.get(0)?,
+        state,
+        total: row.get(2)?,
+        detector: row.get(3)?,
+        stability: row.get(4)?,
+        provenance: row.get(5)?,
+        created: row.get(6)?,
+        done: row.get(7)?,
+        refused: row.get(8)?,
+    })
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

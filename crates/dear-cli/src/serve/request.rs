@@ -1,0 +1,72 @@
+//! What a request asks for in its address.
+
+use std::sync::Arc;
+
+use axum::extract::Query;
+use axum::http::Uri;
+use dear::detector::Detector;
+use dear::scan::ScanOptions;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::App;
+use super::fault::Fault;
+
+/// The parameters.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Parameters {
+    /// Name or SHA-256 of a detector of `/v1/models`; without it, the first.
+    detector: Option<String>,
+    /// Whether copies of the image are scored, too.
+    #[serde(default)]
+    #[param(required = false)]
+    stability: bool,
+    /// Whether the file is asked for its origin.
+    #[serde(default)]
+    #[param(required = false)]
+    provenance: bool,
+    /// What the image is called, where it is sent as the body.
+    name: Option<String>,
+}
+
+/// What they come to.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) detector: Arc<Detector>,
+    pub(super) options: ScanOptions,
+    pub(super) name: Option<String>,
+}
+
+impl Asked {
+    pub(super) fn of(app: &App, uri: &Uri) -> Result<Self, Fault> {
+        let Query(parameters) = Query::<Parameters>::try_from_uri(uri).map_err(|error| {
+            Fault::bad(error.body_text(), "detector, name, stability=true|false, provenance=true|false")
+        })?;
+        let options = ScanOptions {
+            decode: app.settings.decode,
+            stability: parameters.stability,
+            provenance: parameters.provenance,
+        };
+        let detector = match &parameters.detector {
+            None => app.detectors.first(),
+            Some(wanted) => app.detector(wanted),
+        };
+        let detector = detector.ok_or_else(|| {
+            let wanted = parameters.detector.unwrap_or_default().chars().take(100).collect::<String>();
+            Fault::NotFound(format!("no detector {wanted:?}; /v1/models lists them"))
+        })?;
+        Ok(Self { detector: Arc::clone(detector), options, name: parameters.name })
+    }
+}
+
+impl App {
+    /// The detector of this name or hash.
+    pub(super) fn detector(&self, wanted: &str) -> Option<&Arc<Detector>> {
+        self.detectors
+            .iter()
+            .find(|detector| detector.sha256() == wanted)
+            .or_else(|| self.detectors.iter().find(|detector| detector.metadata().name == wanted))
+    }
+}
