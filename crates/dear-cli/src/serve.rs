@@ -60,7 +60,7 @@ pub(crate) struct Settings {
     pub(crate) concurrency: usize,
     /// Requests that may wait for that.
     pub(crate) queue: usize,
-    /// For the body of a request to arrive.
+    /// For an image to arrive.
     pub(crate) timeout: Duration,
     /// How long a finished batch is kept.
     pub(crate) keep: Duration,
@@ -87,7 +87,14 @@ impl App {
         let pool = Pool::new(settings.concurrency, settings.queue);
         let detectors = detectors.into_iter().map(Arc::new).collect();
         let measures = Measures::new(Arc::clone(&pool));
-        Arc::new(Self { settings, detectors, pool, jobs: Arc::new(jobs), measures, close: watch::Sender::new(false) })
+        Arc::new(Self {
+            settings,
+            detectors,
+            pool,
+            jobs: Arc::new(jobs),
+            measures,
+            close: watch::Sender::new(false),
+        })
     }
 
     /// Until the server closes.

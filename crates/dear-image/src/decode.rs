@@ -39,9 +39,9 @@ pub use options::{Alpha, DecodeOptions, Gray16, Icc, Orientation};
 
 use crate::{Image, Mask};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 use sniff::Sniffed;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use utoipa::ToSchema;
 
 /// The file formats, by what the bytes say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

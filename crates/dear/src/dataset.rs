@@ -326,41 +326,61 @@ pub struct Listing {
 pub fn list_images(folder: &Path) -> Result<Listing, DatasetError> {
     check_folder(folder)?;
     let mut listing = Listing::default();
-    let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
-    // A hidden folder (.git, .ipynb_checkpoints) or __MACOSX is passed over whole, but not the given folder itself.
-    for entry in walk.filter_entry(|entry| {
-        entry.depth() == 0 || !entry.file_type().is_dir() || !is_foreign_name(entry.path())
-    }) {
-        let entry = match entry {
-            Ok(entry) => entry,
-            // A dangling link, or a folder that may not be read: it becomes one refused item, not the end of the run.
-            Err(error) if error.depth() > 0 && error.loop_ancestor().is_none() => {
-                listing.paths.extend(error.path().filter(|path| !is_foreign_name(path)).map(Path::to_owned));
-                continue;
-            }
-            // A link to a folder above holds nothing new.
-            Err(error) if error.depth() > 0 => {
-                listing.skipped += 1;
-                continue;
-            }
-            Err(error) => {
-                let kind = error.io_error().map_or(std::io::ErrorKind::Other, std::io::Error::kind);
-                return Err(std::io::Error::new(kind, error.to_string()).into());
-            }
-        };
-        if !entry.file_type().is_file() {
-            continue;
-        }
-        if is_foreign_name(entry.path()) || is_document(entry.path()) {
-            listing.skipped += 1;
-        } else {
-            listing.paths.push(entry.into_path());
+    for found in walk(folder, usize::MAX) {
+        match found? {
+            Walked::Image(path) => listing.paths.push(path),
+            Walked::Document(_) | Walked::Foreign => listing.skipped += 1,
         }
     }
     if listing.paths.is_empty() {
         return Err(DatasetError::Empty { path: folder.display().to_string(), skipped: listing.skipped });
     }
     Ok(listing)
+}
+
+/// What a walk comes upon.
+pub(crate) enum Walked {
+    /// A file that may be an image, or a folder below the first that may not be read.
+    Image(PathBuf),
+    /// A file whose name says that it is none.
+    Document(PathBuf),
+    /// A file that no one means: hidden, `Thumbs.db`, `__MACOSX`, a link to a folder above.
+    Foreign,
+}
+
+/// Every file below `folder`, at most `depth` folders down, sorted by name within each folder. Only the listings of the folders
+/// on the way are held.
+pub(crate) fn walk(
+    folder: &Path,
+    depth: usize,
+) -> impl Iterator<Item = Result<Walked, DatasetError>> + Send + use<> {
+    let walk = WalkDir::new(folder).follow_links(true).max_depth(depth).sort_by_file_name().into_iter();
+    // A hidden folder (.git, .ipynb_checkpoints) or __MACOSX is passed over whole, but not the given folder itself.
+    let entries = walk.filter_entry(|entry| {
+        entry.depth() == 0 || !entry.file_type().is_dir() || !is_foreign_name(entry.path())
+    });
+    entries.filter_map(|entry| {
+        let entry = match entry {
+            Ok(entry) => entry,
+            // A dangling link, or a folder that may not be read: it becomes one refused item, not the end of the run.
+            Err(error) if error.depth() > 0 && error.loop_ancestor().is_none() => {
+                let path = error.path().filter(|path| !is_foreign_name(path))?;
+                return Some(Ok(Walked::Image(path.to_owned())));
+            }
+            // A link to a folder above holds nothing new.
+            Err(error) if error.depth() > 0 => return Some(Ok(Walked::Foreign)),
+            Err(error) => {
+                let kind = error.io_error().map_or(std::io::ErrorKind::Other, std::io::Error::kind);
+                return Some(Err(std::io::Error::new(kind, error.to_string()).into()));
+            }
+        };
+        let path = entry.file_type().is_file().then(|| entry.into_path())?;
+        Some(Ok(match () {
+            () if is_foreign_name(&path) => Walked::Foreign,
+            () if is_document(&path) => Walked::Document(path),
+            () => Walked::Image(path),
+        }))
+    })
 }
 
 /// A path as text for results. Names that are not UTF-8 lose their odd bytes here; records carry those beside it.

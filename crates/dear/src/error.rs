@@ -15,6 +15,7 @@ use crate::head::bias::BiasError;
 use crate::probe::ProgramError;
 use crate::rad::RadError;
 use crate::registry::PullError;
+use crate::scan::CacheError;
 use crate::view::ViewError;
 
 /// Why a run of several steps ended.
@@ -72,6 +73,9 @@ pub enum Error {
     /// A published checkpoint that was not pulled.
     #[error(transparent)]
     Pull(#[from] PullError),
+    /// A cache of scan records that cannot be used.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
     /// A set of probes that cannot be used.
     #[error("{message}")]
     Probes {
@@ -144,6 +148,7 @@ impl Error {
             Self::Calibrate(error) => error.hint(),
             Self::Program(error) => Some(error.hint()),
             Self::Pull(error) => error.hint(),
+            Self::Cache(error) => Some(error.hint()),
             Self::Probes { hint, .. } | Self::Images { hint, .. } | Self::Import { hint, .. } => Some(hint.clone()),
             Self::Recipe(_) => {
                 Some("the same command with --print-recipe, and without --recipe, shows every option and its default".to_owned())
@@ -162,6 +167,7 @@ impl Error {
             Self::Program(error) if error.is_environment() => Category::Environment,
             Self::Checkpoint(error) if error.is_environment() => Category::Environment,
             Self::Pull(error) if error.is_environment() => Category::Environment,
+            Self::Cache(error) if error.is_environment() => Category::Environment,
             Self::Io(error) | Self::Dataset(DatasetError::Io(error))
                 if error.kind() != std::io::ErrorKind::NotFound =>
             {

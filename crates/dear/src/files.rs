@@ -2,10 +2,11 @@
 
 use std::fmt::Display;
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dear_image::{DecodeError, DecodeOptions};
 use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
 
 /// Why an image file gave no bytes.
 #[derive(Debug, thiserror::Error)]
@@ -81,23 +82,65 @@ pub(crate) const TEMPORARY: &str = ".dear-";
 /// # Errors
 /// The I/O error, which names the path.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    fs_err::create_dir_all(folder)?;
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-    let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder).map_err(named)?;
-    file.write_all(bytes).map_err(named)?;
-    file.as_file().sync_all().map_err(named)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // Temporary files are private to their maker; a result is an ordinary file.
-        file.as_file().set_permissions(PermissionsExt::from_mode(0o644)).map_err(named)?;
+    let mut file = AtomicFile::create(path)?;
+    file.write_all(bytes)?;
+    file.commit()
+}
+
+/// A file that is written piece by piece and appears whole or not at all, as by [`write_atomic`]. Dropped before
+/// [`AtomicFile::commit`], it leaves nothing.
+#[derive(Debug)]
+pub struct AtomicFile {
+    path: PathBuf,
+    file: NamedTempFile,
+}
+
+impl AtomicFile {
+    /// A temporary sibling of `path`. Folders above it are made.
+    ///
+    /// # Errors
+    /// The I/O error, which names the path.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let folder = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        fs_err::create_dir_all(folder)?;
+        let file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder);
+        Ok(Self { path: path.to_owned(), file: file.map_err(|error| naming(path, error))? })
     }
-    file.persist(path).map_err(|error| named(error.error))?;
-    Ok(())
+
+    /// Sync it, and rename it to its path.
+    ///
+    /// # Errors
+    /// The I/O error, which names the path; the file is then not there.
+    pub fn commit(self) -> io::Result<()> {
+        let Self { path, file } = self;
+        file.as_file().sync_all().map_err(|error| naming(&path, error))?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            // Temporary files are private to their maker; a result is an ordinary file.
+            let ordinary = file.as_file().set_permissions(PermissionsExt::from_mode(0o644));
+            ordinary.map_err(|error| naming(&path, error))?;
+        }
+        file.persist(&path).map_err(|error| naming(&path, error.error))?;
+        Ok(())
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes).map_err(|error| naming(&self.path, error))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush().map_err(|error| naming(&self.path, error))
+    }
+}
+
+fn naming(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]

@@ -232,7 +232,10 @@ pub fn read_logits(
         Err(error) => {
             let origin = format!("default (logit 0): {error}");
             let threshold = Threshold { origin, ..Threshold::default() };
-            (Reading { calibration: None, threshold, range: Range::default() }, Some(format!("not calibrated: {error}")))
+            (
+                Reading { calibration: None, threshold, range: Range::default() },
+                Some(format!("not calibrated: {error}")),
+            )
         }
     };
     if let Some(message) = &missing {

@@ -12,6 +12,11 @@ pub enum Event<'a> {
         /// How many items.
         total: u64,
     },
+    /// A step begins of which nobody knows how many items are to come.
+    Streams {
+        /// What is being done, for people.
+        step: &'a str,
+    },
     /// `by` more items of the current step are done (or were found done by an earlier run).
     Advanced {
         /// How many items.

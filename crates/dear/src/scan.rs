@@ -1,4 +1,20 @@
-//! Many images to records: one record a file, whatever is in it.
+//! Many images to records: one record an image, whatever is in it.
+//!
+//! ```text
+//! Inputs (files, folders, patterns, a list, tables) -> read ahead (hash, decode) -> score -> Record -> RecordWriter
+//!                                                          Cache (known bytes) ----------^
+//! ```
+
+mod ahead;
+mod cache;
+mod inputs;
+mod outcome;
+mod pattern;
+mod rows;
+mod run;
+mod shard;
+mod table;
+mod write;
 
 use std::path::{Path, PathBuf};
 
@@ -13,9 +29,18 @@ use crate::dataset;
 use crate::detector::{Detector, DetectorError, Evidence};
 use crate::engine::EngineInfo;
 use crate::error::Error;
-use crate::files::{read_image, sha256_hex};
+use crate::files::{Unread, read_image, sha256_hex};
 use crate::stability::{Stability, stability};
 use crate::view::View;
+
+pub use cache::{Cache, CacheError};
+pub use inputs::{InputOptions, Inputs};
+pub use run::{Scan, Tally};
+pub use shard::Shard;
+pub use write::{RecordForm, RecordWriter};
+
+/// Version of [`Record`].
+const SCHEMA: u32 = 1;
 
 /// What became of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -73,6 +98,12 @@ pub struct Refusal {
     pub message: String,
     /// What to do about it, if anything.
     pub hint: Option<String>,
+}
+
+impl From<Unread> for Refusal {
+    fn from(error: Unread) -> Self {
+        Self { kind: error.kind.to_owned(), message: error.message, hint: error.hint }
+    }
 }
 
 /// Which detector scored.
@@ -182,41 +213,12 @@ pub fn gather(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, u64), Error> {
     Ok((files, skipped))
 }
 
-/// Score files, and hand their records to `take` in the order of `paths`. While one is scored the next is read and decoded, so
-/// two decoded images are held at most. Stops where `take` fails.
-///
-/// # Errors
-/// As [`score_file`], and those of `take`.
-pub fn score_files(
-    detector: &Detector,
-    paths: &[PathBuf],
-    options: &ScanOptions,
-    mut take: impl FnMut(Record) -> Result<(), Error>,
-) -> Result<(), Error> {
-    std::thread::scope(|scope| {
-        // Of no capacity: the reader waits with one image until it is wanted.
-        let (send, receive) = std::sync::mpsc::sync_channel(0);
-        scope.spawn(move || {
-            for path in paths {
-                // The other side is gone after an error: nothing more is wanted.
-                if send.send(read_file(path, options)).is_err() {
-                    break;
-                }
-            }
-        });
-        for (path, read) in paths.iter().zip(receive) {
-            take(score_read(detector, path, options, read)?)?;
-        }
-        Ok(())
-    })
-}
-
 /// Score one file. Whatever is wrong with the *file* is in the record.
 ///
 /// # Errors
 /// Only where the engine itself fails.
 pub fn score_file(detector: &Detector, path: &Path, options: &ScanOptions) -> Result<Record, Error> {
-    score_read(detector, path, options, read_file(path, options))
+    score_read(detector, path, options, read_file(path, options), &|| false)
 }
 
 /// Score the bytes of a file that is called `name`. Whatever is wrong with them is in the record. `stop` is asked between the
@@ -231,9 +233,7 @@ pub fn score_bytes(
     options: &ScanOptions,
     stop: &dyn Fn() -> bool,
 ) -> Result<Record, Error> {
-    let read = read_bytes(bytes, options);
-    let score = |image: &Image| Ok((detector.score(image)?, ()));
-    Ok(judge(detector, name, options, read, score, stop)?.0)
+    score_read(detector, name, options, read_bytes(bytes, sha256_hex(bytes), options), stop)
 }
 
 /// What the network saw of an image, and where it found what.
@@ -256,7 +256,7 @@ pub fn explain_bytes(
     options: &ScanOptions,
     stop: &dyn Fn() -> bool,
 ) -> Result<(Record, Option<Explained>), Error> {
-    let read = read_bytes(bytes, options);
+    let read = read_bytes(bytes, sha256_hex(bytes), options);
     let look = |image: &Image| {
         if !detector.has_map() {
             return Ok((detector.score(image)?, None));
@@ -278,27 +278,30 @@ struct Read {
 
 fn read_file(path: &Path, options: &ScanOptions) -> Read {
     match read_image(path, &options.decode) {
-        Ok(bytes) => read_bytes(&bytes, options),
-        Err(error) => {
-            let refusal = Refusal { kind: error.kind.to_owned(), message: error.message, hint: error.hint };
-            Read { sha256: None, decoded: Err(refusal), provenance: None }
-        }
+        Ok(bytes) => read_bytes(&bytes, sha256_hex(&bytes), options),
+        Err(error) => Read { sha256: None, decoded: Err(error.into()), provenance: None },
     }
 }
 
-fn read_bytes(bytes: &[u8], options: &ScanOptions) -> Read {
+fn read_bytes(bytes: &[u8], sha256: String, options: &ScanOptions) -> Read {
     let decoded = decode(bytes, &options.decode).map_err(|error| Refusal {
         kind: error.kind().as_str().to_owned(),
         message: error.to_string(),
         hint: error.hint(),
     });
     let provenance = options.provenance.then(|| dear_provenance::read(bytes));
-    Read { sha256: Some(sha256_hex(bytes)), decoded, provenance }
+    Read { sha256: Some(sha256), decoded, provenance }
 }
 
-fn score_read(detector: &Detector, path: &Path, options: &ScanOptions, read: Read) -> Result<Record, Error> {
+fn score_read(
+    detector: &Detector,
+    name: &Path,
+    options: &ScanOptions,
+    read: Read,
+    stop: &dyn Fn() -> bool,
+) -> Result<Record, Error> {
     let score = |image: &Image| Ok((detector.score(image)?, ()));
-    Ok(judge(detector, path, options, read, score, &|| false)?.0)
+    Ok(judge(detector, name, options, read, score, stop)?.0)
 }
 
 /// The record of what was read, and what else `look` saw beside the logit.
@@ -311,11 +314,53 @@ fn judge<T>(
     stop: &dyn Fn() -> bool,
 ) -> Result<(Record, Option<T>), Error> {
     let metadata = detector.metadata();
-    let mut record = Record {
-        schema: 1,
-        path: dataset::path_text(path),
-        path_base64: exact_bytes(path),
-        sha256: read.sha256,
+    let mut record =
+        Record { sha256: read.sha256, provenance: read.provenance, ..blank(detector, path, options) };
+    let decoded = match read.decoded {
+        Ok(decoded) => decoded,
+        Err(refusal) => return Ok((Record { error: Some(refusal), ..record }, None)),
+    };
+    record.width = Some(decoded.image.width());
+    record.height = Some(decoded.image.height());
+    record.format = Some(decoded.format.as_str().to_owned());
+    record.treatment = Some(decoded.treatment);
+    record.outside = metadata.valid_input.outside(decoded.image.size(), decoded.format.as_str());
+    if stop() {
+        return Err(Error::Abandoned);
+    }
+    let (logit, more) = match look(&decoded.image) {
+        Ok(found) => found,
+        Err(error) if error.is_of_the_image() => {
+            let kind = if matches!(error, DetectorError::NonFinite { .. }) { "non_finite" } else { "size" };
+            let refusal = Refusal { kind: kind.to_owned(), message: error.to_string(), hint: error.hint() };
+            return Ok((Record { error: Some(refusal), ..record }, None));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    record.logit = Some(logit);
+    record.probability = metadata.calibration.as_ref().map(|calibration| calibration.probability(logit));
+    record.verdict = Some(Verdict::of(logit, &metadata.threshold));
+    let mut warnings = decoded.warnings;
+    warnings.extend(
+        record.outside.iter().flatten().map(|fact| format!("outside of the detector's range: {fact}")),
+    );
+    record.status = if warnings.is_empty() { Status::Scored } else { Status::ScoredWithWarning };
+    record.warning = (!warnings.is_empty()).then(|| warnings.join("; "));
+    if options.stability {
+        let key = record.sha256.as_deref().unwrap_or_default().as_bytes();
+        record.stability = Some(stability(detector, &decoded.image, logit, key, stop)?);
+    }
+    Ok((record, Some(more)))
+}
+
+/// The record of an image of which nothing is known yet.
+fn blank(detector: &Detector, name: &Path, options: &ScanOptions) -> Record {
+    let metadata = detector.metadata();
+    Record {
+        schema: SCHEMA,
+        path: dataset::path_text(name),
+        path_base64: exact_bytes(name),
+        sha256: None,
         status: Status::Refused,
         warning: None,
         error: None,
@@ -333,44 +378,10 @@ fn judge<T>(
         uncertain: metadata.threshold.uncertain,
         outside: None,
         stability: None,
-        provenance: read.provenance,
+        provenance: None,
         detector: DetectorName { name: metadata.name.clone(), sha256: detector.sha256().to_owned() },
         engine: detector.info().clone(),
-    };
-    let decoded = match read.decoded {
-        Ok(decoded) => decoded,
-        Err(refusal) => return Ok((Record { error: Some(refusal), ..record }, None)),
-    };
-    record.width = Some(decoded.image.width());
-    record.height = Some(decoded.image.height());
-    record.format = Some(decoded.format.as_str().to_owned());
-    record.treatment = Some(decoded.treatment);
-    record.outside =
-        metadata.valid_input.outside(decoded.image.size(), decoded.format.as_str());
-    if stop() {
-        return Err(Error::Abandoned);
     }
-    let (logit, more) = match look(&decoded.image) {
-        Ok(found) => found,
-        Err(error) if error.is_of_the_image() => {
-            let kind = if matches!(error, DetectorError::NonFinite { .. }) { "non_finite" } else { "size" };
-            let refusal = Refusal { kind: kind.to_owned(), message: error.to_string(), hint: error.hint() };
-            return Ok((Record { error: Some(refusal), ..record }, None));
-        }
-        Err(error) => return Err(error.into()),
-    };
-    record.logit = Some(logit);
-    record.probability = metadata.calibration.as_ref().map(|calibration| calibration.probability(logit));
-    record.verdict = Some(Verdict::of(logit, &metadata.threshold));
-    let mut warnings = decoded.warnings;
-    warnings.extend(record.outside.iter().flatten().map(|fact| format!("outside of the detector's range: {fact}")));
-    record.status = if warnings.is_empty() { Status::Scored } else { Status::ScoredWithWarning };
-    record.warning = (!warnings.is_empty()).then(|| warnings.join("; "));
-    if options.stability {
-        let key = record.sha256.as_deref().unwrap_or_default().as_bytes();
-        record.stability = Some(stability(detector, &decoded.image, logit, key, stop)?);
-    }
-    Ok((record, Some(more)))
 }
 
 #[cfg(unix)]
@@ -408,17 +419,4 @@ fn path_of(bytes: Vec<u8>) -> Option<PathBuf> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_verdict_needs_a_logit_beyond_the_band_or_the_threshold() {
-        let threshold = |uncertain| Threshold { value: 1.0, uncertain, ..Threshold::default() };
-        let words = |threshold: &Threshold| {
-            [0.0, 0.5, 0.7, 1.0, 1.5, 2.0, 2.1].map(|logit| &Verdict::of(logit, threshold).word()[..1])
-        };
-        assert_eq!(words(&threshold(None)), ["r", "r", "r", "u", "g", "g", "g"]);
-        assert_eq!(words(&threshold(Some([0.5, 1.0]))), ["r", "u", "u", "u", "g", "g", "g"]);
-        assert_eq!(words(&threshold(Some([1.0, 2.0]))), ["r", "r", "r", "u", "u", "u", "g"]);
-    }
-}
+mod tests;

@@ -121,5 +121,12 @@ fn copied(image: &Image, chain: &str, content_key: &[u8]) -> Result<Image, Chain
 }
 
 fn failed(name: &str, chain: String, error: String) -> StoredCopy {
-    StoredCopy { name: name.to_owned(), chain, logit: None, probability: None, verdict: None, error: Some(error) }
+    StoredCopy {
+        name: name.to_owned(),
+        chain,
+        logit: None,
+        probability: None,
+        verdict: None,
+        error: Some(error),
+    }
 }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use dear::calibrate::{
-    Bound, CalibrateOptions, Calibrated, Calibration, Guarantee, Images, Map, Method, SubsetCheck, calibrate,
-    percent, score, Range,
+    Bound, CalibrateOptions, Calibrated, Calibration, Guarantee, Images, Map, Method, Range, SubsetCheck,
+    calibrate, percent, score,
 };
 use dear::dataset::{self, Label};
 use dear::detector::DetectorError;

@@ -1,212 +1,192 @@
 //! `dear scan`: score images.
 
-use std::io::Write;
+mod sink;
+
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use dear::backbone::metadata::Threshold;
+use dear::engine::cache_dir;
 use dear::error::Error;
-use dear::scan::{Record, ScanOptions, Status, Verdict, gather, score_files};
-
+use dear::scan::{Cache, InputOptions, Inputs, Record, Scan, ScanOptions, Shard, Status, Tally, Verdict};
 use dear::view::View;
 
+use self::sink::{Format, Sink};
 use crate::arguments::{DecodeArgs, DetectorArgs};
-use crate::{Outcome, output, progress};
+use crate::progress::Progress;
+use crate::{Outcome, output};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Images, or folders of images
+    /// Images, folders of images, patterns in quotes ('photos/**/*.jpg'), Parquet files with images, - for a list of paths on stdin
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     #[command(flatten)]
     detector: DetectorArgs,
-    /// Form of the records on stdout
-    #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    /// Form of the records [default: what the name of --out says, else text]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Write the records to a file, which is there when all of them are
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Score copies of each image too, stored again in several ways: does the verdict stay?
+    #[arg(long)]
+    stability: bool,
+    /// Ask each file where it comes from; never part of the score
+    #[arg(long)]
+    provenance: bool,
+    /// Exit code 1 also where some image is judged so
+    #[arg(long, value_enum, value_name = "VERDICT")]
+    fail_on: Option<FailOn>,
+    #[command(flatten)]
+    inputs: InputArgs,
+    #[command(flatten)]
+    cache: CacheArgs,
     #[command(flatten)]
     decode: DecodeArgs,
 }
 
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Inputs")]
+struct InputArgs {
+    /// Paths on stdin end in NUL, as `find -print0` writes them
+    #[arg(long)]
+    null: bool,
+    /// Column of Parquet files that holds the images [default: image, bytes or content]
+    #[arg(long, value_name = "NAME")]
+    column: Option<String>,
+    /// Only a part of the images, by a hash of their paths: 1/4 to 4/4
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Cache")]
+struct CacheArgs {
+    /// Keep records in this file, by content, and take from it what it knows [default: scan.sqlite in the user's cache folder]
+    #[arg(long, value_name = "FILE", conflicts_with = "no_cache")]
+    cache: Option<PathBuf>,
+    /// Score everything, and keep nothing
+    #[arg(long)]
+    no_cache: bool,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Jsonl,
-    Csv,
+enum FailOn {
+    /// Images judged as generated
+    Generated,
+    /// These, and those of which the detector is not sure
+    Uncertain,
 }
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
-    let (files, skipped) = gather(&args.paths)?;
+    let InputArgs { null, column, shard } = args.inputs;
+    if let Some(out) = &args.out {
+        output::check_writable(out)?;
+        for input in &args.paths {
+            output::check_other(out, input)?;
+        }
+    }
+    let format = Format::of(args.format, args.out.as_deref())?;
+    let inputs = Inputs::new(&args.paths, InputOptions { null, column, shard })?;
     let detector = args.detector.open()?;
-    let options = ScanOptions { decode: args.decode.options(), ..ScanOptions::default() };
-    let mut writer = Writer::new(args.format)?;
-    let (mut scored, mut refused, mut truncated) = (0u64, 0u64, 0u64);
-    let mut verdicts = [0u64; 3];
-    score_files(&detector, &files, &options, |record| {
-        match record.status {
-            Status::Refused => refused += 1,
-            Status::Scored | Status::ScoredWithWarning => scored += 1,
-        }
-        truncated +=
-            u64::from(record.warning.as_deref().is_some_and(|warning| warning.contains("truncated")));
-        if let Some(verdict) = record.verdict {
-            verdicts[match verdict {
-                Verdict::Generated => 0,
-                Verdict::Real => 1,
-                Verdict::Uncertain => 2,
-            }] += 1;
-        }
-        writer.write(&record)?;
-        let more = scored + refused < files.len() as u64;
-        if more && progress::cancelled() { Err(Error::Interrupted) } else { Ok(()) }
+    let options =
+        ScanOptions { decode: args.decode.options(), stability: args.stability, provenance: args.provenance };
+    let (cache, observer) = (args.cache.open()?, Progress::steady(args.out.is_none()));
+    let mut sink = Sink::new(format, args.out.as_deref())?;
+    let scan = Scan { detector: &detector, options, cache, observer: &observer };
+    let mut counts = Counts::default();
+    let tally = scan.run(inputs, |record| {
+        counts.add(&record);
+        sink.write(&record)
     })?;
-    let info = detector.info();
-    let threshold = &detector.metadata().threshold;
-    output::note(format_args!(
-        "{} files: {scored} scored ({} generated, {} real, {} uncertain at logit {}{} [{}]), {refused} refused{}; {}",
-        files.len(),
-        verdicts[0],
-        verdicts[1],
-        verdicts[2],
-        threshold.value,
-        match threshold.uncertain {
-            Some([low, high]) => format!(", undecided from {low:.4} to {high:.4}"),
-            None => String::new(),
-        },
-        output::one_line(&threshold.origin),
-        if skipped > 0 { format!(", {skipped} other files passed over") } else { String::new() },
-        info.words(),
-    ));
-    let view = &detector.metadata().view;
-    if *view != View::Native {
-        output::note(format_args!("of each image the network saw: {view}"));
+    sink.finish()?;
+    let metadata = detector.metadata();
+    counts.tell(&tally, &metadata.threshold, &detector.info().words());
+    if metadata.view != View::Native {
+        output::note(format_args!("of each image the network saw: {}", metadata.view));
     }
-    Ok(if refused + truncated > 0 { Outcome::DoneWithFailedItems } else { Outcome::Done })
+    let failed = args.fail_on.is_some_and(|fail_on| counts.fail(fail_on));
+    Ok(if failed || counts.refused + counts.truncated > 0 {
+        Outcome::DoneWithFailedItems
+    } else {
+        Outcome::Done
+    })
 }
 
-enum Writer {
-    Text,
-    Jsonl,
-    Csv(Box<csv::Writer<std::io::Stdout>>),
-}
-
-const COLUMNS: [&str; 28] = [
-    "schema",
-    "path",
-    "path_base64",
-    "sha256",
-    "status",
-    "warning",
-    "error_kind",
-    "error",
-    "width",
-    "height",
-    "format",
-    "logit",
-    "probability",
-    "verdict",
-    "threshold",
-    "threshold_origin",
-    "detector",
-    "detector_sha256",
-    "engine",
-    "engine_detail",
-    "uncertain_low",
-    "uncertain_high",
-    "orientation",
-    "oriented",
-    "alpha",
-    "profile",
-    "decode",
-    "view",
-];
-
-impl Writer {
-    fn new(format: Format) -> Result<Self, Error> {
-        Ok(match format {
-            Format::Text => Self::Text,
-            Format::Jsonl => Self::Jsonl,
-            Format::Csv => {
-                let mut writer = csv::Writer::from_writer(std::io::stdout());
-                writer.write_record(COLUMNS).map_err(csv_error)?;
-                Self::Csv(Box::new(writer))
-            }
-        })
-    }
-
-    fn write(&mut self, record: &Record) -> Result<(), Error> {
-        match self {
-            Self::Text => text(record),
-            Self::Jsonl => output::line(
-                serde_json::to_string(record).map_err(|error| Error::Options(error.to_string()))?,
-            ),
-            Self::Csv(writer) => {
-                writer.write_record(row(record)?).map_err(csv_error)?;
-                // A killed scan keeps every finished row.
-                writer.flush().map_err(Error::Io)
+impl CacheArgs {
+    /// The cache asked for, or none; unasked, the user's, and where that cannot be, none, which is said.
+    fn open(&self) -> Result<Cache, Error> {
+        if let Some(path) = &self.cache {
+            return Ok(Cache::open(path)?);
+        }
+        if !self.no_cache {
+            match cache_dir().map(|folder| Cache::open(&folder.join("scan.sqlite"))) {
+                Some(Ok(cache)) => return Ok(cache),
+                Some(Err(error)) => {
+                    output::warning(format_args!("{error}; the scan goes on without it"));
+                    output::note(format_args!("hint: {}", output::one_line(error.hint())));
+                }
+                None => output::note(
+                    "no cache folder is known here (DEAR_CACHE names one): nothing is kept of this scan",
+                ),
             }
         }
+        Ok(Cache::temporary()?)
     }
 }
 
-fn text(record: &Record) -> Result<(), Error> {
-    let mut out = std::io::stdout().lock();
-    let path = output::one_line(&record.path);
-    let result = match (&record.error, record.logit, record.verdict) {
-        (Some(error), ..) => writeln!(out, "refused          {path}  {}: {}", error.kind, error.message),
-        (None, Some(logit), Some(verdict)) => {
-            let word = verdict.word();
-            let probability = record.probability.map_or(String::new(), |p| format!("  {:>5.1} %", 100.0 * p));
-            let warning =
-                record.warning.as_ref().map(|warning| format!("  warning: {warning}")).unwrap_or_default();
-            writeln!(out, "{word:<9} {logit:>+6.2}{probability}  {path}{warning}")
+/// What the records say.
+#[derive(Default)]
+struct Counts {
+    generated: u64,
+    real: u64,
+    uncertain: u64,
+    refused: u64,
+    truncated: u64,
+}
+
+impl Counts {
+    fn add(&mut self, record: &Record) {
+        self.refused += u64::from(record.status == Status::Refused);
+        self.truncated +=
+            u64::from(record.warning.as_deref().is_some_and(|warning| warning.contains("truncated")));
+        match record.verdict {
+            Some(Verdict::Generated) => self.generated += 1,
+            Some(Verdict::Real) => self.real += 1,
+            Some(Verdict::Uncertain) => self.uncertain += 1,
+            None => {}
         }
-        _ => Ok(()),
-    };
-    result.map_err(Error::Io)
-}
+    }
 
-fn row(record: &Record) -> Result<Vec<String>, Error> {
-    let (engine, treatment) = (&record.engine, record.treatment);
-    Ok(vec![
-        record.schema.to_string(),
-        record.path.clone(),
-        record.path_base64.clone().unwrap_or_default(),
-        record.sha256.clone().unwrap_or_default(),
-        word(&record.status)?,
-        record.warning.clone().unwrap_or_default(),
-        record.error.as_ref().map(|error| error.kind.clone()).unwrap_or_default(),
-        record.error.as_ref().map(|error| error.message.clone()).unwrap_or_default(),
-        record.width.map(|value| value.to_string()).unwrap_or_default(),
-        record.height.map(|value| value.to_string()).unwrap_or_default(),
-        record.format.clone().unwrap_or_default(),
-        record.logit.map(|value| value.to_string()).unwrap_or_default(),
-        record.probability.map(|value| value.to_string()).unwrap_or_default(),
-        record.verdict.as_ref().map(word).transpose()?.unwrap_or_default(),
-        record.threshold.to_string(),
-        record.threshold_origin.clone(),
-        record.detector.name.clone(),
-        record.detector.sha256.clone(),
-        engine.name.clone(),
-        format!("{} {} {} {} threads", engine.version, engine.provider, engine.precision, engine.threads),
-        record.uncertain.map(|[low, _]| low.to_string()).unwrap_or_default(),
-        record.uncertain.map(|[_, high]| high.to_string()).unwrap_or_default(),
-        treatment.map(|treatment| treatment.orientation.to_string()).unwrap_or_default(),
-        treatment.map(|treatment| treatment.oriented.to_string()).unwrap_or_default(),
-        treatment.map(|treatment| word(&treatment.alpha)).transpose()?.unwrap_or_default(),
-        treatment.map(|treatment| word(&treatment.profile)).transpose()?.unwrap_or_default(),
-        record.decode.map(|options| serde_json::json!(options).to_string()).unwrap_or_default(),
-        record.view.as_ref().map(ToString::to_string).unwrap_or_default(),
-    ])
-}
+    fn tell(&self, tally: &Tally, threshold: &Threshold, engine: &str) {
+        let Self { generated, real, uncertain, refused, .. } = self;
+        let Tally { records, scored, refused: refused_now, cached, duplicates, passed_over } = tally;
+        output::note(format_args!(
+            "{records} files: {} scored ({generated} generated, {real} real, {uncertain} uncertain at logit {}{} [{}]), {refused} refused{}; {engine}",
+            records - refused,
+            threshold.value,
+            match threshold.uncertain {
+                Some([low, high]) => format!(", undecided from {low:.4} to {high:.4}"),
+                None => String::new(),
+            },
+            output::one_line(&threshold.origin),
+            if *passed_over > 0 { format!(", {passed_over} other files passed over") } else { String::new() },
+        ));
+        output::note(format_args!(
+            "{records} files: {scored} scored now, {refused_now} refused now, {cached} from the cache, {duplicates} duplicates"
+        ));
+    }
 
-/// The name under which a unit variant is serialised.
-fn word(value: &impl serde::Serialize) -> Result<String, Error> {
-    let value = serde_json::to_value(value).map_err(|error| Error::Options(error.to_string()))?;
-    Ok(value.as_str().unwrap_or_default().to_owned())
-}
-
-fn csv_error(error: csv::Error) -> Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => Error::Io(error),
-        other => Error::Options(format!("csv: {other:?}")),
+    fn fail(&self, fail_on: FailOn) -> bool {
+        let records = self.generated + self.real + self.uncertain;
+        let (found, words) = match fail_on {
+            FailOn::Generated => (self.generated, "generated"),
+            FailOn::Uncertain => (self.generated + self.uncertain, "generated or uncertain"),
+        };
+        if found > 0 {
+            output::note(format_args!("exit code 1: {found} of {records} scored images are {words}"));
+        }
+        found > 0
     }
 }

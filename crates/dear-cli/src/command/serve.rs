@@ -39,7 +39,7 @@ pub(crate) struct Args {
     /// Requests that may wait for that; more are told to come again
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16), help_heading = "Limits")]
     queue: u16,
-    /// Seconds for the body of a request to arrive
+    /// Seconds for an image to arrive
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..), help_heading = "Limits")]
     timeout: u16,
     /// File of batches [default: serve.sqlite in the cache folder]

@@ -17,7 +17,7 @@ use super::App;
 use super::fault::{Fault, Problem};
 use super::jobs::{Job, JobState, Jobs};
 use super::request::{Asked, Parameters};
-use super::upload;
+use super::upload::{self, Uploads};
 
 /// Batches that are not done, at most.
 const OPEN_JOBS: u64 = 100;
@@ -53,20 +53,23 @@ pub(super) async fn submit(State(app): State<Arc<App>>, request: Request) -> Res
     let id = app.jobs.receive(detector.sha256().to_owned(), options.stability, options.provenance).await?;
     let unfinished = Unfinished { jobs: Arc::clone(&app.jobs), id: Some(id.clone()) };
     let (mut total, most) = (0, app.settings.max_batch);
-    upload::each(request, name, &app.settings, async |upload| {
+    let mut uploads = Uploads::of(request, name, &app.settings).await?;
+    while let Some(upload) = uploads.next().await? {
         if total == most {
-            return Err(Fault::TooLarge { what: "images", limit: most, got: most + 1 });
+            let fault = Fault::TooLarge { what: "images", limit: most, got: most + 1 };
+            return Err(uploads.refuse(fault).await);
         }
         app.jobs.add(&id, total, upload.name, upload.bytes).await?;
         total += 1;
-        Ok(())
-    })
-    .await?;
+    }
     if total == 0 {
-        return Err(Fault::bad("no image, expected at least one", "send fields \"image\" of multipart/form-data"));
+        return Err(Fault::bad(
+            "no image, expected at least one",
+            "send fields \"image\" of multipart/form-data",
+        ));
     }
     let job = app.jobs.submit(&id, total).await?;
-    unfinished.is_whole();
+    unfinished.keep();
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, format!("/v1/batch/{id}"))], Json(job)).into_response())
 }
 
@@ -77,7 +80,7 @@ struct Unfinished {
 }
 
 impl Unfinished {
-    fn is_whole(mut self) {
+    fn keep(mut self) {
         self.id = None;
     }
 }

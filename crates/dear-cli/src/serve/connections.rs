@@ -21,7 +21,11 @@ const HEAD: Duration = Duration::from_secs(30);
 const GRACE: Duration = Duration::from_secs(30);
 
 /// Answer until `stop` ends, then finish what was begun.
-pub(crate) async fn serve(listener: TcpListener, app: Arc<App>, stop: impl Future<Output = ()>) -> io::Result<()> {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    app: Arc<App>,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
     let service = TowerToHyperService::new(router(Arc::clone(&app)));
     let runner = tokio::spawn(runner::run(Arc::clone(&app)));
     let mut builder = Builder::new();

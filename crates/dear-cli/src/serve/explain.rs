@@ -89,10 +89,11 @@ pub(super) struct Map {
     )
 )]
 pub(super) async fn explain(State(app): State<Arc<App>>, request: Request) -> Result<Response, Fault> {
-    let (asked, ticket) = match Asked::of(&app, request.uri()).and_then(|asked| Ok((asked, app.pool.admit()?))) {
-        Ok(found) => found,
-        Err(fault) => return Err(upload::refuse(request, fault).await),
-    };
+    let (asked, ticket) =
+        match Asked::of(&app, request.uri()).and_then(|asked| Ok((asked, app.pool.admit()?))) {
+            Ok(found) => found,
+            Err(fault) => return Err(upload::refuse(request, fault).await),
+        };
     let png = wants_png(request.headers());
     let Asked { detector, options, name } = asked;
     let Upload { name, bytes } = upload::one(request, name, &app.settings).await?;
@@ -120,17 +121,16 @@ pub(super) async fn explain(State(app): State<Arc<App>>, request: Request) -> Re
 fn no_map() -> Refusal {
     Refusal {
         kind: "no_map".to_owned(),
-        message: "this detector has no map: its head is not the mean of what it finds at each place".to_owned(),
+        message: "this detector has no map: its head is not the mean of what it finds at each place"
+            .to_owned(),
         hint: Some("import it with --head patch-mean, or ask another detector".to_owned()),
     }
 }
 
 fn wants_png(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .any(|value| value.split(',').any(|kind| kind.split(';').next().is_some_and(|kind| kind.trim() == "image/png")))
+    headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).any(|value| {
+        value.split(',').any(|kind| kind.split(';').next().is_some_and(|kind| kind.trim() == "image/png"))
+    })
 }
 
 /// What is sent of a map.

@@ -45,7 +45,7 @@ pub(super) enum Fault {
     NotFound(String),
     /// The address knows other methods.
     Method(Method),
-    /// The body did not arrive in time.
+    /// An image did not arrive in time.
     Timeout(u64),
     /// More than a limit.
     TooLarge { what: &'static str, limit: u64, got: u64 },
@@ -83,7 +83,7 @@ impl Fault {
             Self::Timeout(seconds) => (
                 StatusCode::REQUEST_TIMEOUT,
                 "timeout",
-                format!("the body did not arrive within {seconds} seconds"),
+                format!("an image did not arrive within {seconds} seconds"),
                 None,
             ),
             Self::TooLarge { what, limit, got } => {

@@ -40,7 +40,9 @@ impl Keys {
         }
         if let Some((line, key)) = keys.iter().find(|(_, key)| key.len() < SHORTEST_KEY) {
             let (line, found) = (line + 1, key.len());
-            return Err(refused(format!("line {line}: a key of {found} bytes, expected at least {SHORTEST_KEY}")));
+            return Err(refused(format!(
+                "line {line}: a key of {found} bytes, expected at least {SHORTEST_KEY}"
+            )));
         }
         Ok(Self(keys.into_iter().map(|(_, key)| sha256_hex(key.as_bytes())).collect()))
     }
@@ -99,7 +101,8 @@ fn is_local(host: &str) -> bool {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),
     };
-    name.eq_ignore_ascii_case("localhost") || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// Headers of every answer: the page runs nothing but its own files, and nothing is kept by what lies between.
@@ -129,7 +132,15 @@ mod tests {
         for host in ["localhost", "LOCALHOST:80", "127.0.0.1", "127.8.0.1:9", "[::1]", "[::1]:8000"] {
             assert!(is_local(host), "{host}");
         }
-        for host in ["", "example.org", "localhost.example.org", "127.0.0.1.example.org", "10.0.0.1", "[::2]:1", "0x7f000001"] {
+        for host in [
+            "",
+            "example.org",
+            "localhost.example.org",
+            "127.0.0.1.example.org",
+            "10.0.0.1",
+            "[::2]:1",
+            "0x7f000001",
+        ] {
             assert!(!is_local(host), "{host}");
         }
     }

@@ -96,7 +96,10 @@ impl Jobs {
             let held = error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy);
             let (found, hint) = match held {
                 true => ("held by another server".to_owned(), "name another file with --jobs"),
-                false => (format!("not a file of batches: {error}"), "move it away, or name another file with --jobs"),
+                false => (
+                    format!("not a file of batches: {error}"),
+                    "move it away, or name another file with --jobs",
+                ),
             };
             Error::Images { message: format!("{}: {found}", path.display()), hint: hint.to_owned() }
         };
@@ -169,7 +172,13 @@ impl Jobs {
     }
 
     /// Add an image.
-    pub(super) async fn add(self: &Arc<Self>, job: &str, place: u64, name: String, bytes: Vec<u8>) -> Result<(), Fault> {
+    pub(super) async fn add(
+        self: &Arc<Self>,
+        job: &str,
+        place: u64,
+        name: String,
+        bytes: Vec<u8>,
+    ) -> Result<(), Fault> {
         let job = job.to_owned();
         self.with(move |database| {
             database.execute(
@@ -186,7 +195,10 @@ impl Jobs {
         let id = job.to_owned();
         let job = self
             .with(move |database| {
-                database.execute("UPDATE job SET state = 'queued', total = ?2 WHERE id = ?1", params![id, total])?;
+                database.execute(
+                    "UPDATE job SET state = 'queued', total = ?2 WHERE id = ?1",
+                    params![id, total],
+                )?;
                 find(database, &id)
             })
             .await?;
@@ -203,7 +215,9 @@ impl Jobs {
     /// Batches that are not done.
     pub(super) async fn open_jobs(self: &Arc<Self>) -> Result<u64, Fault> {
         self.with(|database| {
-            database.query_row("SELECT count(*) FROM job WHERE state IN ('queued', 'running')", [], |row| row.get(0))
+            database.query_row("SELECT count(*) FROM job WHERE state IN ('queued', 'running')", [], |row| {
+                row.get(0)
+            })
         })
         .await
     }
@@ -223,14 +237,20 @@ impl Jobs {
                 )
                 .optional()?;
             let Some((job, place, name, bytes)) = found else { return Ok(None) };
-            database.execute("UPDATE job SET state = 'running' WHERE id = ?1 AND state = 'queued'", [&job])?;
+            database
+                .execute("UPDATE job SET state = 'running' WHERE id = ?1 AND state = 'queued'", [&job])?;
             Ok(find(database, &job)?.map(|job| Item { job, place, name, bytes }))
         })
         .await
     }
 
     /// Put an image's record in the place of its bytes; the last one ends the batch.
-    pub(super) async fn record(self: &Arc<Self>, item: &Item, record: String, refused: bool) -> Result<(), Fault> {
+    pub(super) async fn record(
+        self: &Arc<Self>,
+        item: &Item,
+        record: String,
+        refused: bool,
+    ) -> Result<(), Fault> {
         let (job, place) = (item.job.id.clone(), item.place);
         self.with(move |database| {
             let change = database.transaction()?;
@@ -302,7 +322,12 @@ impl Jobs {
     }
 
     /// Some records of a batch in the order of the upload, from a place on, one JSON document each.
-    pub(super) async fn records(self: &Arc<Self>, job: &str, from: u64, most: u64) -> Result<Vec<(u64, String)>, Fault> {
+    pub(super) async fn records(
+        self: &Arc<Self>,
+        job: &str,
+        from: u64,
+        most: u64,
+    ) -> Result<Vec<(u64, String)>, Fault> {
         let id = job.to_owned();
         self.with(move |database| {
             let mut select = database.prepare_cached(

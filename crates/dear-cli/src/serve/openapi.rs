@@ -1,13 +1,15 @@
 //! `GET /openapi.json`: the service for machines, from its types.
 
 use axum::Json;
+use serde::Deserialize;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use super::{batch, explain, measures, models, score};
 
 /// One image in a form.
-#[derive(Debug, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "a description, never made")]
 pub(super) struct OneImage {
     /// The file.
@@ -16,11 +18,12 @@ pub(super) struct OneImage {
 }
 
 /// Many images in a form, each a field of this name.
-#[derive(Debug, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "a description, never made")]
 pub(super) struct ManyImages {
     /// The files.
-    #[schema(value_type = Vec<String>, format = Binary)]
+    #[schema(value_type = Vec<String>, format = Binary, min_items = 1)]
     image: Vec<Vec<u8>>,
 }
 

@@ -51,7 +51,8 @@ async fn step(app: &Arc<App>, known: &[String]) -> Result<bool, Fault> {
     let name = item.name.clone();
     let mut changes = app.jobs.changes();
     let bytes = std::mem::take(&mut item.bytes);
-    let work = move |stop: &dyn Fn() -> bool| score_bytes(&detector, Path::new(&name), &bytes, &options, stop);
+    let work =
+        move |stop: &dyn Fn() -> bool| score_bytes(&detector, Path::new(&name), &bytes, &options, stop);
     let scored = app.pool.run(app.pool.place(), work);
     tokio::pin!(scored);
     let record = loop {

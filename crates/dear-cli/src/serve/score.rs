@@ -33,13 +33,15 @@ use super::upload::{self, Upload};
     )
 )]
 pub(super) async fn score(State(app): State<Arc<App>>, request: Request) -> Result<Json<Record>, Fault> {
-    let (asked, ticket) = match Asked::of(&app, request.uri()).and_then(|asked| Ok((asked, app.pool.admit()?))) {
-        Ok(found) => found,
-        Err(fault) => return Err(upload::refuse(request, fault).await),
-    };
+    let (asked, ticket) =
+        match Asked::of(&app, request.uri()).and_then(|asked| Ok((asked, app.pool.admit()?))) {
+            Ok(found) => found,
+            Err(fault) => return Err(upload::refuse(request, fault).await),
+        };
     let Asked { detector, options, name } = asked;
     let Upload { name, bytes } = upload::one(request, name, &app.settings).await?;
-    let work = move |stop: &dyn Fn() -> bool| score_bytes(&detector, Path::new(&name), &bytes, &options, stop);
+    let work =
+        move |stop: &dyn Fn() -> bool| score_bytes(&detector, Path::new(&name), &bytes, &options, stop);
     let record = app.pool.run(ticket, work).await??;
     app.measures.scored(&record);
     Ok(Json(record))

@@ -52,7 +52,9 @@ fn form(parts: &[(&str, Option<&str>, &[u8])]) -> Vec<u8> {
     for (field, name, bytes) in parts {
         let name = name.map(|name| format!("; filename=\"{name}\"")).unwrap_or_default();
         // A declared type is not believed.
-        let head = format!("--XX\r\nContent-Disposition: form-data; name=\"{field}\"{name}\r\nContent-Type: image/png\r\n\r\n");
+        let head = format!(
+            "--XX\r\nContent-Disposition: form-data; name=\"{field}\"{name}\r\nContent-Type: image/png\r\n\r\n"
+        );
         body.extend_from_slice(head.as_bytes());
         body.extend_from_slice(bytes);
         body.extend_from_slice(b"\r\n");
@@ -80,7 +82,10 @@ impl Answer {
     /// The kind of a fault, whose form is checked.
     fn kind(&self) -> String {
         let error = &self.json()["error"];
-        assert!(error["message"].as_str().is_some_and(|text| !text.is_empty() && !text.contains('\n')), "{error}");
+        assert!(
+            error["message"].as_str().is_some_and(|text| !text.is_empty() && !text.contains('\n')),
+            "{error}"
+        );
         assert!(error.as_object().unwrap().contains_key("hint"), "{error}");
         error["kind"].as_str().unwrap().to_owned()
     }
@@ -153,15 +158,24 @@ async fn what_is_no_image_is_a_record_and_what_is_no_request_an_error() {
         ("GET", "/page/../jobs.rs", "", vec![], 404, "not_found"),
     ] {
         let answer = ask(&app, request(method, address, kind, body)).await;
-        assert_eq!((answer.status.as_u16(), answer.kind().as_str()), (status, word), "{method} {address} {kind}");
+        assert_eq!(
+            (answer.status.as_u16(), answer.kind().as_str()),
+            (status, word),
+            "{method} {address} {kind}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_limit_says_itself_and_what_came() {
     let (app, _folder) = app(Settings { max_upload: 1000, ..settings() });
-    let chunks = futures_util::stream::iter((0..30).map(|_| Ok::<_, std::io::Error>(Bytes::from(vec![0; 100]))));
-    let announced = Request::builder().method("POST").uri("/v1/score").header("Host", "localhost").header("Content-Length", "3000");
+    let chunks =
+        futures_util::stream::iter((0..30).map(|_| Ok::<_, std::io::Error>(Bytes::from(vec![0; 100]))));
+    let announced = Request::builder()
+        .method("POST")
+        .uri("/v1/score")
+        .header("Host", "localhost")
+        .header("Content-Length", "3000");
     for (request, got) in [
         (announced.body(Body::from(vec![0; 3000])).unwrap(), 3000),
         (request("POST", "/v1/score", "image/png", Body::from_stream(chunks)), 1100),
@@ -205,7 +219,8 @@ async fn the_mean_of_the_map_is_the_logit_and_the_picture_is_that_of_explain() {
     assert_eq!(answer.status, 200);
     let answer = answer.json();
     let (map, record) = (&answer["map"], &answer["record"]);
-    let values: Vec<f64> = map["values"].as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect();
+    let values: Vec<f64> =
+        map["values"].as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect();
     assert_eq!((map["rows"].as_u64(), map["columns"].as_u64(), values.len()), (Some(32), Some(32), 1024));
     assert_eq!(map["cell"], serde_json::json!([8.0, 8.0]));
     let logit = record["logit"].as_f64().unwrap();
@@ -216,10 +231,14 @@ async fn the_mean_of_the_map_is_the_logit_and_the_picture_is_that_of_explain() {
     let mut asking = request("POST", "/v1/explain", "image/png", bytes);
     asking.headers_mut().insert("Accept", "image/png".parse().unwrap());
     let picture = ask(&app, asking).await;
-    assert_eq!((picture.status.as_u16(), picture.headers["content-type"].as_bytes()), (200, b"image/png".as_slice()));
+    assert_eq!(
+        (picture.status.as_u16(), picture.headers["content-type"].as_bytes()),
+        (200, b"image/png".as_slice())
+    );
     let image = decode(&fs_err::read(sample()).unwrap(), &DecodeOptions::default()).unwrap().image;
     let evidence = mini().evidence(&image).unwrap();
-    let expected = dear::explain::overlay(&image, &evidence, mini().metadata(), &dear::explain::Scale::of([&evidence]));
+    let expected =
+        dear::explain::overlay(&image, &evidence, mini().metadata(), &dear::explain::Scale::of([&evidence]));
     assert!(picture.body == dear_image::encode_png(&expected).unwrap());
 
     let mut asking = request("POST", "/v1/explain", "image/png", "no image");
@@ -250,10 +269,17 @@ fn files_hold(folder: &Path, needle: &[u8]) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_outlives_the_server_and_leaves_no_image() {
     let (first, folder) = app(settings());
-    let body = form(&[("image", Some("a.png"), &marked(b'a')), ("image", None, b"x"), ("image", Some("c.png"), &marked(b'c'))]);
+    let body = form(&[
+        ("image", Some("a.png"), &marked(b'a')),
+        ("image", None, b"x"),
+        ("image", Some("c.png"), &marked(b'c')),
+    ]);
     let sent = ask(&first, request("POST", "/v1/batch?stability=true", FORM, body)).await;
     let job = sent.json();
-    assert_eq!((sent.status.as_u16(), job["total"].as_u64(), job["state"].as_str()), (202, Some(3), Some("queued")));
+    assert_eq!(
+        (sent.status.as_u16(), job["total"].as_u64(), job["state"].as_str()),
+        (202, Some(3), Some("queued"))
+    );
     let address = sent.headers["location"].to_str().unwrap().to_owned();
     assert!(files_hold(folder.path(), b"MARKED-UPLOAD-aaaaaa"), "it waits in the file");
     // A batch that was cut off while it came is not one.
@@ -264,13 +290,17 @@ async fn a_batch_outlives_the_server_and_leaves_no_image() {
 
     let second = App::new(settings(), vec![mini()], Jobs::open(&file).unwrap());
     let running = tokio::spawn(runner::run(Arc::clone(&second)));
-    let events = String::from_utf8(get_of(&second, &format!("{address}/events")).await.body.to_vec()).unwrap();
+    let events =
+        String::from_utf8(get_of(&second, &format!("{address}/events")).await.body.to_vec()).unwrap();
     assert!(events.starts_with("event: progress\n") && events.contains("event: end\n"), "{events}");
     assert!(events.contains("\"done\":3") && events.contains("\"refused\":1"), "{events}");
     let results = get_of(&second, &format!("{address}/results")).await;
     let text = String::from_utf8(results.body.to_vec()).unwrap();
     let records: Vec<Record> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(records.iter().map(|record| record.path.as_str()).collect::<Vec<_>>(), ["a.png", "image", "c.png"]);
+    assert_eq!(
+        records.iter().map(|record| record.path.as_str()).collect::<Vec<_>>(),
+        ["a.png", "image", "c.png"]
+    );
     assert!(records[0].stability.is_some() && records[1].error.is_some());
     assert!(!files_hold(folder.path(), b"MARKED-UPLOAD-"), "no image is left");
 
@@ -290,7 +320,10 @@ async fn a_cancelled_batch_keeps_what_was_scored() {
     let item = app.jobs.next(vec![mini().sha256().to_owned()]).await.unwrap().unwrap();
     app.jobs.record(&item, "{}".to_owned(), false).await.unwrap();
     let job = ask(&app, request("POST", &format!("{address}/cancel"), "", Body::empty())).await.json();
-    assert_eq!((job["state"].as_str(), job["done"].as_u64(), job["total"].as_u64()), (Some("cancelled"), Some(1), Some(2)));
+    assert_eq!(
+        (job["state"].as_str(), job["done"].as_u64(), job["total"].as_u64()),
+        (Some("cancelled"), Some(1), Some(2))
+    );
     assert!(!files_hold(folder.path(), b"MARKED-UPLOAD-"));
     assert!(app.jobs.next(vec![mini().sha256().to_owned()]).await.unwrap().is_none());
     assert_eq!(get_of(&app, &format!("{address}/results")).await.body, "{}\n");
@@ -363,7 +396,8 @@ async fn work_that_nobody_waits_for_does_not_begin() {
         tokio::task::yield_now().await;
     }
     let (pool, told) = (Arc::clone(&app.pool), begun.clone());
-    let second = tokio::spawn(async move { pool.run(pool.admit().unwrap(), move |_| told.send("second")).await });
+    let second =
+        tokio::spawn(async move { pool.run(pool.admit().unwrap(), move |_| told.send("second")).await });
     while app.pool.inside() < 2 {
         tokio::task::yield_now().await;
     }
@@ -400,7 +434,9 @@ async fn health_is_told_at_once_while_eight_images_are_scored() {
     let asking: Vec<_> = (0..8)
         .map(|_| {
             let (app, png) = (Arc::clone(&app), png.clone());
-            tokio::spawn(async move { ask(&app, request("POST", "/v1/score", "image/png", png)).await.record() })
+            tokio::spawn(
+                async move { ask(&app, request("POST", "/v1/score", "image/png", png)).await.record() },
+            )
         })
         .collect();
     let mut times = Vec::new();
@@ -412,7 +448,11 @@ async fn health_is_told_at_once_while_eight_images_are_scored() {
     }
     times.sort();
     let median = times[times.len() / 2];
-    assert!(times.len() >= 8 && median < Duration::from_millis(100), "{} times, median {median:?}", times.len());
+    assert!(
+        times.len() >= 8 && median < Duration::from_millis(100),
+        "{} times, median {median:?}",
+        times.len()
+    );
     for asking in asking {
         assert!(asking.await.unwrap().logit.is_some());
     }
@@ -425,15 +465,27 @@ async fn the_document_names_every_address_and_the_metrics_count() {
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
     let paths: Vec<&str> = document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
     let expected = [
-        "/healthz", "/metrics", "/openapi.json", "/v1/batch", "/v1/batch/{id}", "/v1/batch/{id}/cancel",
-        "/v1/batch/{id}/events", "/v1/batch/{id}/results", "/v1/explain", "/v1/models", "/v1/score",
+        "/healthz",
+        "/metrics",
+        "/openapi.json",
+        "/v1/batch",
+        "/v1/batch/{id}",
+        "/v1/batch/{id}/cancel",
+        "/v1/batch/{id}/events",
+        "/v1/batch/{id}/results",
+        "/v1/explain",
+        "/v1/models",
+        "/v1/score",
     ];
     assert_eq!(paths, expected);
     let models = get_of(&app, "/v1/models").await.json();
-    assert_eq!((models["models"][0]["name"].as_str(), models["models"][0]["has_map"].as_bool()), (Some("mini"), Some(true)));
+    assert_eq!(
+        (models["models"][0]["name"].as_str(), models["models"][0]["has_map"].as_bool()),
+        (Some("mini"), Some(true))
+    );
     ask(&app, request("POST", "/v1/score", "image/png", fs_err::read(sample()).unwrap())).await.record();
     ask(&app, request("POST", "/v1/score", "image/png", "x")).await.record();
-    get_of(&app, "/nowhere/<x>").await;
+    get_of(&app, "/nowhere/%3Cx%3E").await;
     let text = String::from_utf8(get_of(&app, "/metrics").await.body.to_vec()).unwrap();
     for line in [
         "dear_images_total{detector=\"mini\",result=\"real\"} 1",
@@ -462,7 +514,8 @@ async fn a_server_outlives_its_clients_and_finishes_what_it_began() {
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let server = tokio::spawn(serve(listener, Arc::clone(&app), async { stopped.await.unwrap() }));
-    let head = "POST /v1/score HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nConnection: close\r\n";
+    let head =
+        "POST /v1/score HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nConnection: close\r\n";
     let second = Duration::from_secs(5);
 
     // A length that lies: nothing more comes, and time runs out.

@@ -6,10 +6,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream, Bytes};
-use axum::extract::multipart::{Field, Multipart};
+use axum::extract::multipart::{Multipart, MultipartError};
 use axum::extract::{FromRequest, Request};
 use axum::http::header;
 use futures_util::{Stream, StreamExt};
+use tokio::time::timeout;
 
 use super::Settings;
 use super::fault::Fault;
@@ -57,7 +58,7 @@ impl Incoming {
             }
         };
         // Whether or not it is in time: the answer follows.
-        let _ = tokio::time::timeout(DRAINING, drain).await;
+        let _ = timeout(DRAINING, drain).await;
     }
 }
 
@@ -68,53 +69,125 @@ pub(super) async fn refuse(request: Request, fault: Fault) -> Fault {
 }
 
 /// The one image of a request; `name` is what it is called where the body does not say.
-pub(super) async fn one(request: Request, name: Option<String>, settings: &Settings) -> Result<Upload, Fault> {
-    let mut found = None;
-    each(request, name, settings, async |upload| match found.replace(upload) {
-        None => Ok(()),
-        Some(_) => Err(Fault::bad("two images, expected one", "send several to /v1/batch")),
-    })
-    .await?;
-    found.ok_or_else(none)
-}
-
-fn none() -> Fault {
-    Fault::bad(
-        "no image, expected one",
-        "send the file as the body, or as the field \"image\" of multipart/form-data",
-    )
-}
-
-/// Hand each image of a request to `take`. An empty body has none.
-pub(super) async fn each(
+pub(super) async fn one(
     request: Request,
     name: Option<String>,
     settings: &Settings,
-    take: impl AsyncFnMut(Upload) -> Result<(), Fault>,
-) -> Result<(), Fault> {
-    let (parts, body) = request.into_parts();
-    let incoming = Incoming(Arc::new(Mutex::new(body.into_data_stream())));
-    let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let form = content_type.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("multipart/form-data"));
-    let length = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    let read = async {
-        match (form, length) {
-            (false, Some(got)) if got > settings.max_upload => Err(too_large(settings.max_upload, got)),
-            (false, _) => raw(incoming.clone(), name, settings.max_upload, take).await,
-            (true, _) => {
-                let request = Request::from_parts(parts, Body::from_stream(incoming.clone()));
-                fields(request, settings.max_upload, take).await
+) -> Result<Upload, Fault> {
+    let mut uploads = Uploads::of(request, name, settings).await?;
+    let upload = uploads.next().await?.ok_or_else(|| {
+        Fault::bad(
+            "no image, expected one",
+            "send the file as the body, or as the field \"image\" of multipart/form-data",
+        )
+    })?;
+    match uploads.next().await? {
+        None => Ok(upload),
+        Some(_) => {
+            Err(uploads.refuse(Fault::bad("two images, expected one", "send several to /v1/batch")).await)
+        }
+    }
+}
+
+/// The images of a request, one after the other. After a fault the rest is read and dropped.
+pub(super) struct Uploads {
+    incoming: Incoming,
+    form: Option<Multipart>,
+    /// Of the body that is the image itself, until it was read.
+    name: Option<String>,
+    limit: u64,
+    timeout: Duration,
+}
+
+impl Uploads {
+    pub(super) async fn of(
+        request: Request,
+        name: Option<String>,
+        settings: &Settings,
+    ) -> Result<Self, Fault> {
+        let (parts, body) = request.into_parts();
+        let mut uploads = Self {
+            incoming: Incoming(Arc::new(Mutex::new(body.into_data_stream()))),
+            form: None,
+            name: None,
+            limit: settings.max_upload,
+            timeout: settings.timeout,
+        };
+        let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let kind = text(header::CONTENT_TYPE).unwrap_or_default().trim_start().to_ascii_lowercase();
+        if kind.starts_with("multipart/form-data") {
+            let request = Request::from_parts(parts, Body::from_stream(uploads.incoming.clone()));
+            match Multipart::from_request(request, &()).await {
+                Ok(form) => uploads.form = Some(form),
+                Err(error) => {
+                    let message = format!("not a form: {}", error.body_text());
+                    let fault = Fault::bad(message, "Content-Type must name the form's boundary");
+                    return Err(uploads.refuse(fault).await);
+                }
             }
+            return Ok(uploads);
         }
-    };
-    let read = tokio::time::timeout(settings.timeout, read).await;
-    match read {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(fault)) => {
-            incoming.drain().await;
-            Err(fault)
+        uploads.name = Some(named(name));
+        match text(header::CONTENT_LENGTH).and_then(|length| length.parse().ok()) {
+            Some(got) if got > uploads.limit => {
+                let fault = too_large(uploads.limit, got);
+                Err(uploads.refuse(fault).await)
+            }
+            _ => Ok(uploads),
         }
-        Err(_) => Err(Fault::Timeout(settings.timeout.as_secs())),
+    }
+
+    /// The next image, which has the timeout to itself. An empty body has none.
+    pub(super) async fn next(&mut self) -> Result<Option<Upload>, Fault> {
+        match timeout(self.timeout, self.read()).await {
+            Ok(Ok(upload)) => Ok(upload),
+            Ok(Err(fault)) => Err(self.refuse(fault).await),
+            Err(_) => Err(Fault::Timeout(self.timeout.as_secs())),
+        }
+    }
+
+    /// Read what is left, and hand the fault on.
+    pub(super) async fn refuse(&self, fault: Fault) -> Fault {
+        self.incoming.clone().drain().await;
+        fault
+    }
+
+    async fn read(&mut self) -> Result<Option<Upload>, Fault> {
+        if let Some(form) = &mut self.form {
+            return field(form, self.limit).await;
+        }
+        let Some(name) = self.name.take() else { return Ok(None) };
+        let mut bytes = Vec::new();
+        while let Some(chunk) = self.incoming.next().await {
+            grow(&mut bytes, &chunk.map_err(cut)?, self.limit)?;
+        }
+        Ok((!bytes.is_empty()).then_some(Upload { name, bytes }))
+    }
+}
+
+async fn field(form: &mut Multipart, limit: u64) -> Result<Option<Upload>, Fault> {
+    let broken = |error: MultipartError| cut(error.body_text());
+    let Some(mut field) = form.next_field().await.map_err(broken)? else { return Ok(None) };
+    if field.name() != Some("image") {
+        let found = field.name().unwrap_or_default().chars().take(100).collect::<String>();
+        return Err(Fault::bad(
+            format!("field {found:?}, expected \"image\""),
+            "options go into the address: ?detector=NAME&stability=true",
+        ));
+    }
+    let name = named(field.file_name().map(str::to_owned));
+    let mut bytes = Vec::new();
+    while let Some(chunk) = field.chunk().await.map_err(broken)? {
+        grow(&mut bytes, &chunk, limit)?;
+    }
+    Ok(Some(Upload { name, bytes }))
+}
+
+fn grow(bytes: &mut Vec<u8>, chunk: &[u8], limit: u64) -> Result<(), Fault> {
+    bytes.extend_from_slice(chunk);
+    match bytes.len() as u64 {
+        got if got > limit => Err(too_large(limit, got)),
+        _ => Ok(()),
     }
 }
 
@@ -124,60 +197,6 @@ fn too_large(limit: u64, got: u64) -> Fault {
 
 fn cut(error: impl std::fmt::Display) -> Fault {
     Fault::bad(format!("the body cannot be read: {error}"), "send all of it, as long as Content-Length says")
-}
-
-async fn raw(
-    mut incoming: Incoming,
-    name: Option<String>,
-    limit: u64,
-    mut take: impl AsyncFnMut(Upload) -> Result<(), Fault>,
-) -> Result<(), Fault> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = incoming.next().await {
-        bytes.extend_from_slice(&chunk.map_err(cut)?);
-        if bytes.len() as u64 > limit {
-            return Err(too_large(limit, bytes.len() as u64));
-        }
-    }
-    if bytes.is_empty() {
-        return Err(none());
-    }
-    take(Upload { name: named(name), bytes }).await
-}
-
-async fn fields(
-    request: Request,
-    limit: u64,
-    mut take: impl AsyncFnMut(Upload) -> Result<(), Fault>,
-) -> Result<(), Fault> {
-    let form = |error: axum::extract::multipart::MultipartError| cut(error.body_text());
-    let mut multipart = Multipart::from_request(request, &()).await.map_err(|error| {
-        Fault::bad(format!("not a form: {}", error.body_text()), "Content-Type must name the form's boundary")
-    })?;
-    while let Some(mut field) = multipart.next_field().await.map_err(form)? {
-        if field.name() != Some("image") {
-            let found = field.name().unwrap_or_default().chars().take(100).collect::<String>();
-            return Err(Fault::bad(
-                format!("field {found:?}, expected \"image\""),
-                "options go into the address: ?detector=NAME&stability=true",
-            ));
-        }
-        let name = named(field.file_name().map(str::to_owned));
-        let bytes = whole(&mut field, limit).await?;
-        take(Upload { name, bytes }).await?;
-    }
-    Ok(())
-}
-
-async fn whole(field: &mut Field<'_>, limit: u64) -> Result<Vec<u8>, Fault> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = field.chunk().await.map_err(|error| cut(error.body_text()))? {
-        bytes.extend_from_slice(&chunk);
-        if bytes.len() as u64 > limit {
-            return Err(too_large(limit, bytes.len() as u64));
-        }
-    }
-    Ok(bytes)
 }
 
 fn named(name: Option<String>) -> String {

@@ -22,6 +22,7 @@ mod probe;
 #[cfg(unix)]
 mod program;
 mod scan;
+mod scan_many;
 mod scores;
 #[cfg(unix)]
 mod serve;

@@ -87,7 +87,8 @@ fn ten_photographs_and_four_impostors_as_text() {
         "{}",
         talk[1]
     );
-    assert_eq!(talk.len(), 2, "{}", ran.stderr);
+    assert_eq!(talk[2], "14 files: 10 scored now, 4 refused now, 0 from the cache, 0 duplicates");
+    assert_eq!(talk.len(), 3, "{}", ran.stderr);
 }
 
 #[test]
@@ -98,8 +99,8 @@ fn every_json_record_has_the_documented_keys_and_what_is_unknown_is_null() {
     let records = json_lines(&ran.stdout);
     assert_eq!(records.len(), 14);
     for record in &records {
-        let documented = "decode detector engine error format height logit path path_base64 probability schema \
-                          sha256 status threshold threshold_origin treatment uncertain verdict view warning width";
+        let documented = "decode detector engine error format height logit outside path path_base64 probability provenance \
+                          schema sha256 stability status threshold threshold_origin treatment uncertain verdict view warning width";
         assert_eq!(keys(record), documented);
         assert_eq!(keys(&record["detector"]), "name sha256");
         assert_eq!(keys(&record["engine"]), "device fallback name precision provider threads version");
@@ -322,7 +323,7 @@ fn a_given_detector_is_not_announced_as_the_embedded_one() {
     let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/mini.onnx");
     let image = sample(true);
     let given = dear(args!["scan", &image, "--detector", mini, "--format", "jsonl"]).expect(0);
-    assert!(!given.stderr.contains("embedded") && given.stderr.lines().count() == 1, "{}", given.stderr);
+    assert!(!given.stderr.contains("embedded") && given.stderr.lines().count() == 2, "{}", given.stderr);
     assert_eq!(given.stdout, scan(&image, "jsonl").expect(0).stdout, "the embedded detector is that file");
 }
 

@@ -22,7 +22,8 @@ impl Server {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        let address = lines.find_map(|line| line.unwrap().strip_prefix("listening on http://").map(str::to_owned));
+        let address =
+            lines.find_map(|line| line.unwrap().strip_prefix("listening on http://").map(str::to_owned));
         std::thread::spawn(move || lines.for_each(drop));
         Self { process, address: address.expect("it listens") }
     }
@@ -43,7 +44,11 @@ fn it_scores_and_ends_well_when_told_to() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = Server::start(folder.path());
     let file = fs_err::read(sample(true)).unwrap();
-    let head = format!("POST /v1/score HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", server.address, file.len());
+    let head = format!(
+        "POST /v1/score HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        server.address,
+        file.len()
+    );
     let (status, record) = server.ask(&[head.as_bytes(), &file].concat());
     assert_eq!((status, record["detector"]["name"].as_str()), (200, Some("mini")));
     let scanned = dear(args!["scan", "--no-cache", "--format", "jsonl", sample(true)]).expect(0);
@@ -54,7 +59,11 @@ fn it_scores_and_ends_well_when_told_to() {
     let taken = dear(args!["serve", "--port", port, "--jobs", folder.path().join("other.sqlite")]).expect(3);
     assert!(taken.talk("error: ")[0].starts_with(&server.address), "{}", taken.stderr);
     let held = dear(args!["serve", "--port", "0", "--jobs", folder.path().join("jobs.sqlite")]).expect(2);
-    assert!(held.stderr.contains("held by another server") && held.stderr.contains("hint: "), "{}", held.stderr);
+    assert!(
+        held.stderr.contains("held by another server") && held.stderr.contains("hint: "),
+        "{}",
+        held.stderr
+    );
 
     rustix::process::kill_process(
         rustix::process::Pid::from_child(&server.process),

@@ -43,8 +43,17 @@ impl From<Output> for Ran {
     }
 }
 
-/// The program with `args`; commands that run a network get `--engine builtin`. The machine's own settings do not count.
-pub(crate) fn command(args: Vec<OsString>) -> Command {
+/// The program with `args`; commands that run a network get `--engine builtin`, scans remember nothing. The machine's own
+/// settings and cache do not count.
+pub(crate) fn command(mut args: Vec<OsString>) -> Command {
+    if args.first().is_some_and(|first| first == "scan") && !args.iter().any(|arg| arg == "--cache") {
+        args.insert(1, "--no-cache".into());
+    }
+    remembering(args)
+}
+
+/// As [`command`], and a scan uses the cache in the folder that `DEAR_CACHE` names.
+pub(crate) fn remembering(args: Vec<OsString>) -> Command {
     let network = [
         "audit",
         "calibrate",
@@ -64,6 +73,7 @@ pub(crate) fn command(args: Vec<OsString>) -> Command {
     let engine = network.iter().any(|name| args.first().is_some_and(|first| first == name));
     let mut command = Command::new(env!("CARGO_BIN_EXE_dear"));
     command.args(&args).stdin(Stdio::null()).env_remove("DEAR_ONNXRUNTIME").env_remove("DEAR_THREADS");
+    command.env("DEAR_CACHE", Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-cache"));
     if engine {
         command.args(["--engine", "builtin"]);
     }

@@ -236,7 +236,9 @@ impl PullError {
                 "a proxy or a login page may have answered in the server's place; check HF_ENDPOINT"
             }
             Self::Redirects { .. } => "check HF_ENDPOINT and the proxy",
-            Self::Unreachable { .. } => "what has arrived, if anything, is kept: the same command goes on from there",
+            Self::Unreachable { .. } => {
+                "what has arrived, if anything, is kept: the same command goes on from there"
+            }
             Self::Length { .. } => "nothing of it is kept: run the same command again",
             Self::Hash { origin, .. } => {
                 return Some(format!(

@@ -1,0 +1,176 @@
+// What a record says, in plain words that it can answer for: a detector's reading at its threshold, never a fact about the
+// picture.
+
+/** `+1.84`, `−0.50`: with a true minus, as it is printed. */
+export function signed(value, digits = 2) {
+  const text = Math.abs(value).toFixed(digits);
+  if (Number(text) === 0) return text;
+  return `${value < 0 ? "−" : "+"}${text}`;
+}
+
+/** A share as a percentage; certainty is never shown. */
+export function percent(share) {
+  if (share > 0.999) return "above 99.9 %";
+  if (share < 0.001) return "below 0.1 %";
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+export function bytes(count) {
+  if (count < 1000) return `${count} bytes`;
+  if (count < 1e6) return `${(count / 1e3).toFixed(1)} kB`;
+  return `${(count / 1e6).toFixed(1)} MB`;
+}
+
+/** The heading for each verdict. */
+export const VERDICTS = {
+  generated: "Signs of generation",
+  real: "No signs of generation found",
+  uncertain: "Undecided",
+};
+
+const MEANINGS = {
+  generated:
+    "This is one detector's reading, not a proof. Detectors also accuse real photographs, most of all edited, enlarged or " +
+    "often saved ones.",
+  real:
+    "This does not show that the picture is real. Detectors miss many generated images, most of all from generators that " +
+    "they were not trained on.",
+  uncertain: "The score speaks for neither side. Treat it as no result.",
+};
+
+export function heading(record) {
+  if (record.status === "refused") return refusal(record.error).title;
+  const unstable = record.stability?.standing === "unstable";
+  return VERDICTS[record.verdict] + (unstable ? ", but not stable" : "");
+}
+
+export const meaning = (record) => MEANINGS[record.verdict];
+
+/** Where the score lies. */
+export function reading(record) {
+  const { name } = record.detector;
+  const score = `Detector ${name} gives this image a score of ${signed(record.logit)}.`;
+  const threshold = signed(record.threshold);
+  if (record.uncertain === null) {
+    const sides = { generated: "above", real: "below", uncertain: "exactly at" };
+    return `${score} That is ${sides[record.verdict]} its threshold of ${threshold}.`;
+  }
+  const sides = { generated: "above", real: "below", uncertain: "within" };
+  const [low, high] = record.uncertain.map((end) => signed(end));
+  return `${score} That is ${sides[record.verdict]} the band from ${low} to ${high} in which it does not decide (threshold ${threshold}).`;
+}
+
+/** Whether nobody set the threshold on images; the library's word for that begins so. */
+export const isDefaultThreshold = (origin) => origin.startsWith("default");
+
+export function thresholdOrigin(origin) {
+  const said = `Threshold: ${origin}.`;
+  if (!isDefaultThreshold(origin)) return said;
+  return `${said} It was not set on images, so it promises nothing about false alarms.`;
+}
+
+export function probability(record) {
+  if (record.probability === null) return "No probability: this detector is not calibrated.";
+  return (
+    `Calibrated probability that it was generated: ${percent(record.probability)}, for a mix of half generated images. ` +
+    "Where generated images are rarer than that, it is lower."
+  );
+}
+
+/** What should be known of a scored image, one fact each. */
+export function warnings(record) {
+  const facts = [];
+  if (record.warning !== null) {
+    facts.push(...record.warning.split("; ").map((fact) => sentence(fact.replace(/^outside of the detector's range: /, ""))));
+  }
+  const { orientation, oriented } = record.treatment ?? {};
+  if (orientation > 1 && oriented === false) {
+    facts.push(
+      `The file asks to be shown turned (EXIF orientation ${orientation}). The detector saw it as it is stored; here it is shown turned.`,
+    );
+  }
+  return facts;
+}
+
+/** What became of the copies, or null where they were not scored. */
+export function stability(record) {
+  const found = record.stability;
+  if (found === null || found === undefined) return null;
+  const scored = found.copies.filter((copy) => copy.logit !== null).length;
+  const spread = `Scores go from ${signed(found.spread[0])} to ${signed(found.spread[1])}.`;
+  return {
+    stable: `Stable: all ${scored} copies get the same verdict. ${spread}`,
+    unstable:
+      `Unstable: ${found.turned} of ${scored} copies get another verdict. ${spread} What happens to a picture on its ` +
+      "way is enough to change what the detector says, so do not rely on it.",
+    could_not_check: "Could not check: no copy could be scored.",
+  }[found.standing];
+}
+
+const REFUSALS = {
+  empty: ["The file is empty", "It has no bytes. Copy or download it again."],
+  not_an_image: [
+    "This file is not an image",
+    "Its bytes are those of no known picture format; the ending of its name does not count. Check that it is the right file. " +
+      "What was saved from a web page may be the page instead of the picture.",
+  ],
+  unsupported: [
+    "This kind of image cannot be read",
+    "Look for the same picture as JPEG, PNG or WebP. If you convert it yourself, say so in your note: converting changes traces.",
+  ],
+  truncated: ["The file ends too early", "A part of it is missing. Download or copy it again."],
+  too_large: ["The picture is too large", "It has more pixels than this server reads. Ask whoever runs it, or use \"dear scan\"."],
+  corrupt: ["The file is damaged", "Its bytes contradict each other. Download or copy it again."],
+  unreadable: ["The file cannot be read", "Copy it again, then choose it once more."],
+  size: [
+    "The picture has the wrong size for this detector",
+    "Look for a larger version. Do not enlarge it yourself: that changes what the detector looks at.",
+  ],
+  non_finite: ["The detector gave no usable number", "Another detector may; the report names file and detector for whoever looks into it."],
+};
+
+/** Why a file was not scored: title, what to do, and the service's own words. */
+export function refusal(error) {
+  const [title, todo] = REFUSALS[error.kind] ?? ["The file was not scored", "The service says why:"];
+  return { title, todo, detail: sentence([error.message, error.hint].filter(Boolean).join("; ")) };
+}
+
+const FAILURES = {
+  unreachable: ["The server cannot be reached", "Check that \"dear serve\" is still running, then try again. Your list stays here."],
+  lost: [
+    "The connection broke while the file was sent",
+    "The file may be larger than the server takes, or it was changed or moved since you chose it. Choose it again.",
+  ],
+  unauthorized: ["The server asks for an API key", "Type the key at the top of the page; the image is then sent again."],
+  forbidden: ["The server does not serve this page", "Open the page by the address that \"dear serve\" prints."],
+  not_found: ["The detector is no longer there", "The server was started anew with other detectors. Reload the page."],
+  timeout: ["The file took too long to arrive", "The connection to the server is slow or broke. Try again."],
+  busy: ["The server stays busy", "It was asked many times. Try again later."],
+  bad_request: ["The server did not understand the request", "Reload the page and try again."],
+  strange: ["The answer cannot be read", "Something other than dear answers at this address. Reload the page."],
+};
+
+/** Why there is no answer, likewise. */
+export function failure(found, file) {
+  if (found.kind === "too_large") {
+    const limit = found.limit === null ? "" : `; this server takes at most ${bytes(found.limit)}`;
+    const todo =
+      `It has ${bytes(file.size)}${limit}. Whoever runs it can raise --max-upload. Do not shrink the picture: that changes ` +
+      "what the detector looks at.";
+    return { title: "The file is too large", todo, detail: null };
+  }
+  const [title, todo] = FAILURES[found.kind] ?? ["The server could not score it", "Try again; if it stays so, look at the server's messages."];
+  const detail = found.status === null ? null : sentence([found.message, found.hint].filter(Boolean).join("; "));
+  return { title, todo, detail };
+}
+
+export const PASTED =
+  "This was pasted. A pasted picture is usually a fresh copy: the original file's traces, metadata and hash are gone. Drop the " +
+  "original file if you have it.";
+
+/** A line of the library as a sentence. */
+export function sentence(text) {
+  if (text === "") return text;
+  const first = text[0].toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(first) ? first : `${first}.`;
+}

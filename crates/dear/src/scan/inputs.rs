@@ -1,0 +1,298 @@
+//! What is to be scanned: files, folders, patterns, a list on stdin, tables of images; one item after the other.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::pattern::{Pattern, is_pattern};
+use super::rows::{self, Table, Unfit};
+use super::{Refusal, Shard};
+use crate::dataset::{DatasetError, Walked, walk};
+use crate::error::Error;
+
+/// How inputs are read.
+#[derive(Debug, Clone, Default)]
+pub struct InputOptions {
+    /// Paths on stdin end in NUL, not in a line break.
+    pub null: bool,
+    /// The column of Parquet files that holds images. Default: the first of `image`, `bytes` and `content` that is there.
+    pub column: Option<String>,
+    /// Only a part of the items.
+    pub shard: Option<Shard>,
+}
+
+/// Inputs whose listing is as it should be. Nothing of it is held: they are listed again while they are scanned.
+pub struct Inputs {
+    named: Vec<Named>,
+    options: InputOptions,
+    total: Option<u64>,
+}
+
+/// One argument.
+#[derive(Debug, Clone)]
+enum Named {
+    /// A file, or a path where nothing is.
+    File(PathBuf),
+    Folder(PathBuf),
+    Pattern(Pattern),
+    Stdin,
+}
+
+/// One image, or why there is none.
+pub(super) enum Item {
+    /// A file that is still to be read.
+    File(PathBuf),
+    /// A row of a table.
+    Bytes {
+        name: PathBuf,
+        bytes: Vec<u8>,
+    },
+    Refused {
+        name: PathBuf,
+        refusal: Refusal,
+    },
+}
+
+pub(super) type Items = Box<dyn Iterator<Item = Item> + Send>;
+type Paths = Box<dyn Iterator<Item = Result<PathBuf, DatasetError>> + Send>;
+
+impl Inputs {
+    /// The inputs that `paths` name, in that order, a folder's files sorted by name. A file of a name wins over a pattern of
+    /// that text. `-` is a list of paths on stdin. Everything but that is listed once, so that what is wrong is said before
+    /// any work, and the number of items is known.
+    ///
+    /// # Errors
+    /// Where nothing is at any of the paths, for a folder without any image, a pattern that nothing fits, a Parquet file
+    /// without images, and `-` twice. A missing path among others is an item that cannot be read.
+    pub fn new(paths: &[PathBuf], options: InputOptions) -> Result<Self, Error> {
+        let named = paths.iter().map(|path| Named::new(path)).collect::<Result<Vec<_>, _>>()?;
+        match named.iter().filter(|named| matches!(named, Named::Stdin)).count() {
+            0 if options.null => {
+                return Err(wrong(
+                    "paths that end in NUL, and no list of paths".to_owned(),
+                    "a list on stdin is given as -",
+                ));
+            }
+            0 | 1 => {}
+            _ => return Err(wrong("- stands twice, expected once".to_owned(), "stdin is read once")),
+        }
+        let missing = |named: &Named| matches!(named, Named::File(path) if fs_err::metadata(path).is_err());
+        if let (Some(Named::File(path)), true) = (named.first(), named.iter().all(missing)) {
+            let expected = "expected an image or a folder of images";
+            return Err(wrong(format!("{}: does not exist, {expected}", path.display()), "check the path"));
+        }
+        let mut inputs = Self { named, options, total: None };
+        inputs.total = inputs.count()?;
+        Ok(inputs)
+    }
+
+    /// How many items there are; unknown with a list on stdin. Files that come or go meanwhile are not in it.
+    pub fn total(&self) -> Option<u64> {
+        self.total
+    }
+
+    /// Whether a run without any item is none: a list on stdin that says nothing.
+    pub(super) fn need_an_item(&self) -> bool {
+        self.total.is_none() && self.options.shard.is_none()
+    }
+
+    fn count(&self) -> Result<Option<u64>, Error> {
+        let (mut total, mut streamed) = (0, false);
+        for named in &self.named {
+            let passed_over = Arc::new(AtomicU64::new(0));
+            let Some(paths) = named.clone().paths(&passed_over) else {
+                streamed = true;
+                continue;
+            };
+            let mut found = false;
+            for path in paths {
+                found = true;
+                total += self.options.count(&path?)?;
+            }
+            if !found {
+                return Err(named.nothing(passed_over.load(Ordering::Relaxed)));
+            }
+        }
+        Ok((!streamed).then_some(total))
+    }
+
+    /// All items; files passed over are counted meanwhile. An input that went away since it was counted is an item that
+    /// cannot be read.
+    pub(super) fn items(self, passed_over: &Arc<AtomicU64>) -> Items {
+        let (options, passed_over) = (Arc::new(self.options), passed_over.clone());
+        Box::new(self.named.into_iter().flat_map(move |named| {
+            let options = options.clone();
+            match named.clone().paths(&passed_over) {
+                Some(paths) => items_of(named, paths, options),
+                None => {
+                    let passed_over = passed_over.clone();
+                    Box::new(listed(options.null).flat_map(move |line| match line {
+                        Ok(path) => {
+                            let named = if path.is_dir() { Named::Folder(path) } else { Named::File(path) };
+                            let paths = named
+                                .clone()
+                                .paths(&passed_over)
+                                .unwrap_or_else(|| Box::new(std::iter::empty()));
+                            items_of(named, paths, options.clone())
+                        }
+                        Err(error) => one(refused(PathBuf::from("-"), format!("stdin: {error}"))),
+                    }))
+                }
+            }
+        }))
+    }
+}
+
+impl Named {
+    fn new(path: &Path) -> Result<Self, Error> {
+        if path == Path::new("-") {
+            return Ok(Self::Stdin);
+        }
+        match fs_err::metadata(path) {
+            Ok(data) if data.is_dir() => Ok(Self::Folder(path.to_owned())),
+            Err(_) if is_pattern(path) => {
+                let text = path.to_str().unwrap_or_default();
+                Pattern::parse(text).map(Self::Pattern).map_err(|error| {
+                    wrong(
+                        format!("{text}: does not exist, and is no pattern: {error}"),
+                        "in a pattern, [[] stands for [",
+                    )
+                })
+            }
+            _ => Ok(Self::File(path.to_owned())),
+        }
+    }
+
+    /// The files that it names; of stdin nobody knows yet.
+    fn paths(self, passed_over: &Arc<AtomicU64>) -> Option<Paths> {
+        Some(match self {
+            Self::File(path) => Box::new(std::iter::once(Ok(path))),
+            Self::Folder(path) => {
+                let passed_over = passed_over.clone();
+                Box::new(walk(&path, usize::MAX).filter_map(move |found| match found {
+                    Ok(Walked::Image(path)) => Some(Ok(path)),
+                    Ok(Walked::Document(_) | Walked::Foreign) => {
+                        passed_over.fetch_add(1, Ordering::Relaxed);
+                        None
+                    }
+                    Err(error) => Some(Err(error)),
+                }))
+            }
+            Self::Pattern(pattern) if !pattern.has_base() => Box::new(std::iter::empty()),
+            Self::Pattern(pattern) => Box::new(pattern.files()),
+            Self::Stdin => return None,
+        })
+    }
+
+    fn name(&self) -> PathBuf {
+        match self {
+            Self::File(path) | Self::Folder(path) => path.clone(),
+            Self::Pattern(pattern) => PathBuf::from(pattern.text()),
+            Self::Stdin => PathBuf::from("-"),
+        }
+    }
+
+    /// It was gone through, and there was nothing.
+    fn nothing(&self, skipped: u64) -> Error {
+        match self {
+            Self::Pattern(pattern) => wrong(
+                format!("{}: no file fits this pattern", pattern.text()),
+                "* stops at /, ** goes through folders, case counts; hidden files do not fit",
+            ),
+            other => DatasetError::Empty { path: other.name().display().to_string(), skipped }.into(),
+        }
+    }
+}
+
+impl InputOptions {
+    fn holds(&self, name: &Path) -> bool {
+        self.shard.is_none_or(|shard| shard.holds(name))
+    }
+
+    /// How many items a file is.
+    fn count(&self, path: &Path) -> Result<u64, Error> {
+        if rows::is_table(path) {
+            match Table::open(path, self.column.as_deref()) {
+                Ok(table) => return Ok(table.count(self.shard)),
+                Err(Unfit::Column(error)) => return Err(error),
+                Err(Unfit::Unreadable(_)) => {}
+            }
+        }
+        Ok(u64::from(self.holds(path)))
+    }
+
+    /// A file's item, or those of a table.
+    fn items(&self, path: PathBuf) -> Items {
+        if rows::is_table(&path) {
+            match Table::open(&path, self.column.as_deref()) {
+                Ok(table) => return Box::new(table.rows(self.shard)),
+                Err(_) if !self.holds(&path) => {}
+                Err(Unfit::Unreadable(refusal)) => return one(Item::Refused { name: path, refusal }),
+                Err(Unfit::Column(error)) => {
+                    let refusal = Refusal {
+                        kind: "unsupported".to_owned(),
+                        message: error.to_string(),
+                        hint: error.hint(),
+                    };
+                    return one(Item::Refused { name: path, refusal });
+                }
+            }
+            return Box::new(std::iter::empty());
+        }
+        if self.holds(&path) { one(Item::File(path)) } else { Box::new(std::iter::empty()) }
+    }
+}
+
+/// The items of the files that something names, of which there must be one.
+fn items_of(named: Named, paths: Paths, options: Arc<InputOptions>) -> Items {
+    let mut paths = paths.peekable();
+    if paths.peek().is_none() {
+        let name = named.name();
+        let message = named.nothing(0).to_string();
+        return if options.holds(&name) { one(refused(name, message)) } else { Box::new(std::iter::empty()) };
+    }
+    Box::new(paths.flat_map(move |path| match path {
+        Ok(path) => options.items(path),
+        Err(error) => one(refused(named.name(), error.to_string())),
+    }))
+}
+
+/// The paths of a list on stdin. Bytes of names are kept as they are.
+fn listed(null: bool) -> impl Iterator<Item = std::io::Result<PathBuf>> + Send {
+    let mut lines = BufReader::new(std::io::stdin()).split(if null { 0 } else { b'\n' });
+    let mut failed = false;
+    std::iter::from_fn(move || {
+        loop {
+            if failed {
+                return None;
+            }
+            let mut line = match lines.next()? {
+                Ok(line) => line,
+                // It would fail again and again.
+                Err(error) => {
+                    failed = true;
+                    return Some(Err(error));
+                }
+            };
+            if !null && line.last() == Some(&b'\r') {
+                line.pop();
+            }
+            if !line.is_empty() {
+                return Some(Ok(super::path_of(line).unwrap_or_default()));
+            }
+        }
+    })
+}
+
+fn one(item: Item) -> Items {
+    Box::new(std::iter::once(item))
+}
+
+fn refused(name: PathBuf, message: String) -> Item {
+    Item::Refused { name, refusal: Refusal { kind: "unreadable".to_owned(), message, hint: None } }
+}
+
+pub(super) fn wrong(message: String, hint: &str) -> Error {
+    Error::Images { message, hint: hint.to_owned() }
+}
