@@ -1,7 +1,5 @@
 //! Tables of images that another program wrote: `oracle/scan.py` has DuckDB write Parquet as Hugging Face's data sets are.
 
-#![expect(clippy::unwrap_used, reason = "the helpers are tests too")]
-
 use std::path::Path;
 
 use dear::detector::Detector;
@@ -20,7 +18,7 @@ fn every_row_comes_with_its_name_and_its_exact_bytes() {
     for (file, column) in [("structures.parquet", None), ("columns.parquet", Some("photo"))] {
         let path = fixtures.join(file);
         let options = InputOptions { column: column.map(str::to_owned), ..InputOptions::default() };
-        let inputs = Inputs::new(&[path.clone()], options).unwrap();
+        let inputs = Inputs::new(std::slice::from_ref(&path), options).unwrap();
         assert_eq!(inputs.total(), Some(6));
         let (options, cache) = (ScanOptions::default(), Cache::temporary().unwrap());
         let mut records = Vec::new();

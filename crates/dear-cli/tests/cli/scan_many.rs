@@ -8,7 +8,8 @@ use std::process::Stdio;
 use serde_json::Value;
 
 use crate::support::{
-    Ran, args, command, contents, dear, folder_of, json_lines, leftovers, remembering, sample, samples,
+    Ran, args, command, contents, dear, folder_of, interrupt, json_lines, leftovers, remembering, sample,
+    samples,
 };
 
 /// With a cache folder of its own.
@@ -339,6 +340,31 @@ fn a_scan_that_is_killed_again_and_again_comes_to_the_exact_result() {
     // Nothing that was seen was scored again.
     assert!(number("from the cache") >= seen && number("scored now") <= 400 - seen, "{counts}");
     assert_eq!(number("from the cache") + number("scored now"), 400, "{counts}");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_scan_says_so_and_goes_on() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = small(temp.path().join("many"), 400);
+    let (cache, out) = (temp.path().join("cache"), temp.path().join("out.jsonl"));
+    let scan = args!["scan", &folder, "--format", "jsonl"];
+    let mut child = remembering(scan.clone())
+        .env("DEAR_CACHE", &cache)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.by_ref().take(20).count(), 20);
+    interrupt(&child);
+    let seen = 20 + lines.count();
+    let ran = Ran::from(child.wait_with_output().unwrap()).expect(130);
+    assert!(ran.stderr.contains("finished steps are not done twice"), "{}", ran.stderr);
+    assert!(seen < 400, "it should have stopped");
+    let ran = cached([scan, args!["--out", &out]].concat(), &cache).expect(0);
+    let counts = format!("400 files: {} scored now, 0 refused now, {seen} from the cache", 400 - seen);
+    assert!(ran.stderr.contains(&counts), "{}", ran.stderr);
 }
 
 /// Two scans at once on one cache: both whole, and the second of them a help to neither's harm.

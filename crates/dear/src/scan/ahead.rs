@@ -32,7 +32,7 @@ pub(super) struct Next {
 /// How far it is.
 pub(super) enum Ready {
     /// Read and decoded, or refused by the decoder.
-    Fresh { hash: Hash, read: Read },
+    Fresh { hash: Hash, read: Box<Read> },
     /// An earlier scan has seen these bytes.
     Kept { hash: Hash, outcome: Arc<Outcome> },
     /// This scan has seen these bytes.
@@ -242,7 +242,7 @@ impl Shared {
             None => {
                 let weight = decoded_bytes(&bytes, self.options.decode.max_pixels);
                 self.hold(number, weight)?;
-                (Ready::Fresh { hash, read: read_bytes(&bytes, hex(&hash), &self.options) }, weight)
+                (Ready::Fresh { hash, read: Box::new(read_bytes(&bytes, hex(&hash), &self.options)) }, weight)
             }
         };
         drop(bytes);

@@ -60,7 +60,8 @@ impl Pattern {
             };
             let fits = path.strip_prefix(&base).is_ok_and(|relative| below.is_match(relative));
             // Without a folder, paths are as a shell would write them.
-            fits.then(|| Ok(path.strip_prefix(".").map(Path::to_owned).unwrap_or(path)))
+            let bare = base.as_os_str() == ".";
+            fits.then(|| Ok(path.strip_prefix(".").ok().filter(|_| bare).map(Path::to_owned).unwrap_or(path)))
         })
     }
 }
@@ -122,6 +123,7 @@ mod tests {
         // Tests run in the folder of the package.
         assert_eq!(found("Cargo.t*"), ["Cargo.toml"]);
         assert_eq!(found("src/scan/patt*.rs"), ["src/scan/pattern.rs"]);
+        assert_eq!(found("./Cargo.t*"), ["./Cargo.toml"]);
     }
 
     #[test]

@@ -137,7 +137,7 @@ impl Run<'_> {
                     ahead.awaited(&hash).expect("the item before it is scored, and still in the window");
                 known(&outcome, hash)
             }
-            Ready::Fresh { hash, read } => self.fresh(ahead, &next.name, hash, read, tally)?,
+            Ready::Fresh { hash, read } => self.fresh(ahead, &next.name, hash, *read, tally)?,
         })
     }
 

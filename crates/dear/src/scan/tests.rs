@@ -8,6 +8,7 @@ use arrow_array::{
 use arrow_schema::{DataType, Field, Fields};
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
+use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::engine::EngineOptions;
@@ -83,11 +84,7 @@ fn a_rescan_takes_what_the_cache_says_and_looks_at_no_pixel() {
     {
         let mut cache = Cache::open(&file).unwrap();
         cache.begin(outcome::subject(&detector(), &ScanOptions::default())).unwrap();
-        let hash: cache::Hash = sha2::Digest::finalize(sha2::Digest::chain_update(
-            <sha2::Sha256 as sha2::Digest>::new(),
-            picture(1),
-        ))
-        .into();
+        let hash: cache::Hash = Sha256::digest(picture(1)).into();
         cache.put(&hash, &outcome::Outcome::of(&forged)).unwrap();
     }
     let (again, tally) = scan_all(Cache::open(&file).unwrap(), &paths);
@@ -269,7 +266,7 @@ fn rows_of_a_table_are_scored_as_files_are() {
     rows[2] = (None, Some("cats/two.png"));
     rows[3] = (Some(b"no image".to_vec()), Some(""));
     table(&file, &structures(&rows), 7);
-    let records = temporary(&[file.clone()]);
+    let records = temporary(std::slice::from_ref(&file));
     assert_eq!(records.len(), 30);
     let shown = file.display();
     let alone = temp.path().join("alone.png");
@@ -302,7 +299,7 @@ fn images_may_stand_in_other_columns() {
     table(&file, &RecordBatch::try_from_iter(columns).unwrap(), 10);
     let seen = |column: Option<&str>| {
         let options = InputOptions { column: column.map(str::to_owned), ..InputOptions::default() };
-        scanned(Cache::temporary().unwrap(), &[file.clone()], options).map(|(records, _)| {
+        scanned(Cache::temporary().unwrap(), std::slice::from_ref(&file), options).map(|(records, _)| {
             let hash = |seed| Some(sha256_hex(&picture(seed)));
             let name = |record: &Record| record.path.rsplit('#').next().unwrap().to_owned();
             assert_eq!([name(&records[0]), name(&records[1])], ["a.png", "1"]);
@@ -329,7 +326,7 @@ fn a_cut_table_gives_the_rows_it_has_or_is_refused() {
     let mut seen = 0;
     for end in (0..bytes.len()).step_by(bytes.len() / 20) {
         fs_err::write(&cut, &bytes[..end]).unwrap();
-        let records = temporary(&[cut.clone()]);
+        let records = temporary(std::slice::from_ref(&cut));
         let error = records[0].error.as_ref().unwrap();
         assert_eq!(
             (records.len(), &*error.kind, records[0].path.as_str()),
@@ -343,9 +340,9 @@ fn a_cut_table_gives_the_rows_it_has_or_is_refused() {
     let middle = 4 + (bytes.len() - 4) / 3;
     damaged[middle..middle + 200].fill(0xff);
     fs_err::write(&cut, &damaged).unwrap();
-    let records = temporary(&[cut.clone()]);
+    let records = temporary(std::slice::from_ref(&cut));
     let scored = records.iter().filter(|record| record.logit.is_some()).count();
-    assert!(scored >= 4 && scored < 12, "{scored}");
+    assert!((4..12).contains(&scored), "{scored}");
     assert!(records.iter().any(|record| record.error.is_some()));
 }
 

@@ -113,7 +113,7 @@ impl<W: Write + Send> RecordWriter<W> {
     pub fn finish(self) -> Result<W, Error> {
         let mut out = match self.0 {
             Inner::Jsonl(out) => out,
-            Inner::Csv(writer) => writer.into_inner().map_err(|error| io::Error::from(error.into_error()))?,
+            Inner::Csv(writer) => writer.into_inner().map_err(csv::IntoInnerError::into_error)?,
             Inner::Parquet { mut writer, schema, rows } => {
                 writer.write(&batch(&schema, &rows).map_err(of_arrow)?).map_err(of_parquet)?;
                 writer.into_inner().map_err(of_parquet)?
