@@ -95,7 +95,11 @@ fn ten_photographs_and_four_impostors_as_text() {
 fn every_json_record_has_the_documented_keys_and_what_is_unknown_is_null() {
     let temp = tempfile::tempdir().unwrap();
     let ran = scan(&mixed(temp.path().join("mixed")), "jsonl").expect(1);
-    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
+    let keys = |value: &Value| {
+        let mut keys: Vec<String> = value.as_object().unwrap().keys().cloned().collect();
+        keys.sort();
+        keys.join(" ")
+    };
     let records = json_lines(&ran.stdout);
     assert_eq!(records.len(), 14);
     for record in &records {

@@ -51,7 +51,7 @@ fn it_scores_and_ends_well_when_told_to() {
     );
     let (status, record) = server.ask(&[head.as_bytes(), &file].concat());
     assert_eq!((status, record["detector"]["name"].as_str()), (200, Some("mini")));
-    let scanned = dear(args!["scan", "--no-cache", "--format", "jsonl", sample(true)]).expect(0);
+    let scanned = dear(args!["scan", "--format", "jsonl", sample(true)]).expect(0);
     let scanned: Value = serde_json::from_str(&scanned.stdout).unwrap();
     assert_eq!(record["logit"], scanned["logit"]);
 

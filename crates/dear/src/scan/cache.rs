@@ -125,7 +125,8 @@ impl Cache {
                 | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let mut connection = Connection::open_with_flags(path, flags)?;
             connection.busy_timeout(PATIENCE)?;
-            let fresh = is_fresh(&connection)?;
+            // One look at all of it: another scan may be making it.
+            let fresh = is_fresh(&*connection.unchecked_transaction()?)?;
             // Where a file system has no shared memory, SQLite stays with its other journal.
             let _: String =
                 connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
@@ -248,21 +249,17 @@ impl Cache {
     }
 }
 
-/// Whether a file is still empty; one that is neither that nor a cache is refused, before anything is written to it.
+/// Whether a file is still empty; one that is neither that nor a cache is refused, before anything is written to it. In a
+/// transaction, which the first question begins.
 fn is_fresh(connection: &Connection) -> Result<bool, Problem> {
+    let objects: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let (application, version) = (pragma("application_id")?, pragma("user_version")?);
     match (application, version) {
         (APPLICATION, VERSION) => Ok(false),
         (APPLICATION, other) => Err(Problem::Version(other)),
-        _ => {
-            let objects: i64 =
-                connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-            match (application, version, objects) {
-                (0, 0, 0) => Ok(true),
-                _ => Err(Problem::Foreign("a SQLite file of another program")),
-            }
-        }
+        (0, 0) if objects == 0 => Ok(true),
+        _ => Err(Problem::Foreign("a SQLite file of another program")),
     }
 }
 

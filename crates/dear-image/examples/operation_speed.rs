@@ -1,6 +1,6 @@
 //! Times of the pixel operations on one picture, single-threaded: fastest and median of some runs, in milliseconds.
 //!
-//! `cargo run --release -p dear-image --example speed`
+//! `cargo run --release -p dear-image --example operation_speed`
 
 use dear_image::*;
 use std::hint::black_box;
