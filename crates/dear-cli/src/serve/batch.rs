@@ -151,7 +151,7 @@ pub(super) async fn forget(State(app): State<Arc<App>>, Path(id): Path<String>) 
 #[utoipa::path(
     get, path = "/v1/batch/{id}/events", tag = "batches", params(("id" = String, Path, description = "The batch")),
     responses(
-        (status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "Server-sent events", body = super::openapi::Told, content_type = "text/event-stream"),
         (status = 401, description = "An API key is needed", body = Problem),
         (status = 403, description = "Another site asks", body = Problem),
         (status = 404, description = "No such batch", body = Problem),

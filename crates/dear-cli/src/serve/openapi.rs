@@ -27,6 +27,16 @@ pub(super) struct ManyImages {
     image: Vec<Vec<u8>>,
 }
 
+/// A server-sent event.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "a description, never made")]
+pub(super) struct Told {
+    /// `progress` or `end`.
+    event: String,
+    /// The batch, as JSON.
+    data: String,
+}
+
 struct ApiKeys;
 
 impl Modify for ApiKeys {
