@@ -27,7 +27,6 @@ mod upload;
 #[cfg(test)]
 mod tests;
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +37,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use dear::detector::Detector;
 use dear_image::DecodeOptions;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 pub(crate) use connections::serve;
 pub(crate) use guard::Keys;
@@ -46,6 +45,9 @@ pub(crate) use jobs::Jobs;
 
 use measures::Measures;
 use pool::Pool;
+
+/// Batches that come at once, at most.
+const RECEIVING: usize = 4;
 
 /// How the service behaves.
 #[derive(Debug)]
@@ -62,12 +64,14 @@ pub(crate) struct Settings {
     pub(crate) queue: usize,
     /// For an image to arrive.
     pub(crate) timeout: Duration,
+    /// For an image to be scored.
+    pub(crate) longest: Duration,
     /// How long a finished batch is kept.
     pub(crate) keep: Duration,
     /// Who may ask; nobody is asked for a key without.
     pub(crate) keys: Option<Keys>,
-    /// Where it listens.
-    pub(crate) address: IpAddr,
+    /// Names under which it is reached, besides addresses and `localhost`.
+    pub(crate) hosts: Vec<String>,
 }
 
 /// All that requests share.
@@ -76,6 +80,10 @@ pub(crate) struct App {
     settings: Settings,
     detectors: Vec<Arc<Detector>>,
     pool: Arc<Pool>,
+    /// Bytes of images that may have come and wait: as many as all places take at most.
+    arrived: Arc<Semaphore>,
+    /// Batches that come at once.
+    receiving: Semaphore,
     jobs: Arc<Jobs>,
     measures: Measures,
     close: watch::Sender<bool>,
@@ -84,13 +92,18 @@ pub(crate) struct App {
 impl App {
     /// `detectors` are at least one; the first is the default.
     pub(crate) fn new(settings: Settings, detectors: Vec<Detector>, jobs: Jobs) -> Arc<Self> {
-        let pool = Pool::new(settings.concurrency, settings.queue);
+        let pool = Pool::new(settings.concurrency, settings.queue, settings.longest);
+        let places = (settings.concurrency + settings.queue) as u64;
+        let bytes = usize::try_from(places.saturating_mul(settings.max_upload)).unwrap_or(usize::MAX);
+        let arrived = Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS)));
         let detectors = detectors.into_iter().map(Arc::new).collect();
         let measures = Measures::new(Arc::clone(&pool));
         Arc::new(Self {
             settings,
             detectors,
             pool,
+            arrived,
+            receiving: Semaphore::new(RECEIVING),
             jobs: Arc::new(jobs),
             measures,
             close: watch::Sender::new(false),

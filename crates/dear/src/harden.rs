@@ -220,7 +220,7 @@ pub fn read_logits(
             Reading {
                 calibration: Some(found.calibration),
                 threshold: found.threshold,
-                range: Range::of(&split.val, &recipe.decode),
+                range: Range::of(&split.val, &sample, &recipe.decode),
             },
             found.shortfall.map(|error| match error {
                 CalibrateError::TooFew { class: "real", .. } => {

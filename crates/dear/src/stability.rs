@@ -13,7 +13,7 @@ use crate::scan::Verdict;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// All copies have the image's verdict.
+    /// All copies that could be scored have the image's verdict.
     Stable,
     /// Some copy has another.
     Unstable,
@@ -108,12 +108,16 @@ pub fn stability(
             Err(error) => return Err(error.into()),
         }
     }
-    let standing = match (scored.iter().any(|copy| copy.logit.is_some()), turned) {
-        (false, _) => Standing::CouldNotCheck,
-        (true, 0) => Standing::Stable,
-        (true, _) => Standing::Unstable,
-    };
+    let standing = standing(scored.iter().filter(|copy| copy.logit.is_some()).count(), turned);
     Ok(Stability { standing, spread, turned, copies: scored })
+}
+
+fn standing(scored: usize, turned: u32) -> Standing {
+    match (scored, turned) {
+        (0, _) => Standing::CouldNotCheck,
+        (_, 0) => Standing::Stable,
+        _ => Standing::Unstable,
+    }
 }
 
 fn copied(image: &Image, chain: &str, content_key: &[u8]) -> Result<Image, ChainError> {
@@ -128,5 +132,62 @@ fn failed(name: &str, chain: String, error: String) -> StoredCopy {
         probability: None,
         verdict: None,
         error: Some(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backbone::metadata::Threshold;
+    use crate::engine::EngineOptions;
+
+    /// `mini`, which decides at this logit.
+    fn mini_at(value: f64) -> Detector {
+        let options = EngineOptions::builtin();
+        let mini = Detector::mini(&options).unwrap();
+        let threshold = Threshold { value, ..Threshold::default() };
+        let file = mini.with_head(mini.head(), |metadata| metadata.threshold = threshold).unwrap();
+        Detector::from_bytes(file, &options).unwrap()
+    }
+
+    fn picture(side: u32) -> Image {
+        Image::from_fn(side, side, |x, y| [(x * 7 + y) as u8, (y * 5) as u8, ((x * y) / 3) as u8])
+    }
+
+    fn judged(detector: &Detector, image: &Image) -> (f64, Stability) {
+        let logit = detector.score(image).unwrap();
+        (logit, stability(detector, image, logit, b"key", &|| false).unwrap())
+    }
+
+    #[test]
+    fn a_verdict_is_stable_until_a_copy_lies_on_the_other_side() {
+        let image = picture(128);
+        let (logit, far) = judged(&mini_at(-1000.0), &image);
+        assert_eq!((far.standing, far.turned, far.copies.len()), (Standing::Stable, 0, 6));
+        let logits: Vec<f64> = far.copies.iter().map(|copy| copy.logit.unwrap()).collect();
+        let [low, high] = logits.iter().fold([logit; 2], |[low, high], &one| [low.min(one), high.max(one)]);
+        assert_eq!(far.spread, [low, high]);
+        assert!(low < high, "copies differ");
+        // A threshold between the image and the copies on one side of it: those turn.
+        let between = if low < logit { (low + logit) / 2.0 } else { (high + logit) / 2.0 };
+        let turned = logits.iter().filter(|&&one| (one > between) != (logit > between)).count();
+        let (_, near) = judged(&mini_at(between), &image);
+        assert_eq!((near.standing, near.turned as usize), (Standing::Unstable, turned));
+        assert!(turned > 0);
+    }
+
+    #[test]
+    fn copies_that_cannot_be_scored_are_said_and_not_counted() {
+        // Cropped by an eighth it is shorter than the 48 pixels that `mini` takes.
+        let (_, found) = judged(&mini_at(-1000.0), &picture(50));
+        let failed: Vec<&str> =
+            found.copies.iter().filter(|copy| copy.error.is_some()).map(|copy| copy.name.as_str()).collect();
+        assert_eq!((found.standing, failed), (Standing::Stable, vec!["cropped by an eighth"]));
+        assert_eq!(
+            [standing(0, 0), standing(1, 0), standing(6, 1)],
+            [Standing::CouldNotCheck, Standing::Stable, Standing::Unstable]
+        );
+        let stopped = stability(&mini_at(0.0), &picture(64), 0.0, b"", &|| true).unwrap_err();
+        assert!(matches!(stopped, Error::Abandoned));
     }
 }

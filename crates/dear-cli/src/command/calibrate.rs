@@ -113,7 +113,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     if let Some(shortfall) = found.shortfall {
         return Err(shortfall.into());
     }
-    let range = Range::of(images.sources, &images.decode);
+    let range = Range::of(images.sources, &sample, &images.decode);
     let model = detector.with_head(detector.head(), |metadata| {
         range.write(&mut metadata.valid_input);
         metadata.calibration = Some(found.calibration.clone());

@@ -13,7 +13,11 @@ use crate::arguments::{DecodeArgs, EngineArgs, open_detector};
 use crate::serve::{App, Jobs, Keys, Settings, jobs_file, serve};
 use crate::{Outcome, output, progress};
 
+/// Most pixels of an image by default: a photograph of 48 megapixels passes.
+const MAX_PIXELS: &str = "64000000";
+
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("max_pixels", |arg| arg.default_value(MAX_PIXELS)))]
 pub(crate) struct Args {
     /// Detector files; the first is asked where a request names none [default: the embedded `mini`, for demonstration only]
     #[arg(long = "detector", value_name = "FILE.onnx")]
@@ -24,6 +28,9 @@ pub(crate) struct Args {
     /// Address to listen on; without --api-key-file only this machine should reach it
     #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     host: IpAddr,
+    /// A name under which the service is reached, behind a proxy or in a network; may be given again
+    #[arg(long = "public-host", value_name = "NAME")]
+    hosts: Vec<String>,
     /// Ask for a key: a file with one a line
     #[arg(long, value_name = "FILE")]
     api_key_file: Option<PathBuf>,
@@ -42,6 +49,9 @@ pub(crate) struct Args {
     /// Seconds for an image to arrive
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..), help_heading = "Limits")]
     timeout: u16,
+    /// Seconds that an image may take to be scored; it is stopped between two steps
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u16).range(1..), help_heading = "Limits")]
+    score_timeout: u16,
     /// File of batches [default: serve.sqlite in the cache folder]
     #[arg(long, value_name = "FILE.sqlite", help_heading = "Batches")]
     jobs: Option<PathBuf>,
@@ -65,6 +75,15 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         })?),
     };
     let jobs = Jobs::open(&path)?;
+    let known: Vec<&str> = detectors.iter().map(Detector::sha256).collect();
+    match jobs.waiting(&known)? {
+        0 => {}
+        waiting => output::warning(format_args!(
+            "{} for a detector that this server does not have; {} h after they came they are forgotten",
+            if waiting == 1 { "1 batch waits".to_owned() } else { format!("{waiting} batches wait") },
+            args.keep
+        )),
+    }
     if keys.is_none() && !args.host.is_loopback() {
         output::warning("anyone who reaches this address can use it; --api-key-file asks for a key");
     }
@@ -76,19 +95,23 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         queue: usize::from(args.queue),
         timeout: Duration::from_secs(u64::from(args.timeout)),
         keep: Duration::from_secs(3600 * u64::from(args.keep)),
+        longest: Duration::from_secs(u64::from(args.score_timeout)),
         keys,
-        address: args.host,
+        hosts: args.hosts,
     };
     let app = App::new(settings, detectors, jobs);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let address = SocketAddr::new(args.host, args.port);
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind(address)
             .await
             .map_err(|error| std::io::Error::new(error.kind(), format!("{address}: {error}")))?;
         output::note(format_args!("listening on http://{}", listener.local_addr()?));
         serve(listener, app, asked_to_stop()).await
-    })?;
+    });
+    // What did not finish in its time ends with the process: a network that runs cannot be interrupted.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    served?;
     output::note("stopped");
     Ok(Outcome::Done)
 }

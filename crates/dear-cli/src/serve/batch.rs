@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use super::App;
 use super::fault::{Fault, Problem};
 use super::jobs::{Job, JobState, Jobs};
-use super::request::{Asked, Parameters};
+use super::request::{Asked, Name, Parameters};
 use super::upload::{self, Uploads};
 
 /// Batches that are not done, at most.
@@ -46,14 +46,15 @@ pub(super) async fn submit(State(app): State<Arc<App>>, request: Request) -> Res
         Ok(asked) => asked,
         Err(fault) => return Err(upload::refuse(request, fault).await),
     };
-    if app.jobs.open_jobs().await? >= OPEN_JOBS {
+    let receiving = app.receiving.try_acquire();
+    if receiving.is_err() || app.jobs.open_jobs().await? >= OPEN_JOBS {
         return Err(upload::refuse(request, Fault::Busy { seconds: AGAIN }).await);
     }
     let Asked { detector, options, name } = asked;
     let id = app.jobs.receive(detector.sha256().to_owned(), options.stability, options.provenance).await?;
     let unfinished = Unfinished { jobs: Arc::clone(&app.jobs), id: Some(id.clone()) };
     let (mut total, most) = (0, app.settings.max_batch);
-    let mut uploads = Uploads::of(request, name, &app.settings).await?;
+    let mut uploads = Uploads::of(request, name, &app).await?;
     while let Some(upload) = uploads.next().await? {
         if total == most {
             let fault = Fault::TooLarge { what: "images", limit: most, got: most + 1 };
@@ -112,7 +113,7 @@ fn no_such_job(id: &str) -> Fault {
         (status = 404, description = "No such batch", body = Problem),
     )
 )]
-pub(super) async fn look(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<Job>, Fault> {
+pub(super) async fn look(State(app): State<Arc<App>>, Name(id): Name) -> Result<Json<Job>, Fault> {
     found(&app, &id).await.map(Json)
 }
 
@@ -126,7 +127,7 @@ pub(super) async fn look(State(app): State<Arc<App>>, Path(id): Path<String>) ->
         (status = 404, description = "No such batch", body = Problem),
     )
 )]
-pub(super) async fn cancel(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<Job>, Fault> {
+pub(super) async fn cancel(State(app): State<Arc<App>>, Name(id): Name) -> Result<Json<Job>, Fault> {
     app.jobs.stop(&id, JobState::Cancelled).await?.map(Json).ok_or_else(|| no_such_job(&id))
 }
 
@@ -140,7 +141,7 @@ pub(super) async fn cancel(State(app): State<Arc<App>>, Path(id): Path<String>) 
         (status = 404, description = "No such batch", body = Problem),
     )
 )]
-pub(super) async fn forget(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<StatusCode, Fault> {
+pub(super) async fn forget(State(app): State<Arc<App>>, Name(id): Name) -> Result<StatusCode, Fault> {
     match app.jobs.forget(&id).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(no_such_job(&id)),
@@ -159,7 +160,7 @@ pub(super) async fn forget(State(app): State<Arc<App>>, Path(id): Path<String>) 
 )]
 pub(super) async fn events(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    Name(id): Name,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Fault> {
     let changes = app.jobs.changes();
     found(&app, &id).await?;
@@ -203,7 +204,7 @@ async fn next_event(following: Option<Following>) -> Option<(Result<Event, Infal
         (status = 404, description = "No such batch", body = Problem),
     )
 )]
-pub(super) async fn results(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, Fault> {
+pub(super) async fn results(State(app): State<Arc<App>>, Name(id): Name) -> Result<Response, Fault> {
     found(&app, &id).await?;
     let pages = unfold((app, id, Some(0)), |(app, id, from)| async move {
         let page = app.jobs.records(&id, from?, PAGE).await;

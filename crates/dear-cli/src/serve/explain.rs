@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 use super::App;
 use super::fault::{Fault, Problem};
 use super::request::{Asked, Parameters};
-use super::upload::{self, Upload};
+use super::upload;
 
 /// What becomes of the picture that is sent to look at.
 const PICTURE: &str = "fit(1600, bilinear) | jpeg(90)";
@@ -86,23 +86,25 @@ pub(super) struct Map {
         (status = 413, description = "Too many bytes", body = Problem),
         (status = 422, description = "A picture was asked for, and there is no map", body = Problem),
         (status = 503, description = "The queue is full: Retry-After says when to come again", body = Problem),
+        (status = 504, description = "It takes too long", body = Problem),
     )
 )]
 pub(super) async fn explain(State(app): State<Arc<App>>, request: Request) -> Result<Response, Fault> {
-    let (asked, ticket) =
-        match Asked::of(&app, request.uri()).and_then(|asked| Ok((asked, app.pool.admit()?))) {
-            Ok(found) => found,
-            Err(fault) => return Err(upload::refuse(request, fault).await),
-        };
+    let asked = match Asked::of(&app, request.uri()).and_then(|asked| app.pool.full().map(|()| asked)) {
+        Ok(asked) => asked,
+        Err(fault) => return Err(upload::refuse(request, fault).await),
+    };
     let png = wants_png(request.headers());
     let Asked { detector, options, name } = asked;
-    let Upload { name, bytes } = upload::one(request, name, &app.settings).await?;
+    let upload = upload::one(request, name, &app).await?;
+    let ticket = app.pool.admit()?;
     let work = move |stop: &dyn Fn() -> bool| -> Result<(Record, Option<Drawn>), Error> {
-        let (record, explained) = explain_bytes(&detector, Path::new(&name), &bytes, &options, stop)?;
+        let (record, explained) =
+            explain_bytes(&detector, Path::new(&upload.name), &upload.bytes, &options, stop)?;
         let drawn = explained.map(|explained| draw(&detector, &explained, png)).transpose()?;
         Ok((record, drawn))
     };
-    let (record, drawn) = app.pool.run(ticket, work).await??;
+    let (record, drawn) = app.pool.run(Some(ticket), work).await??;
     app.measures.scored(&record);
     match (drawn, png) {
         (Some(Drawn::Png(bytes)), _) => Ok(([(header::CONTENT_TYPE, "image/png")], bytes).into_response()),

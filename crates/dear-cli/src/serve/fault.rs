@@ -51,6 +51,8 @@ pub(super) enum Fault {
     TooLarge { what: &'static str, limit: u64, got: u64 },
     /// There is no picture to send.
     NoMap(String),
+    /// Scoring took longer than it may.
+    TooLong,
     /// Too many wait already.
     Busy { seconds: u64 },
     /// Our fault; what it is stays in the log.
@@ -96,6 +98,12 @@ impl Fault {
                 message,
                 hint("ask without Accept: image/png for the record alone"),
             ),
+            Self::TooLong => (
+                StatusCode::GATEWAY_TIMEOUT,
+                "too_long",
+                "the image was not scored in the time that it may take".to_owned(),
+                hint("ask without stability=true, or send a smaller image"),
+            ),
             Self::Busy { seconds } => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "busy",
@@ -114,6 +122,10 @@ impl Fault {
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
+        // It was stopped: where nobody waits any more, nobody sees this.
+        if matches!(error, Error::Abandoned) {
+            return Self::TooLong;
+        }
         output::error(&error);
         Self::Internal
     }

@@ -69,13 +69,17 @@ fn check(app: &App, request: &Request) -> Result<(), Fault> {
     let headers = request.headers();
     let host = host(request.uri(), headers);
     // A page of another site may have its name point here ("DNS rebinding"), and its scripts would then read our answers.
-    if app.settings.address.is_loopback() && !host.is_some_and(is_local) {
+    let named =
+        |host: &str| app.settings.hosts.iter().any(|name| name.eq_ignore_ascii_case(without_port(host)));
+    if !host.is_some_and(|host| is_address(host) || named(host)) {
         let found = host.unwrap_or_default().chars().take(100).collect::<String>();
-        return Err(Fault::Forbidden(format!("host {found:?}, expected localhost or a loopback address")));
+        return Err(Fault::Forbidden(format!(
+            "host {found:?}, expected localhost, an address, or a name of --public-host"
+        )));
     }
     if let Some(origin) = headers.get(header::ORIGIN) {
         let own = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
-        if own.is_none() || own != host {
+        if !own.is_some_and(|own| Some(own) == host || named(own)) {
             return Err(Fault::Forbidden("a request of another site's page".to_owned()));
         }
     }
@@ -95,14 +99,17 @@ fn host<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Option<&'r str> {
     uri.authority().map(|authority| authority.as_str()).or_else(|| headers.get(header::HOST)?.to_str().ok())
 }
 
-/// `localhost`, `127.0.0.1` or `[::1]`, with or without a port.
-fn is_local(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
+fn without_port(host: &str) -> &str {
+    match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),
-    };
-    name.eq_ignore_ascii_case("localhost")
-        || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    }
+}
+
+/// `localhost`, or an address, with or without a port: no name server is asked for it.
+fn is_address(host: &str) -> bool {
+    let name = without_port(host);
+    name.eq_ignore_ascii_case("localhost") || name.parse::<std::net::IpAddr>().is_ok()
 }
 
 /// Headers of every answer: the page runs nothing but its own files, and nothing is kept by what lies between.
@@ -128,20 +135,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_of_this_machine_and_no_others() {
-        for host in ["localhost", "LOCALHOST:80", "127.0.0.1", "127.8.0.1:9", "[::1]", "[::1]:8000"] {
-            assert!(is_local(host), "{host}");
+    fn addresses_and_no_names() {
+        for host in ["localhost", "LOCALHOST:80", "127.0.0.1", "10.0.0.1:9", "[::1]", "[::2]:8000"] {
+            assert!(is_address(host), "{host}");
         }
-        for host in [
-            "",
-            "example.org",
-            "localhost.example.org",
-            "127.0.0.1.example.org",
-            "10.0.0.1",
-            "[::2]:1",
-            "0x7f000001",
-        ] {
-            assert!(!is_local(host), "{host}");
+        for host in ["", "example.org", "localhost.example.org", "127.0.0.1.example.org", "0x7f000001"] {
+            assert!(!is_address(host), "{host}");
         }
     }
 }

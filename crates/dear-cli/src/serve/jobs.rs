@@ -13,6 +13,8 @@ use utoipa::ToSchema;
 
 use super::fault::Fault;
 
+/// Says that a SQLite file is ours: "DEAJ" in ASCII.
+const APPLICATION: u32 = 0x4445_414a;
 /// Of the tables below. A file of another number is not touched.
 const VERSION: u32 = 1;
 const TABLES: &str = "
@@ -106,23 +108,32 @@ impl Jobs {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             fs_err::create_dir_all(folder)?;
         }
+        // Only its owner reads it: there are images of others in it.
+        #[cfg(unix)]
+        if !path.exists() {
+            use fs_err::os::unix::fs::OpenOptionsExt;
+            fs_err::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        }
         let database = Connection::open(path).map_err(failed)?;
-        prepare(&database).map_err(failed)?;
-        let version: u32 =
-            database.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
-        match version {
-            0 => database
-                .execute_batch(&format!("BEGIN; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;"))
-                .map_err(failed)?,
-            VERSION => {}
-            other => {
-                return Err(Error::Images {
-                    message: format!("{}: batches of version {other}, expected {VERSION}", path.display()),
-                    hint: "name another file with --jobs".to_owned(),
-                });
+        let (objects, application, version) = identity(&database).map_err(failed)?;
+        let other = |found: String| Error::Images {
+            message: format!("{}: {found}", path.display()),
+            hint: "name another file with --jobs".to_owned(),
+        };
+        match (objects, application, version) {
+            (0, 0, 0) | (_, APPLICATION, VERSION) => {}
+            (_, APPLICATION, _) => {
+                return Err(other(format!("batches of version {version}, expected {VERSION}")));
             }
+            _ => return Err(other("a SQLite file of another program, expected one of batches".to_owned())),
+        }
+        prepare(&database).map_err(failed)?;
+        if application == 0 {
+            let numbers = format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION};");
+            database.execute_batch(&format!("BEGIN; {TABLES} {numbers} COMMIT;")).map_err(failed)?;
         }
         database.execute("DELETE FROM job WHERE state = 'receiving'", []).map_err(failed)?;
+        tidy(&database).map_err(failed)?;
         Ok(Self { database: Mutex::new(database), changed: watch::Sender::new(()) })
     }
 
@@ -215,9 +226,11 @@ impl Jobs {
     /// Batches that are not done.
     pub(super) async fn open_jobs(self: &Arc<Self>) -> Result<u64, Fault> {
         self.with(|database| {
-            database.query_row("SELECT count(*) FROM job WHERE state IN ('queued', 'running')", [], |row| {
-                row.get(0)
-            })
+            database.query_row(
+                "SELECT count(*) FROM job WHERE state IN ('receiving', 'queued', 'running')",
+                [],
+                |row| row.get(0),
+            )
         })
         .await
     }
@@ -309,16 +322,39 @@ impl Jobs {
         Ok(forgotten)
     }
 
-    /// Forget batches that ended longer ago.
-    pub(super) async fn expire(self: &Arc<Self>, keep: Duration) -> Result<(), Fault> {
+    /// Forget batches that ended longer ago, and those that came longer ago and have none of these detectors to wait for.
+    pub(super) async fn expire(
+        self: &Arc<Self>,
+        keep: Duration,
+        detectors: Vec<String>,
+    ) -> Result<(), Fault> {
+        let known = serde_json::to_string(&detectors).map_err(|_| Fault::Internal)?;
         self.with(move |database| {
             let before = now().saturating_sub(keep.as_secs());
-            if database.execute("DELETE FROM job WHERE ended < ?1", [before])? > 0 {
+            let expired = database.execute(
+                "DELETE FROM job WHERE ended < ?1 OR (ended IS NULL AND created < ?1 AND state <> 'receiving'
+                 AND detector NOT IN (SELECT value FROM json_each(?2)))",
+                params![before, known],
+            )?;
+            if expired > 0 {
                 tidy(database)?;
             }
             Ok(())
         })
         .await
+    }
+
+    /// Batches that wait for a detector which is none of these.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub(crate) fn waiting(&self, detectors: &[&str]) -> Result<u64, Error> {
+        let known = serde_json::to_string(detectors).map_err(|error| Error::Options(error.to_string()))?;
+        let database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = "SELECT count(*) FROM job WHERE state IN ('queued', 'running')
+                     AND detector NOT IN (SELECT value FROM json_each(?1))";
+        let count = database.query_row(count, [known], |row| row.get(0));
+        count.map_err(|error| Error::Options(format!("the file of batches: {error}")))
     }
 
     /// Some records of a batch in the order of the upload, from a place on, one JSON document each.
@@ -340,9 +376,16 @@ impl Jobs {
     }
 }
 
+/// How many tables and such it has, and whose it is.
+fn identity(database: &Connection) -> rusqlite::Result<(u64, u32, u32)> {
+    database.busy_timeout(Duration::from_millis(500))?;
+    let objects = database.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let number = |name| database.pragma_query_value(None, name, |row| row.get(0));
+    Ok((objects, number("application_id")?, number("user_version")?))
+}
+
 /// One server has the file to itself; deleted bytes are overwritten; writes survive the loss of power.
 fn prepare(database: &Connection) -> rusqlite::Result<()> {
-    database.busy_timeout(Duration::from_millis(500))?;
     database.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     database.pragma_update(None, "auto_vacuum", "FULL")?;
     database.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;

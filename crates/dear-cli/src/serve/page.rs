@@ -1,11 +1,11 @@
 //! The page for people: files that are compiled in.
 
-use axum::extract::Path;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use include_dir::{Dir, include_dir};
 
 use super::fault::Fault;
+use super::request::Name;
 
 static PAGE: Dir = include_dir!("$CARGO_MANIFEST_DIR/src/serve/page");
 
@@ -13,7 +13,7 @@ pub(super) async fn index() -> Result<Response, Fault> {
     send("index.html")
 }
 
-pub(super) async fn file(Path(name): Path<String>) -> Result<Response, Fault> {
+pub(super) async fn file(Name(name): Name) -> Result<Response, Fault> {
     send(&name)
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
@@ -15,6 +15,7 @@ pub(super) struct Pool {
     concurrency: usize,
     inside: AtomicUsize,
     most: usize,
+    longest: Duration,
     /// Of the last job, in milliseconds: how long the next will take, for all that is known.
     milliseconds: AtomicU64,
 }
@@ -39,12 +40,13 @@ impl Drop for Abandoned {
 }
 
 impl Pool {
-    pub(super) fn new(concurrency: usize, queue: usize) -> Arc<Self> {
+    pub(super) fn new(concurrency: usize, queue: usize, longest: Duration) -> Arc<Self> {
         Arc::new(Self {
             slots: Arc::new(Semaphore::new(concurrency)),
             concurrency,
             inside: AtomicUsize::new(0),
             most: concurrency + queue,
+            longest,
             milliseconds: AtomicU64::new(1000),
         })
     }
@@ -63,10 +65,9 @@ impl Pool {
         }
     }
 
-    /// A place for work of our own, which never is too much: there is one runner of batches.
-    pub(super) fn place(self: &Arc<Self>) -> Ticket {
-        self.inside.fetch_add(1, Ordering::SeqCst);
-        Ticket(Arc::clone(self))
+    /// Whether there is none, for who has not sent an image yet.
+    pub(super) fn full(&self) -> Result<(), Fault> {
+        if self.inside() < self.most { Ok(()) } else { Err(Fault::Busy { seconds: self.wait() }) }
     }
 
     /// Seconds until the queue will have moved on by about a half.
@@ -75,20 +76,21 @@ impl Pool {
         (jobs * self.milliseconds.load(Ordering::Relaxed)).div_ceil(1000).clamp(1, 60)
     }
 
-    /// Wait for a slot and do `work` on a thread of its own. Where this future is dropped before the end (the client hung up),
+    /// Wait for a slot and do `work` on a thread of its own, which is told to stop after the pool's time. Work of our own has no
+    /// ticket: there is one runner of batches. Where this future is dropped before the end (the client hung up),
     /// work that has not begun never begins, and `stop` tells the other.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        ticket: Ticket,
+        ticket: Option<Ticket>,
         work: impl FnOnce(&dyn Fn() -> bool) -> T + Send + 'static,
     ) -> Result<T, Fault> {
         let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| Fault::Internal)?;
         let abandoned = Abandoned(Arc::default());
         let flag = Arc::clone(&abandoned.0);
-        let begun = Instant::now();
+        let (begun, longest) = (Instant::now(), self.longest);
         let done = tokio::task::spawn_blocking(move || {
             let _held = (slot, ticket);
-            work(&|| flag.load(Ordering::SeqCst))
+            work(&|| flag.load(Ordering::SeqCst) || begun.elapsed() > longest)
         })
         .await;
         let spent = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::extract::Query;
+use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::Uri;
+use axum::http::request::Parts;
 use dear::detector::Detector;
 use dear::scan::ScanOptions;
 use serde::Deserialize;
@@ -58,6 +59,18 @@ impl Asked {
             Fault::NotFound(format!("no detector {wanted:?}; /v1/models lists them"))
         })?;
         Ok(Self { detector: Arc::clone(detector), options, name: parameters.name })
+    }
+}
+
+/// The last part of an address. One that is no text names nothing.
+pub(super) struct Name(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Fault> {
+        let name = Path::from_request_parts(parts, state).await;
+        name.map(|Path(name)| Self(name)).map_err(|_| Fault::NotFound("no such address".to_owned()))
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) async fn run(app: Arc<App>) {
 
 /// One image; whether there was one.
 async fn step(app: &Arc<App>, known: &[String]) -> Result<bool, Fault> {
-    app.jobs.expire(app.settings.keep).await?;
+    app.jobs.expire(app.settings.keep, known.to_vec()).await?;
     let Some(mut item) = app.jobs.next(known.to_vec()).await? else { return Ok(false) };
     let Some(detector) = app.detector(&item.job.detector).cloned() else { return Ok(false) };
     let options = ScanOptions {
@@ -53,11 +53,11 @@ async fn step(app: &Arc<App>, known: &[String]) -> Result<bool, Fault> {
     let bytes = std::mem::take(&mut item.bytes);
     let work =
         move |stop: &dyn Fn() -> bool| score_bytes(&detector, Path::new(&name), &bytes, &options, stop);
-    let scored = app.pool.run(app.pool.place(), work);
+    let scored = app.pool.run(None, work);
     tokio::pin!(scored);
     let record = loop {
         tokio::select! {
-            record = &mut scored => break record?,
+            record = &mut scored => break record,
             _ = changes.changed() => {
                 if !wanted(app, &item).await? {
                     return Ok(true);
@@ -66,10 +66,12 @@ async fn step(app: &Arc<App>, known: &[String]) -> Result<bool, Fault> {
         }
     };
     let record = match record {
-        Ok(record) => record,
-        // The engine itself failed, and would again.
-        Err(error) => {
-            output::error(&error);
+        Ok(Ok(record)) => record,
+        // The engine failed, it took too long, or there was a panic: it would be so again.
+        failed => {
+            if let Ok(Err(error)) = failed {
+                output::error(&error);
+            }
             app.jobs.stop(&item.job.id, JobState::Failed).await?;
             return Ok(true);
         }

@@ -10,7 +10,7 @@ use dear::scan::{Record, score_bytes};
 use super::App;
 use super::fault::{Fault, Problem};
 use super::request::{Asked, Parameters};
-use super::upload::{self, Upload};
+use super::upload;
 
 /// Score an image.
 ///
@@ -30,19 +30,21 @@ use super::upload::{self, Upload};
         (status = 408, description = "The body did not arrive in time", body = Problem),
         (status = 413, description = "Too many bytes", body = Problem),
         (status = 503, description = "The queue is full: Retry-After says when to come again", body = Problem),
+        (status = 504, description = "It takes too long", body = Problem),
     )
 )]
 pub(super) async fn score(State(app): State<Arc<App>>, request: Request) -> Result<Json<Record>, Fault> {
-    let (asked, ticket) =
-        match Asked::of(&app, request.uri()).and_then(|asked| Ok((asked, app.pool.admit()?))) {
-            Ok(found) => found,
-            Err(fault) => return Err(upload::refuse(request, fault).await),
-        };
+    let asked = match Asked::of(&app, request.uri()).and_then(|asked| app.pool.full().map(|()| asked)) {
+        Ok(asked) => asked,
+        Err(fault) => return Err(upload::refuse(request, fault).await),
+    };
     let Asked { detector, options, name } = asked;
-    let Upload { name, bytes } = upload::one(request, name, &app.settings).await?;
-    let work =
-        move |stop: &dyn Fn() -> bool| score_bytes(&detector, Path::new(&name), &bytes, &options, stop);
-    let record = app.pool.run(ticket, work).await??;
+    let upload = upload::one(request, name, &app).await?;
+    let ticket = app.pool.admit()?;
+    let work = move |stop: &dyn Fn() -> bool| {
+        score_bytes(&detector, Path::new(&upload.name), &upload.bytes, &options, stop)
+    };
+    let record = app.pool.run(Some(ticket), work).await??;
     app.measures.scored(&record);
     Ok(Json(record))
 }

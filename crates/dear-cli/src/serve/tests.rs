@@ -27,7 +27,8 @@ fn settings() -> Settings {
         timeout: Duration::from_secs(20),
         keep: Duration::from_secs(3600),
         keys: None,
-        address: [127, 0, 0, 1].into(),
+        longest: Duration::from_secs(60),
+        hosts: vec!["dear.example.org".to_owned()],
     }
 }
 
@@ -156,6 +157,8 @@ async fn what_is_no_image_is_a_record_and_what_is_no_request_an_error() {
         ("DELETE", "/v1/batch/abc", "", vec![], 404, "not_found"),
         ("POST", "/v1/batch/abc/cancel", "", vec![], 404, "not_found"),
         ("GET", "/page/../jobs.rs", "", vec![], 404, "not_found"),
+        ("GET", "/page/%ff", "", vec![], 404, "not_found"),
+        ("GET", "/v1/batch/%ff", "", vec![], 404, "not_found"),
     ] {
         let answer = ask(&app, request(method, address, kind, body)).await;
         assert_eq!(
@@ -193,7 +196,12 @@ async fn a_limit_says_itself_and_what_came() {
     let many = vec![("image", None, b"x".as_slice()); 11];
     let answer = ask(&app, request("POST", "/v1/batch", FORM, form(&many))).await;
     assert_eq!((answer.status.as_u16(), answer.json()["error"]["limit"].as_u64()), (413, Some(10)));
-    assert_eq!(app.jobs.open_jobs().await.unwrap(), 0, "a refused batch is not kept");
+    // It is forgotten beside the answer.
+    let begun = Instant::now();
+    while app.jobs.open_jobs().await.unwrap() > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "a refused batch is not kept");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 #[tokio::test]
@@ -283,12 +291,16 @@ async fn a_batch_outlives_the_server_and_leaves_no_image() {
     let address = sent.headers["location"].to_str().unwrap().to_owned();
     assert!(files_hold(folder.path(), b"MARKED-UPLOAD-aaaaaa"), "it waits in the file");
     // A batch that was cut off while it came is not one.
-    first.jobs.receive("x".to_owned(), false, false).await.unwrap();
+    let cut = first.jobs.receive("x".to_owned(), false, false).await.unwrap();
+    first.jobs.add(&cut, 0, "cut.png".to_owned(), marked(b'r')).await.unwrap();
     let file = folder.path().join("jobs.sqlite");
     assert!(Jobs::open(&file).unwrap_err().to_string().contains("held by another server"));
     drop(first);
 
-    let second = App::new(settings(), vec![mini()], Jobs::open(&file).unwrap());
+    let jobs = Jobs::open(&file).unwrap();
+    assert!(!files_hold(folder.path(), b"MARKED-UPLOAD-rrrrrr"), "what was cut off is gone");
+    assert_eq!((jobs.waiting(&[mini().sha256()]).unwrap(), jobs.waiting(&["y"]).unwrap()), (0, 1));
+    let second = App::new(settings(), vec![mini()], jobs);
     let running = tokio::spawn(runner::run(Arc::clone(&second)));
     let events =
         String::from_utf8(get_of(&second, &format!("{address}/events")).await.body.to_vec()).unwrap();
@@ -328,10 +340,10 @@ async fn a_cancelled_batch_keeps_what_was_scored() {
     assert!(app.jobs.next(vec![mini().sha256().to_owned()]).await.unwrap().is_none());
     assert_eq!(get_of(&app, &format!("{address}/results")).await.body, "{}\n");
     // What ended is forgotten after its time.
-    app.jobs.expire(Duration::from_secs(3600)).await.unwrap();
+    app.jobs.expire(Duration::from_secs(3600), vec![]).await.unwrap();
     assert_eq!(get_of(&app, &address).await.status, 200);
     tokio::time::sleep(Duration::from_millis(1100)).await;
-    app.jobs.expire(Duration::ZERO).await.unwrap();
+    app.jobs.expire(Duration::ZERO, vec![]).await.unwrap();
     assert_eq!(get_of(&app, &address).await.status, 404);
 }
 
@@ -355,6 +367,7 @@ async fn keys_hosts_and_origins() {
         ("authorization", "Bearer # ours", 401),
         ("authorization", "Basic key-of-sixteen-letters", 401),
         ("host", "example.org", 403),
+        ("host", "dear.example.org:443", 401),
         ("origin", "http://example.org", 403),
         ("origin", "null", 403),
     ] {
@@ -370,6 +383,37 @@ async fn keys_hosts_and_origins() {
         fs_err::write(&file, bad).unwrap();
         Keys::read(&file).unwrap_err();
     }
+}
+
+#[tokio::test]
+async fn a_form_that_never_comes_to_its_image_is_given_up() {
+    let (app, _folder) = app(settings());
+    let line = Bytes::from(vec![b'x'; 1 << 16]);
+    let head = Bytes::from_static(b"--XX\r\nContent-Disposition: form-data; name=\"");
+    let chunks = std::iter::once(head).chain(std::iter::repeat_n(line, 1000));
+    let body = Body::from_stream(futures_util::stream::iter(chunks.map(Ok::<_, std::io::Error>)));
+    let answer = ask(&app, request("POST", "/v1/score", FORM, body)).await;
+    assert_eq!((answer.status.as_u16(), answer.kind().as_str()), (400, "bad_request"));
+    let message = answer.json()["error"]["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("without any of an image"), "{message}");
+}
+
+#[tokio::test]
+async fn images_that_come_share_a_budget_and_give_it_back() {
+    let (app, _folder) = app(Settings { concurrency: 1, queue: 0, max_upload: 100_000, ..settings() });
+    let held = Arc::clone(&app.arrived).try_acquire_many_owned(100_000).unwrap();
+    let answer = ask(&app, request("POST", "/v1/score", "image/png", vec![1; 1000])).await;
+    assert_eq!((answer.status.as_u16(), answer.kind().as_str()), (503, "busy"));
+    drop(held);
+    ask(&app, request("POST", "/v1/score", "image/png", vec![1; 1000])).await.record();
+    assert_eq!(app.arrived.available_permits(), 100_000);
+}
+
+#[tokio::test]
+async fn an_image_that_takes_too_long_is_stopped_between_steps() {
+    let (app, _folder) = app(Settings { longest: Duration::ZERO, ..settings() });
+    let answer = ask(&app, request("POST", "/v1/score", "image/png", fs_err::read(sample()).unwrap())).await;
+    assert_eq!((answer.status.as_u16(), answer.kind().as_str()), (504, "too_long"));
 }
 
 #[tokio::test]
@@ -391,13 +435,16 @@ async fn work_that_nobody_waits_for_does_not_begin() {
     let (begun, mut seen) = tokio::sync::mpsc::unbounded_channel();
     let (release, wait) = std::sync::mpsc::channel::<()>();
     let pool = Arc::clone(&app.pool);
-    let first = tokio::spawn(async move { pool.run(pool.admit().unwrap(), move |_| wait.recv()).await });
+    let first =
+        tokio::spawn(async move { pool.run(Some(pool.admit().unwrap()), move |_| wait.recv()).await });
     while app.pool.inside() == 0 {
         tokio::task::yield_now().await;
     }
     let (pool, told) = (Arc::clone(&app.pool), begun.clone());
     let second =
-        tokio::spawn(async move { pool.run(pool.admit().unwrap(), move |_| told.send("second")).await });
+        tokio::spawn(
+            async move { pool.run(Some(pool.admit().unwrap()), move |_| told.send("second")).await },
+        );
     while app.pool.inside() < 2 {
         tokio::task::yield_now().await;
     }
@@ -412,7 +459,7 @@ async fn work_that_nobody_waits_for_does_not_begin() {
     let (told, mut stopped) = tokio::sync::mpsc::unbounded_channel();
     let pool = Arc::clone(&app.pool);
     let running = tokio::spawn(async move {
-        pool.run(pool.admit().unwrap(), move |stop| {
+        pool.run(Some(pool.admit().unwrap()), move |stop| {
             told.send(false).unwrap();
             while !stop() {
                 std::thread::sleep(Duration::from_millis(1));

@@ -10,17 +10,22 @@ use axum::extract::multipart::{Multipart, MultipartError};
 use axum::extract::{FromRequest, Request};
 use axum::http::header;
 use futures_util::{Stream, StreamExt};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::Settings;
+use super::App;
 use super::fault::Fault;
 
 /// Characters of a file's name that are kept.
 const LONGEST_NAME: usize = 1000;
+/// Bytes of a form that are read between two pieces of an image: heads of fields, and what stands before and after them.
+const BETWEEN: u64 = 1 << 20;
 /// Bytes beyond the limit that are read and dropped, so that a client that sends first and reads later sees the answer.
 const DRAINED: u64 = 256 << 20;
 /// And how long.
 const DRAINING: Duration = Duration::from_secs(20);
+/// Seconds after which one may come again whose image found no memory.
+const AGAIN: u64 = 5;
 
 /// An image that came.
 #[derive(Debug)]
@@ -29,25 +34,53 @@ pub(super) struct Upload {
     pub(super) name: String,
     /// Its file.
     pub(super) bytes: Vec<u8>,
+    /// What it takes of the memory for images that have come.
+    _held: Option<OwnedSemaphorePermit>,
 }
 
 /// A body that several may hold: who parses it, and who reads on when that has given up.
 #[derive(Clone)]
-struct Incoming(Arc<Mutex<BodyDataStream>>);
+struct Incoming(Arc<Mutex<Reading>>);
+
+struct Reading {
+    stream: BodyDataStream,
+    /// Bytes since the last piece of an image, where a form is parsed.
+    between: Option<u64>,
+}
 
 impl Stream for Incoming {
     type Item = Result<Bytes, axum::Error>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        match self.0.lock() {
-            Ok(mut stream) => stream.poll_next_unpin(context),
-            Err(_) => Poll::Ready(None),
+        let Ok(mut reading) = self.0.lock() else { return Poll::Ready(None) };
+        let polled = reading.stream.poll_next_unpin(context);
+        if let (Poll::Ready(Some(Ok(chunk))), Some(between)) = (&polled, &mut reading.between) {
+            *between += chunk.len() as u64;
+            if *between > BETWEEN {
+                let message = format!("more than {BETWEEN} bytes of a form without any of an image");
+                return Poll::Ready(Some(Err(axum::Error::new(std::io::Error::other(message)))));
+            }
         }
+        polled
     }
 }
 
 impl Incoming {
+    fn of(body: Body) -> Self {
+        Self(Arc::new(Mutex::new(Reading { stream: body.into_data_stream(), between: None })))
+    }
+
+    /// A form is parsed, and a piece of an image came.
+    fn count_from_here(&self) {
+        if let Ok(mut reading) = self.0.lock() {
+            reading.between = Some(0);
+        }
+    }
+
     async fn drain(mut self) {
+        if let Ok(mut reading) = self.0.lock() {
+            reading.between = None;
+        }
         let drain = async {
             let mut read = 0;
             while let Some(Ok(chunk)) = self.next().await {
@@ -64,17 +97,16 @@ impl Incoming {
 
 /// Read the rest of a request that is refused before its body was looked at.
 pub(super) async fn refuse(request: Request, fault: Fault) -> Fault {
-    Incoming(Arc::new(Mutex::new(request.into_body().into_data_stream()))).drain().await;
+    // One that waits for "100 Continue" would be asked for its body by being read.
+    if !request.headers().contains_key(header::EXPECT) {
+        Incoming::of(request.into_body()).drain().await;
+    }
     fault
 }
 
 /// The one image of a request; `name` is what it is called where the body does not say.
-pub(super) async fn one(
-    request: Request,
-    name: Option<String>,
-    settings: &Settings,
-) -> Result<Upload, Fault> {
-    let mut uploads = Uploads::of(request, name, settings).await?;
+pub(super) async fn one(request: Request, name: Option<String>, app: &App) -> Result<Upload, Fault> {
+    let mut uploads = Uploads::of(request, name, app).await?;
     let upload = uploads.next().await?.ok_or_else(|| {
         Fault::bad(
             "no image, expected one",
@@ -97,25 +129,26 @@ pub(super) struct Uploads {
     name: Option<String>,
     limit: u64,
     timeout: Duration,
+    memory: Arc<Semaphore>,
+    expects: bool,
 }
 
 impl Uploads {
-    pub(super) async fn of(
-        request: Request,
-        name: Option<String>,
-        settings: &Settings,
-    ) -> Result<Self, Fault> {
+    pub(super) async fn of(request: Request, name: Option<String>, app: &App) -> Result<Self, Fault> {
         let (parts, body) = request.into_parts();
         let mut uploads = Self {
-            incoming: Incoming(Arc::new(Mutex::new(body.into_data_stream()))),
+            incoming: Incoming::of(body),
             form: None,
             name: None,
-            limit: settings.max_upload,
-            timeout: settings.timeout,
+            limit: app.settings.max_upload,
+            timeout: app.settings.timeout,
+            memory: Arc::clone(&app.arrived),
+            expects: parts.headers.contains_key(header::EXPECT),
         };
         let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
         let kind = text(header::CONTENT_TYPE).unwrap_or_default().trim_start().to_ascii_lowercase();
         if kind.starts_with("multipart/form-data") {
+            uploads.incoming.count_from_here();
             let request = Request::from_parts(parts, Body::from_stream(uploads.incoming.clone()));
             match Multipart::from_request(request, &()).await {
                 Ok(form) => uploads.form = Some(form),
@@ -131,6 +164,9 @@ impl Uploads {
         match text(header::CONTENT_LENGTH).and_then(|length| length.parse().ok()) {
             Some(got) if got > uploads.limit => {
                 let fault = too_large(uploads.limit, got);
+                if uploads.expects {
+                    return Err(fault);
+                }
                 Err(uploads.refuse(fault).await)
             }
             _ => Ok(uploads),
@@ -153,19 +189,24 @@ impl Uploads {
     }
 
     async fn read(&mut self) -> Result<Option<Upload>, Fault> {
+        let mut arriving =
+            Arriving { bytes: Vec::new(), limit: self.limit, memory: &self.memory, held: None };
         if let Some(form) = &mut self.form {
-            return field(form, self.limit).await;
+            return field(form, &self.incoming, arriving).await;
         }
         let Some(name) = self.name.take() else { return Ok(None) };
-        let mut bytes = Vec::new();
         while let Some(chunk) = self.incoming.next().await {
-            grow(&mut bytes, &chunk.map_err(cut)?, self.limit)?;
+            arriving.take(&chunk.map_err(cut)?)?;
         }
-        Ok((!bytes.is_empty()).then_some(Upload { name, bytes }))
+        Ok((!arriving.bytes.is_empty()).then(|| arriving.whole(name)))
     }
 }
 
-async fn field(form: &mut Multipart, limit: u64) -> Result<Option<Upload>, Fault> {
+async fn field(
+    form: &mut Multipart,
+    incoming: &Incoming,
+    mut arriving: Arriving<'_>,
+) -> Result<Option<Upload>, Fault> {
     let broken = |error: MultipartError| cut(error.body_text());
     let Some(mut field) = form.next_field().await.map_err(broken)? else { return Ok(None) };
     if field.name() != Some("image") {
@@ -176,18 +217,40 @@ async fn field(form: &mut Multipart, limit: u64) -> Result<Option<Upload>, Fault
         ));
     }
     let name = named(field.file_name().map(str::to_owned));
-    let mut bytes = Vec::new();
     while let Some(chunk) = field.chunk().await.map_err(broken)? {
-        grow(&mut bytes, &chunk, limit)?;
+        arriving.take(&chunk)?;
+        incoming.count_from_here();
     }
-    Ok(Some(Upload { name, bytes }))
+    Ok(Some(arriving.whole(name)))
 }
 
-fn grow(bytes: &mut Vec<u8>, chunk: &[u8], limit: u64) -> Result<(), Fault> {
-    bytes.extend_from_slice(chunk);
-    match bytes.len() as u64 {
-        got if got > limit => Err(too_large(limit, got)),
-        _ => Ok(()),
+/// An image of which some has come.
+struct Arriving<'u> {
+    bytes: Vec<u8>,
+    limit: u64,
+    memory: &'u Arc<Semaphore>,
+    held: Option<OwnedSemaphorePermit>,
+}
+
+impl Arriving<'_> {
+    fn take(&mut self, chunk: &[u8]) -> Result<(), Fault> {
+        let got = (self.bytes.len() + chunk.len()) as u64;
+        if got > self.limit {
+            return Err(too_large(self.limit, got));
+        }
+        let permits = u32::try_from(chunk.len()).map_err(|_| too_large(self.limit, got))?;
+        let more = Arc::clone(self.memory).try_acquire_many_owned(permits);
+        let more = more.map_err(|_| Fault::Busy { seconds: AGAIN })?;
+        match &mut self.held {
+            Some(held) => held.merge(more),
+            held => *held = Some(more),
+        }
+        self.bytes.extend_from_slice(chunk);
+        Ok(())
+    }
+
+    fn whole(self, name: String) -> Upload {
+        Upload { name, bytes: self.bytes, _held: self.held }
     }
 }
 
