@@ -14,18 +14,27 @@ const CALIBRATION = {
 };
 
 /** Runs `use` with `mini` and a detector of other numbers, so that the same pictures lie within its band and outside of its range. */
-export async function withTwo({ dear }, use) {
+export function withTwo(test, use) {
+  return withDetectors(test, {
+    mini: {},
+    careful: {
+      threshold: { value: 0.5, origin: "at most 5 % of real images of a test accused", uncertain: [-20, 20] },
+      calibration: CALIBRATION,
+      valid_input: { min_side: 48, sides: [512, 2048], formats: ["png"], trained_on: "nothing: a test" },
+      card: "a detector for tests that never decides",
+    },
+  }, use);
+}
+
+/** Runs `use` with detectors that are `mini` but for some entries of their documents, by name. */
+export async function withDetectors({ dear }, changes, use) {
   const folder = await mkdtemp(join(tmpdir(), "dear-page-"));
-  const paths = ["mini.onnx", "careful.onnx"].map((name) => join(folder, name));
+  const paths = [];
   try {
-    await writeFile(paths[0], detector(() => {}));
-    await writeFile(paths[1], detector((document) => {
-      document.name = "careful";
-      document.threshold = { value: 0.5, origin: "at most 5 % of real images of a test accused", uncertain: [-20, 20] };
-      document.calibration = CALIBRATION;
-      document.valid_input = { min_side: 48, sides: [512, 2048], formats: ["png"], trained_on: "nothing: a test" };
-      document.card = "a detector for tests that never decides";
-    }));
+    for (const [name, change] of Object.entries(changes)) {
+      paths.push(join(folder, `${name}.onnx`));
+      await writeFile(paths.at(-1), detector((document) => Object.assign(document, { name }, change)));
+    }
     await withServer(dear, paths.flatMap((path) => ["--detector", path]), use);
   } finally {
     await rm(folder, { recursive: true });

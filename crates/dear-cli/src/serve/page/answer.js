@@ -1,7 +1,6 @@
 // What one detector says of one image.
 
 import { button, el } from "./dom.js";
-import { orientationOf } from "./map.js";
 import { scale } from "./scale.js";
 import { stabilityFacts } from "./stability.js";
 import { viewer } from "./viewer.js";
@@ -51,24 +50,26 @@ function trouble({ title, todo, detail }) {
 
 /** The verdict with its uncertainty, for pages and reports. */
 export function verdict(record) {
-  const facts = words.warnings(record);
-  const outside = record.outside !== null && record.outside !== undefined && record.outside.length > 0;
   return el("div", {},
     el("div", { class: `verdict ${record.verdict}` },
       el("h4", {}, words.heading(record)),
       el("p", {}, words.reading(record)),
       el("p", {}, words.probability(record)),
       el("p", {}, words.meaning(record))),
-    facts.length > 0 && el("div", { class: "notice" },
-      el("h5", {}, outside ? "Outside of what this detector was calibrated on" : "Know before you use this score"),
-      el("ul", {}, facts.map((fact) => el("li", {}, fact)))),
+    notice("Outside of what this detector was calibrated on", words.outside(record)),
+    notice("Know before you use this score", words.warnings(record)),
     scale(record),
     el("p", { class: "soft" }, words.thresholdOrigin(record.threshold_origin)));
 }
 
+function notice(title, facts) {
+  return facts.length > 0 && el("div", { class: "notice" },
+    el("h5", {}, title), el("ul", {}, facts.map((fact) => el("li", {}, fact))));
+}
+
 function evidence({ record, map, mapMissing }) {
   const title = el("h4", {}, "Where it looks");
-  if (map !== null) return el("div", {}, title, viewer(map, orientationOf(record), record.detector.name));
+  if (map !== null) return el("div", {}, title, viewer(map, record));
   const why = mapMissing === null ? "The server gave no reason." : words.sentence([mapMissing.message, mapMissing.hint].filter(Boolean).join("; "));
   return el("div", {}, title, el("p", {}, `No heat map. ${why}`));
 }

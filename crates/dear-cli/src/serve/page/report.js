@@ -8,7 +8,7 @@ import { orientationOf } from "./map.js";
 import { PROVENANCE_TITLE, provenanceFacts } from "./provenance.js";
 import { stabilityFacts } from "./stability.js";
 import { still } from "./viewer.js";
-import { PASTED, failure, refusal, sentence } from "./words.js";
+import { PASTED, comparison, failure, refusal, sentence } from "./words.js";
 
 /** Version of the JSON document. */
 const SCHEMA = 1;
@@ -122,7 +122,7 @@ async function answerFor(answer, entry, model) {
   if (record.status === "refused") return el("section", {}, title, banner, trouble(refusal(record.error)));
   return el("section", {}, title, banner,
     verdict(record),
-    map && el("div", { class: "pictures" }, await Promise.all([["picture", "What the detector saw"], ["both", "Blue speaks for real, red for generated"]]
+    map && el("div", { class: "pictures" }, await Promise.all([["picture", "What the detector saw"], ["both", `Blue speaks for real, red for generated. ${comparison(record)}`]]
       .map(async ([show, text]) => el("figure", {},
         el("img", { src: await still(map, orientationOf(record), show, LONGEST), alt: "" }), el("figcaption", {}, text))))),
     record.stability && stabilityFacts(record),

@@ -2,7 +2,7 @@
 
 import { el } from "./dom.js";
 import { scale } from "./scale.js";
-import { VERDICTS, percent, sentence, signed, stability } from "./words.js";
+import { VERDICTS, logits, percent, sentence, stability } from "./words.js";
 
 /** What goes into the panel, for pages and reports. */
 export function stabilityFacts(record) {
@@ -15,11 +15,12 @@ export function stabilityFacts(record) {
 }
 
 function table(record) {
+  const written = logits(record);
   const calibrated = record.probability !== null;
   const row = (name, score, verdict, probability, turned) =>
     el("tr", { class: turned ? "turned" : null },
       el("th", { scope: "row" }, name),
-      el("td", { class: "number" }, score === null ? "–" : signed(score)),
+      el("td", { class: "number" }, score === null ? "–" : written(score)),
       calibrated && el("td", { class: "number" }, probability === null ? "–" : percent(probability)),
       el("td", {}, verdict));
   const rows = record.stability.copies.map((copy) => {

@@ -3,21 +3,22 @@
 import { Camera } from "./camera.js";
 import { announce, button, el, freshId } from "./dom.js";
 import * as maps from "./map.js";
-import { signed } from "./words.js";
+import { comparison, decimals, logits, signed } from "./words.js";
 
 /** Opacity at which `dear explain` draws. */
 const OPACITY = 75;
 const STEP = 1.5;
 
-/** A figure for a map; `orientation` is how the stored picture is to be turned to stand upright. */
-export function viewer(map, orientation, detector) {
+/** A figure for the map of a record. */
+export function viewer(map, record) {
+  const orientation = maps.orientationOf(record);
   const transform = maps.upright(orientation, map.width, map.height);
   const camera = new Camera(transform, maps.shownSize(orientation, map.width, map.height));
   const colours = maps.raster(map);
   const help = freshId("map-help");
   const canvas = el("canvas", {
     class: "map", tabindex: "0", role: "application", "aria-roledescription": "heat map",
-    "aria-label": `Heat map of ${detector}, ${map.rows} rows and ${map.columns} columns`, "aria-describedby": help,
+    "aria-label": `Heat map of ${record.detector.name}, ${map.rows} rows and ${map.columns} columns`, "aria-describedby": help,
   });
   const readout = el("output", { class: "readout" }, "Point at the map to read its values.");
   const controls = controlsFor(freshId("show"));
@@ -40,7 +41,7 @@ export function viewer(map, orientation, detector) {
     const side = value > 0 ? "speaks for generated" : value < 0 ? "speaks for real" : "speaks for neither";
     readout.replaceChildren(
       `Row ${cell.row + 1} of ${map.rows}, column ${cell.column + 1} of ${map.columns}: `,
-      el("strong", { class: "value" }, signed(value, 3)),
+      el("strong", { class: "value" }, signed(value, decimals([value], [0], 3))),
       `, ${side}`,
     );
     if (aloud) announce(readout.textContent);
@@ -93,7 +94,7 @@ export function viewer(map, orientation, detector) {
       el("span", { class: "group" },
         button("Most generated", () => visit(maps.strongest(map, 1))),
         button("Most real", () => visit(maps.strongest(map, -1))))),
-    el("figcaption", {}, readout, legend(map),
+    el("figcaption", {}, readout, legend(map, record),
       el("p", { id: help, class: "soft" },
         "Keys on the map: arrows read cell by cell, + and − zoom, 0 shows the whole picture. Drag to move an enlarged picture; ",
         "the wheel zooms once the map is clicked.")));
@@ -131,15 +132,22 @@ function tools(act, stride) {
   ];
 }
 
-function legend(map) {
+function legend(map, record) {
+  const { threshold } = record;
+  const within = Math.abs(threshold) <= map.full;
+  const named = `threshold ${logits(record)(threshold)}`;
+  const mark = el("div", { class: "mark" });
+  mark.style.setProperty("left", `${50 + (50 * threshold) / map.full}%`);
   return el("div", { class: "legend" },
-    el("div", { class: "ramp", role: "img", "aria-label": "Colours from blue over none to red" }),
+    el("div", { class: "ramp", role: "img", "aria-label": `Colours from blue over none to red${within ? `, ${named} marked` : ""}` }, within && mark),
     el("div", { class: "row spread" },
       el("span", {}, `${signed(-map.full)} real`), el("span", {}, "0"), el("span", {}, `${signed(map.full)} generated`)),
     el("p", { class: "soft" },
       "Blue parts speak for a real picture, red parts for a generated one; the score is the mean over all cells. ",
       `Values here go from ${signed(map.min)} to ${signed(map.max)}; beyond ${signed(map.full)} the colour grows no stronger. `,
-      "Colours show what moved the score, not which parts were generated."));
+      "Colours show what moved the score, not which parts were generated."),
+    el("p", { class: "soft" },
+      `${comparison(record)} ${within ? "The line across the colours is the threshold." : "The threshold is beyond the ends of these colours."}`));
 }
 
 /** Give the canvas as many pixels as the screen shows. */

@@ -8,6 +8,21 @@ export function signed(value, digits = 2) {
   return `${value < 0 ? "−" : "+"}${text}`;
 }
 
+/** Decimals, `least` or more, with which no score looks like a bound that it is not. Twenty are beyond any logit of a network. */
+export function decimals(scores, bounds, least = 2) {
+  let digits = least;
+  const alike = (score, bound) => score !== bound && signed(score, digits) === signed(bound, digits);
+  while (digits < 20 && scores.some((score) => bounds.some((bound) => alike(score, bound)))) digits += 1;
+  return digits;
+}
+
+/** Writes the logits of a record: all with as many decimals as its verdicts need to be understood. */
+export function logits({ logit, threshold, uncertain, stability: found }) {
+  const copies = (found?.copies ?? []).map((copy) => copy.logit).filter((one) => one !== null);
+  const digits = decimals([logit, ...copies], [threshold, ...(uncertain ?? [])]);
+  return (value) => signed(value, digits);
+}
+
 /** A share as a percentage; certainty is never shown. */
 export function percent(share) {
   if (share > 0.999) return "above 99.9 %";
@@ -49,14 +64,15 @@ export const meaning = (record) => MEANINGS[record.verdict];
 /** Where the score lies. */
 export function reading(record) {
   const { name } = record.detector;
-  const score = `Detector ${name} gives this image a score of ${signed(record.logit)}.`;
-  const threshold = signed(record.threshold);
+  const written = logits(record);
+  const score = `Detector ${name} gives this image a score of ${written(record.logit)}.`;
+  const threshold = written(record.threshold);
   if (record.uncertain === null) {
     const sides = { generated: "above", real: "below", uncertain: "exactly at" };
     return `${score} That is ${sides[record.verdict]} its threshold of ${threshold}.`;
   }
   const sides = { generated: "above", real: "below", uncertain: "within" };
-  const [low, high] = record.uncertain.map((end) => signed(end));
+  const [low, high] = record.uncertain.map(written);
   return `${score} That is ${sides[record.verdict]} the band from ${low} to ${high} in which it does not decide (threshold ${threshold}).`;
 }
 
@@ -77,12 +93,14 @@ export function probability(record) {
   );
 }
 
-/** What should be known of a scored image, one fact each. */
+/** In what the image lies outside of the detector's range, one fact each. */
+export const outside = (record) => (record.outside ?? []).map(sentence);
+
+/** What else should be known of a scored image. The record's warning ends with what `outside` says. */
 export function warnings(record) {
-  const facts = [];
-  if (record.warning !== null) {
-    facts.push(...record.warning.split("; ").map((fact) => sentence(fact.replace(/^outside of the detector's range: /, ""))));
-  }
+  const said = (record.outside ?? []).map((fact) => `outside of the detector's range: ${fact}`);
+  const other = (record.warning ?? "").slice(0, -said.join("; ").length || undefined);
+  const facts = other.split("; ").filter((fact) => fact !== "").map(sentence);
   const { orientation, oriented } = record.treatment ?? {};
   if (orientation > 1 && oriented === false) {
     facts.push(
@@ -92,16 +110,35 @@ export function warnings(record) {
   return facts;
 }
 
+/** What the map's mean, which is the score, is compared with: not always 0, where its colours change. */
+export function comparison(record) {
+  const written = logits(record);
+  const threshold = written(record.threshold);
+  const band = record.uncertain === null ? "" : `, undecided from ${record.uncertain.map(written).join(" to ")}`;
+  const not = record.threshold === 0 ? "" : ", not with 0";
+  const colour = record.threshold > 0 ? "red throughout can lie below" : "blue throughout can lie above";
+  return (
+    `The colours are around logit 0. The mean of the map is compared with the threshold ${threshold}${not}${band}.` +
+    (record.threshold === 0 ? "" : ` So a map that is ${colour} the threshold.`)
+  );
+}
+
+const copies = (count) => `${count} ${count === 1 ? "copy" : "copies"}`;
+
 /** What became of the copies, or null where they were not scored. */
 export function stability(record) {
   const found = record.stability;
   if (found === null || found === undefined) return null;
   const scored = found.copies.filter((copy) => copy.logit !== null).length;
-  const spread = `Scores go from ${signed(found.spread[0])} to ${signed(found.spread[1])}.`;
+  const missing = found.copies.length - scored;
+  const gap = missing === 0 ? "" : `, ${copies(missing)} could not be scored`;
+  const written = logits(record);
+  const spread = `Scores go from ${written(found.spread[0])} to ${written(found.spread[1])}.`;
+  const over = missing === 0 ? `Stable: all ${copies(scored)} get` : `Stable over the ${copies(scored)} that could be scored:`;
   return {
-    stable: `Stable: all ${scored} copies get the same verdict. ${spread}`,
+    stable: `${over} the same verdict${gap}. ${spread}`,
     unstable:
-      `Unstable: ${found.turned} of ${scored} copies get another verdict. ${spread} What happens to a picture on its ` +
+      `Unstable: ${found.turned} of ${copies(scored)} ${found.turned === 1 ? "gets" : "get"} another verdict${gap}. ${spread} What happens to a picture on its ` +
       "way is enough to change what the detector says, so do not rely on it.",
     could_not_check: "Could not check: no copy could be scored.",
   }[found.standing];
