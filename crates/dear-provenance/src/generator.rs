@@ -136,12 +136,13 @@ fn in_xmp(xmp: &Xmp, traces: &mut Vec<(&str, Trace)>) {
         trace.details.add_some("prompt", xmp.first(Property::AiPrompt));
         traces.push(("IPTC AI System Used", trace));
     }
-    let fields: [(Property, &str, fn(&str) -> Option<Trace>); 3] = [
-        (Property::CreatorTool, "XMP CreatorTool", named),
-        (Property::Credit, "XMP Credit", described),
-        (Property::Description, "XMP description", described),
+    let fields = [
+        (Property::CreatorTool, "XMP CreatorTool"),
+        (Property::Credit, "XMP Credit"),
+        (Property::Description, "XMP description"),
     ];
-    for (property, place, read) in fields {
+    for (property, place) in fields {
+        let read = if property == Property::CreatorTool { named } else { described };
         traces.extend(xmp.all(property).filter_map(read).take(1).map(|trace| (place, trace)));
     }
 }
