@@ -16,14 +16,26 @@ use exif::Tag;
 #[derive(Debug)]
 struct Trace {
     program: String,
-    declares: Declares,
+    /// None where the program is only spoken of.
+    declares: Option<Declares>,
     /// Model, sampler, seed, size, prompt, as far as they are known.
     details: Details,
 }
 
 impl Trace {
     fn new(program: impl Into<String>) -> Trace {
-        Trace { program: program.into(), declares: Declares::Generated, details: Details::default() }
+        Trace { program: program.into(), declares: Some(Declares::Generated), details: Details::default() }
+    }
+
+    fn of(known: &names::Known) -> Trace {
+        Trace { declares: known.declares, ..Trace::new(known.name) }
+    }
+
+    /// A program of which `text` speaks.
+    fn spoken_of(known: &names::Known, text: &str) -> Trace {
+        let mut trace = Trace { declares: None, ..Trace::new(known.name) };
+        trace.details.add("text", text);
+        trace
     }
 }
 
@@ -37,22 +49,36 @@ pub(crate) fn find(parts: &Parts, tags: &Tags, xmp: &Xmp) -> Finding {
         return Finding::absent(parts.damage.of_texts().or(tags.damage.as_deref()).or(xmp.damage.as_deref()));
     }
 
-    if traces.iter().any(|(_, trace)| trace.program != names::UNNAMED) {
+    let declares = |(_, trace): &&(&str, Trace)| trace.declares.is_some();
+    if traces.iter().filter(declares).any(|(_, trace)| trace.program != names::UNNAMED) {
         traces.retain(|(_, trace)| trace.program != names::UNNAMED);
     }
     let mut details = Details::default();
-    let mut programs: Vec<String> = Vec::new();
     for (place, trace) in &traces {
-        if !programs.contains(&trace.program) {
-            programs.push(trace.program.clone());
-        }
-        details.add("program", format!("{} ({place})", trace.program));
+        let fact = if trace.declares.is_some() { "program" } else { "spoken of" };
+        details.add(fact, format!("{} ({place})", trace.program));
         details.append(trace.details.clone());
     }
+    let said: Vec<_> = traces.iter().filter(declares).collect();
+    if said.is_empty() {
+        let summary = format!("it speaks of {}, and does not clearly say more", programs(&traces));
+        return Finding::found(&summary, None, details);
+    }
     // Whoever edits leaves a mark beside the generator's.
-    let all_partly = traces.iter().all(|(_, trace)| trace.declares == Declares::PartlyGenerated);
+    let all_partly = said.iter().all(|(_, trace)| trace.declares == Some(Declares::PartlyGenerated));
     let declares = if all_partly { Declares::PartlyGenerated } else { Declares::Generated };
-    Finding::found(&programs.join(", "), Some(declares), details)
+    Finding::found(&programs(said), Some(declares), details)
+}
+
+/// Each name once.
+fn programs<'a>(traces: impl IntoIterator<Item = &'a (&'a str, Trace)>) -> String {
+    let mut programs: Vec<&str> = Vec::new();
+    for (_, trace) in traces {
+        if !programs.contains(&trace.program.as_str()) {
+            programs.push(&trace.program);
+        }
+    }
+    programs.join(", ")
 }
 
 fn in_texts<'a>(parts: &'a Parts, traces: &mut Vec<(&'a str, Trace)>) {
@@ -66,13 +92,14 @@ fn in_texts<'a>(parts: &'a Parts, traces: &mut Vec<(&'a str, Trace)>) {
             "use_stable_diffusion_model" => Some(settings::easy_diffusion(|keyword| parts.text(keyword))),
             "Comment" => settings::novelai(value, parts.text("Source"), parts.text("Description"))
                 .or_else(|| parameters(value)),
-            "Software" | "Title" | "Source" | "Author" | "Creator" | "generator" => named(value),
-            "Description" => described(value),
+            "Software" | "generator" => named(value),
+            "Title" | "Source" | "Author" | "Creator" | "Description" => described(value),
             _ => None,
         };
         if let Some(trace) = trace {
             // NovelAI signs three of its texts.
-            let said = traces.iter().any(|(_, other)| other.program == trace.program);
+            let said =
+                traces.iter().any(|(_, other)| other.program == trace.program && other.declares.is_some());
             if !said || !trace.details.is_empty() {
                 traces.push((keyword, trace));
             }
@@ -101,19 +128,23 @@ fn in_exif(tags: &Tags, traces: &mut Vec<(&str, Trace)>) {
 }
 
 fn in_xmp(xmp: &Xmp, traces: &mut Vec<(&str, Trace)>) {
-    if let Some(system) = xmp.first(Property::AiSystem) {
-        let mut trace = Trace::new(names::of(system).map_or(system, |known| known.name));
+    if let Some(system) = xmp.all(Property::AiSystem).find(|system| !names::is_no_system(system)) {
+        let program = names::program(system).filter(|known| known.declares.is_some());
+        let mut trace = Trace::new(program.map_or(system, |known| known.name));
         trace.details.add("model", system);
         trace.details.add_some("version", xmp.first(Property::AiSystemVersion));
         trace.details.add_some("prompt", xmp.first(Property::AiPrompt));
         traces.push(("IPTC AI System Used", trace));
     }
-    for (property, place) in [(Property::CreatorTool, "XMP CreatorTool"), (Property::Credit, "XMP Credit")] {
-        traces.extend(xmp.all(property).filter_map(named).take(1).map(|trace| (place, trace)));
+    let fields = [
+        (Property::CreatorTool, "XMP CreatorTool"),
+        (Property::Credit, "XMP Credit"),
+        (Property::Description, "XMP description"),
+    ];
+    for (property, place) in fields {
+        let read = if property == Property::CreatorTool { named } else { described };
+        traces.extend(xmp.all(property).filter_map(read).take(1).map(|trace| (place, trace)));
     }
-    traces.extend(
-        xmp.all(Property::Description).filter_map(described).take(1).map(|trace| ("XMP description", trace)),
-    );
 }
 
 /// Settings as the web UI writes them in words, or as Fooocus and SwarmUI do in JSON.
@@ -121,16 +152,17 @@ fn parameters(text: &str) -> Option<Trace> {
     webui::read(text).or_else(|| settings::parameters(text))
 }
 
-/// A field that holds a program's name.
+/// A field that holds the name of the program that wrote the file. A company's name there is no clear statement.
 fn named(text: &str) -> Option<Trace> {
-    let known = names::of(text)?;
-    let mut trace = Trace::new(known.name);
-    trace.declares = known.declares;
-    Some(trace)
+    names::program(text).map(|known| match known.declares {
+        Some(_) => Trace::of(known),
+        None => Trace::spoken_of(known, text),
+    })
 }
 
-/// A field that describes the picture: a name alone says nothing there, but Midjourney's number of the job does, and the
-/// words "generated with".
+/// A field in which people write what they like. It declares something where it is a known statement and nothing else, or
+/// has Midjourney's number of the job. A program's name alone, and the words "generated with" among others, are a fact; a
+/// name among other words is none.
 fn described(text: &str) -> Option<Trace> {
     if let Some((prompt, job)) = text.rsplit_once("Job ID: ") {
         let job = job.split_whitespace().next().unwrap_or_default();
@@ -141,7 +173,8 @@ fn described(text: &str) -> Option<Trace> {
             return Some(trace);
         }
     }
-    names::said_to_be(text).map(|known| Trace::new(known.name))
+    let spoken_of = || names::exactly(text).or_else(|| names::said_to_be(text));
+    names::statement(text).map(Trace::of).or_else(|| spoken_of().map(|known| Trace::spoken_of(known, text)))
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ const FILES: [(&str, Expected, Expected, Expected); 52] = [
     ("comfyui.webp", NONE, MADE, NONE),
     ("comfyui_flux.png", NONE, MADE, NONE),
     ("dalle.png", NONE, MADE, FOUND),
-    ("described.jpg", NONE, MADE, NONE),
+    ("described.jpg", NONE, FOUND, NONE),
     ("easy_diffusion.png", NONE, MADE, NONE),
     ("exif_broken.jpg", NONE, UNREAD, UNREAD),
     ("firefly.jpg", NONE, MADE, NONE),
@@ -302,6 +302,10 @@ fn damage_has_its_reason_and_leaves_the_rest_alone() {
             "made by a generative model (trainedAlgorithmicMedia)",
         ),
         (summary("novelai.png", |all| all.generator), "NovelAI"),
+        (
+            summary("described.jpg", |all| all.generator),
+            "it speaks of Stable Diffusion, and does not clearly say more",
+        ),
     ];
     for (got, expected) in cases {
         assert!(got.starts_with(expected), "{got:?}, expected {expected:?}");

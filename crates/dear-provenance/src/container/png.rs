@@ -90,21 +90,24 @@ fn split_at_nul(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&bytes[..at], &bytes[at + 1..]))
 }
 
-/// `left` is what may still be inflated of this file, and shrinks.
+/// `left` is what may still be inflated of this file, and shrinks, also by what is of no use in the end.
 fn inflate(method: u8, data: &[u8], left: &mut usize) -> Result<Vec<u8>, String> {
     if method != 0 {
         return Err(format!("is compressed by method {method}, which PNG does not know"));
     }
+    if *left == 0 {
+        return Err(format!("is not inflated: those before it came to {MAX_TEXTS} bytes"));
+    }
     let most = MAX_TEXT.min(*left);
     let mut out = Vec::new();
-    ZlibDecoder::new(data)
-        .take(most as u64 + 1)
-        .read_to_end(&mut out)
-        .map_err(|_| "does not inflate".to_owned())?;
+    let mut decoder = ZlibDecoder::new(data);
+    let ended = (&mut decoder).take(most as u64 + 1).read_to_end(&mut out);
+    // Not the length of `out`: a mistake takes away what was inflated just before it.
+    *left = left.saturating_sub(usize::try_from(decoder.total_out()).unwrap_or(usize::MAX));
+    ended.map_err(|_| "does not inflate".to_owned())?;
     if out.len() > most {
         return Err(format!("inflates to more than {most} bytes"));
     }
-    *left -= out.len();
     Ok(out)
 }
 
@@ -169,4 +172,43 @@ fn raw_profile(text: &[u8]) -> Option<Vec<u8>> {
     }
     let nibble = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
     digits.chunks_exact(2).map(|pair| Some(nibble(pair[0])? << 4 | nibble(pair[1])?)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::Compression;
+    use flate2::write::ZlibEncoder;
+    use std::io::Write;
+
+    fn deflated(length: usize) -> Vec<u8> {
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(&vec![b'a'; length]).expect("memory");
+        encoder.finish().expect("memory")
+    }
+
+    #[test]
+    fn what_fails_counts_as_inflated() {
+        let mut wrong_checksum = deflated(MAX_TEXT);
+        *wrong_checksum.last_mut().expect("a checksum") ^= 1;
+        let cases = [
+            (deflated(MAX_TEXT), None),
+            (deflated(2 * MAX_TEXT), Some("inflates to more than 83886")),
+            (wrong_checksum, Some("does not inflate")),
+        ];
+        for (data, problem) in cases {
+            let mut left = MAX_TEXTS;
+            let answers: Vec<_> = (0..400).map(|_| inflate(0, &data, &mut left).map(|_| ())).collect();
+            for (i, answer) in answers.iter().enumerate() {
+                // Of a text that is too long, one byte more is read to know it.
+                let expected = match i {
+                    0..4 => problem,
+                    _ => Some("is not inflated: those before it came to 33554432 bytes"),
+                };
+                let answer = answer.as_ref().err();
+                let is = answer.zip(expected).is_some_and(|(answer, expected)| answer.starts_with(expected));
+                assert!(is || answer.is_none() && expected.is_none(), "text {i}: {answer:?}, {expected:?}");
+            }
+        }
+    }
 }

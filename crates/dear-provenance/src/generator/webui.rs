@@ -46,7 +46,7 @@ pub(super) fn read(text: &str) -> Option<Trace> {
     let mut trace = Trace::new(program(value("Version"), value("App"), value("Civitai resources").is_some()));
     // Only a mask tells that a part of the picture is another's.
     if settings.iter().any(|(key, _)| key == "Mask blur" || key.starts_with("Inpaint")) {
-        trace.declares = Declares::PartlyGenerated;
+        trace.declares = Some(Declares::PartlyGenerated);
     }
     for (name, shown) in NAMES {
         trace.details.add_some(shown, value(name));
