@@ -182,7 +182,7 @@ impl DecodeArgs {
 pub(crate) struct DetectorArgs {
     /// Detector file [default: the embedded `mini`, for demonstration only]
     #[arg(long, value_name = "FILE.onnx")]
-    detector: Option<PathBuf>,
+    pub(crate) detector: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) engine: EngineArgs,
 }

@@ -16,6 +16,7 @@ mod shard;
 mod table;
 mod write;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -34,7 +35,7 @@ use crate::stability::{Stability, stability};
 use crate::view::View;
 
 pub use cache::{Cache, CacheError};
-pub use inputs::{InputOptions, Inputs};
+pub use inputs::{InputOptions, Inputs, place};
 pub use run::{Scan, Tally};
 pub use shard::Shard;
 pub use write::{RecordForm, RecordWriter};
@@ -130,6 +131,9 @@ pub struct Record {
     pub status: Status,
     /// What should be known of a scored file, joined by `; `.
     pub warning: Option<String>,
+    /// Whether a part of it was missing and filled in; in JSON only `warning` says so.
+    #[serde(skip)]
+    pub truncated: bool,
     /// Why it was refused.
     pub error: Option<Refusal>,
     /// Pixels, null if it was not decoded.
@@ -284,13 +288,26 @@ fn read_file(path: &Path, options: &ScanOptions) -> Read {
 }
 
 fn read_bytes(bytes: &[u8], sha256: String, options: &ScanOptions) -> Read {
-    let decoded = decode(bytes, &options.decode).map_err(|error| Refusal {
-        kind: error.kind().as_str().to_owned(),
-        message: error.to_string(),
-        hint: error.hint(),
+    let looked = guarded(|| {
+        let decoded = decode(bytes, &options.decode).map_err(|error| Refusal {
+            kind: error.kind().as_str().to_owned(),
+            message: error.to_string(),
+            hint: error.hint(),
+        });
+        (decoded, options.provenance.then(|| dear_provenance::read(bytes)))
     });
-    let provenance = options.provenance.then(|| dear_provenance::read(bytes));
+    let (decoded, provenance) = looked.unwrap_or_else(|refusal| (Err(refusal), None));
     Read { sha256: Some(sha256), decoded, provenance }
+}
+
+/// What `look` makes of the bytes of one image. Where it panics, that image is refused, and the others go on: it shares
+/// nothing with them.
+fn guarded<T>(look: impl FnOnce() -> T) -> Result<T, Refusal> {
+    catch_unwind(AssertUnwindSafe(look)).map_err(|_| Refusal {
+        kind: "corrupt".to_owned(),
+        message: "the decoder failed".to_owned(),
+        hint: Some("report the file: a decoder that fails is a defect of dear".to_owned()),
+    })
 }
 
 fn score_read(
@@ -340,6 +357,7 @@ fn judge<T>(
     record.logit = Some(logit);
     record.probability = metadata.calibration.as_ref().map(|calibration| calibration.probability(logit));
     record.verdict = Some(Verdict::of(logit, &metadata.threshold));
+    record.truncated = decoded.truncated;
     let mut warnings = decoded.warnings;
     warnings.extend(
         record.outside.iter().flatten().map(|fact| format!("outside of the detector's range: {fact}")),
@@ -363,6 +381,7 @@ fn blank(detector: &Detector, name: &Path, options: &ScanOptions) -> Record {
         sha256: None,
         status: Status::Refused,
         warning: None,
+        truncated: false,
         error: None,
         width: None,
         height: None,

@@ -2,13 +2,15 @@
 
 mod sink;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use dear::backbone::metadata::Threshold;
 use dear::engine::cache_dir;
 use dear::error::Error;
-use dear::scan::{Cache, InputOptions, Inputs, Record, Scan, ScanOptions, Shard, Status, Tally, Verdict};
+use dear::scan::{
+    Cache, InputOptions, Inputs, Record, Scan, ScanOptions, Shard, Status, Tally, Verdict, place,
+};
 use dear::view::View;
 
 use self::sink::{Format, Sink};
@@ -83,12 +85,20 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let InputArgs { null, column, shard } = args.inputs;
     if let Some(out) = &args.out {
         output::check_writable(out)?;
-        for input in &args.paths {
-            output::check_other(out, input)?;
+        if let Some(detector) = &args.detector.detector {
+            check_kept(out, detector, "the detector")?;
+        }
+        if let Some(cache) = args.cache.file() {
+            // With what SQLite writes beside it.
+            for part in ["", "-wal", "-shm"] {
+                let mut file = cache.clone().into_os_string();
+                file.push(part);
+                check_kept(out, Path::new(&file), "the cache")?;
+            }
         }
     }
     let format = Format::of(args.format, args.out.as_deref())?;
-    let inputs = Inputs::new(&args.paths, InputOptions { null, column, shard })?;
+    let inputs = Inputs::new(&args.paths, InputOptions { null, column, shard, output: args.out.clone() })?;
     let detector = args.detector.open()?;
     let options =
         ScanOptions { decode: args.decode.options(), stability: args.stability, provenance: args.provenance };
@@ -114,22 +124,41 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     })
 }
 
+/// Refuse to write the records over what the scan itself needs. The inputs are compared one by one as they are read.
+fn check_kept(out: &Path, kept: &Path, what: &str) -> Result<(), Error> {
+    if place(out) != place(kept) {
+        return Ok(());
+    }
+    Err(Error::Images {
+        message: format!("{}: is {what}, expected another file for the records", out.display()),
+        hint: "name another file with --out".to_owned(),
+    })
+}
+
 impl CacheArgs {
+    /// The file asked for; unasked, the user's.
+    fn file(&self) -> Option<PathBuf> {
+        match &self.cache {
+            None if self.no_cache => None,
+            None => cache_dir().map(|folder| folder.join("scan.sqlite")),
+            asked => asked.clone(),
+        }
+    }
+
     /// The cache asked for, or none; unasked, the user's, and where that cannot be, none, which is said.
     fn open(&self) -> Result<Cache, Error> {
-        if let Some(path) = &self.cache {
-            return Ok(Cache::open(path)?);
-        }
-        if !self.no_cache {
-            match cache_dir().map(|folder| Cache::open(&folder.join("scan.sqlite"))) {
-                Some(Ok(cache)) => return Ok(cache),
-                Some(Err(error)) => {
-                    output::warning(format_args!("{error}; the scan goes on without it"));
-                    output::note(format_args!("hint: {}", output::one_line(error.hint())));
-                }
-                None => output::note(
+        match self.file().map(|file| Cache::open(&file)) {
+            Some(Ok(cache)) => return Ok(cache),
+            Some(Err(error)) if self.cache.is_some() => return Err(error.into()),
+            Some(Err(error)) => {
+                output::warning(format_args!("{error}; the scan goes on without it"));
+                output::note(format_args!("hint: {}", output::one_line(error.hint())));
+            }
+            None if self.no_cache => {}
+            None => {
+                output::note(
                     "no cache folder is known here (DEAR_CACHE names one): nothing is kept of this scan",
-                ),
+                );
             }
         }
         Ok(Cache::temporary()?)
@@ -149,8 +178,7 @@ struct Counts {
 impl Counts {
     fn add(&mut self, record: &Record) {
         self.refused += u64::from(record.status == Status::Refused);
-        self.truncated +=
-            u64::from(record.warning.as_deref().is_some_and(|warning| warning.contains("truncated")));
+        self.truncated += u64::from(record.truncated);
         match record.verdict {
             Some(Verdict::Generated) => self.generated += 1,
             Some(Verdict::Real) => self.real += 1,

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::{
     Ran, args, command, contents, dear, folder_of, interrupt, json_lines, leftovers, remembering, sample,
-    samples,
+    samples, truncated_jpeg,
 };
 
 /// With a cache folder of its own.
@@ -211,7 +211,7 @@ fn a_file_of_records_is_whole_or_not_there() {
     let text = dear(args!["scan", &folder, "--format", "parquet"]).expect(2);
     assert!(text.stderr.contains("--format parquet needs --out FILE"), "{}", text.stderr);
     let over = dear(args!["scan", folder.join("0001.jpg"), "--out", folder.join("0001.jpg")]).expect(2);
-    assert!(over.stderr.contains("is the input"), "{}", over.stderr);
+    assert!(over.stderr.contains("is an input"), "{}", over.stderr);
     // What ends early leaves what was there.
     let failed = dear(args!["scan", &folder, folder.join("*.gif"), "--out", out("x.csv")]).expect(2);
     assert!(failed.stderr.contains("no file fits"));
@@ -219,9 +219,113 @@ fn a_file_of_records_is_whole_or_not_there() {
 }
 
 #[test]
+fn records_never_replace_what_the_scan_reads() {
+    let temp = tempfile::tempdir().unwrap();
+    let at = |name: &str| temp.path().join(name);
+    let folder = small(at("im"), 4);
+    let (image, other) = (folder.join("0002.jpg"), folder.join("0000.jpg"));
+    dear(args!["scan", &folder, "--out", at("earlier.parquet")]).expect(0);
+    dear(args!["scan", &folder, "--cache", at("kept")]).expect(0);
+    fs_err::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/mini.onnx"), at("det.onnx"))
+        .unwrap();
+    let before = contents(temp.path());
+    let roundabout = folder.join("../im/0002.jpg");
+    let list = format!("{}\n{}\n", other.display(), image.display());
+    let in_folder = format!("{}\n", folder.display());
+    // Arguments, stdin, and what the file is.
+    let cases: [(Vec<OsString>, &str, &str); 13] = [
+        (args![&image, "--out", &image], "", "an input"),
+        (args![&folder, "--out", &roundabout], "", "an input"),
+        (args![&roundabout, "--out", &image], "", "an input"),
+        (args![&other, folder.join("*.jpg"), "--out", &image], "", "an input"),
+        (args![&folder, "--shard", "1/2", "--out", &image], "", "an input"),
+        (args![&folder, "--shard", "2/2", "--out", &image], "", "an input"),
+        (args!["-", "--out", &image], &list, "an input"),
+        (args!["-", "--out", &image, "--format", "parquet"], &in_folder, "an input"),
+        (args![at("earlier.parquet"), "--out", at("earlier.parquet")], "", "an input"),
+        (args![&folder, "--detector", at("det.onnx"), "--out", at("det.onnx")], "", "the detector"),
+        (args![&folder, "--cache", at("kept"), "--out", at("im/../kept")], "", "the cache"),
+        (args![&folder, "--cache", at("kept"), "--out", at("kept-wal")], "", "the cache"),
+        (args![&folder, "--cache", at("new"), "--out", at("new")], "", "the cache"),
+    ];
+    for (arguments, stdin, what) in cases {
+        let ran = fed([args!["scan"], arguments.clone()].concat(), stdin.as_bytes()).expect(2);
+        let error = ran.talk("error: ").join("|");
+        assert!(
+            error.ends_with(&format!(": is {what}, expected another file for the records")),
+            "{arguments:?}: {error}"
+        );
+        assert_eq!((ran.talk("hint: "), &*ran.stdout), (vec!["name another file with --out"], ""));
+        assert_eq!(contents(temp.path()), before, "{arguments:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn records_never_replace_an_input_by_another_name() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = small(temp.path().join("im"), 2);
+    let (image, link) = (folder.join("0001.jpg"), temp.path().join("link.jpg"));
+    std::os::unix::fs::symlink(&image, &link).unwrap();
+    let before = contents(temp.path());
+    for (input, out) in [(&link, &image), (&image, &link), (&link, &link)] {
+        for (argument, list) in
+            [(input.as_os_str(), String::new()), ("-".as_ref(), input.display().to_string())]
+        {
+            let ran = fed(args!["scan", argument, "--out", out], list.as_bytes()).expect(2);
+            assert!(ran.talk("error: ")[0].contains("is an input, expected another file"), "{}", ran.stderr);
+            assert_eq!(contents(temp.path()), before);
+        }
+    }
+    assert!(link.is_symlink());
+}
+
+#[test]
+fn no_name_steers_the_terminal_or_breaks_a_line_in_a_refusal() {
+    let ran = fed(args!["scan", "-", "--null"], b"/nope\x1b[2J\nx\0").expect(1);
+    assert_eq!(ran.stdout.lines().count(), 1, "{:?}", ran.stdout);
+    let escaped = "/nope\\u{1b}[2J\\nx";
+    assert!(ran.stdout.matches(escaped).count() == 2 && !ran.stdout.contains('\u{1b}'), "{:?}", ran.stdout);
+}
+
+#[test]
+fn copies_that_were_not_scored_are_not_counted_among_those_that_were() {
+    let temp = tempfile::tempdir().unwrap();
+    // The smallest picture that mini scores: cropped, it is too small.
+    let image = dear_image::Image::from_fn(48, 48, |x, y| [(x * 5) as u8, (y * 3) as u8, (x ^ y) as u8]);
+    let path = temp.path().join("48.png");
+    fs_err::write(&path, dear_image::encode_png(&image).unwrap()).unwrap();
+    let text = dear(args!["scan", &path, "--stability"]).expect(0).stdout;
+    assert!(text.trim_end().ends_with("5 of 5 copies judged otherwise, one could not be scored)"), "{text}");
+}
+
+#[test]
+fn a_part_that_is_missing_is_told_by_the_exit_code_from_the_cache_and_of_a_duplicate_too() {
+    let temp = tempfile::tempdir().unwrap();
+    let (folder, cache) = (temp.path().join("im"), temp.path().join("cache"));
+    fs_err::create_dir(&folder).unwrap();
+    for name in ["a.jpg", "b.jpg"] {
+        truncated_jpeg(folder.join(name));
+    }
+    let scan = || args!["scan", &folder, "--allow-truncated", "--format", "jsonl"];
+    let first = cached(scan(), &cache).expect(1);
+    assert!(
+        first.stderr.ends_with("1 scored now, 0 refused now, 0 from the cache, 1 duplicates\n"),
+        "{first:?}"
+    );
+    let again = cached(scan(), &cache).expect(1);
+    assert!(
+        again.stderr.ends_with("0 scored now, 0 refused now, 2 from the cache, 0 duplicates\n"),
+        "{again:?}"
+    );
+    assert_eq!(again.stdout, first.stdout);
+    assert!(json_lines(&first.stdout).iter().all(|record| record.get("truncated").is_none()));
+}
+
+#[test]
 fn a_spreadsheet_computes_nothing_of_a_name() {
     let temp = tempfile::tempdir().unwrap();
-    let names = ["=1+2.png", "+a.png", "-b.png", "@c.png", "\td.png", "\re.png", "f.png"];
+    let names = ["=1+2.png", "+a.png", "-b.png", "@c.png", "\td.png", "\re.png", "\ng.png", "f.png"];
     for name in names {
         fs_err::copy(sample(false), temp.path().join(name)).unwrap();
     }
@@ -248,7 +352,7 @@ fn a_spreadsheet_computes_nothing_of_a_name() {
         // A number is a number, also below zero.
         row[at("logit")].parse::<f64>().unwrap();
         for cell in row.iter().filter(|cell| cell.parse::<f64>().is_err()) {
-            assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r']), "{cell:?}");
+            assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']), "{cell:?}");
         }
     }
 }

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::cache::{Cache, CacheError, Hash};
 use super::inputs::{Item, Items};
 use super::outcome::Outcome;
-use super::{Read, Refusal, ScanOptions, read_bytes};
+use super::{Read, Refusal, ScanOptions, guarded, read_bytes};
 use crate::files::{hex, read_image};
 
 /// Items that are read, or ready, beside the one that is scored.
@@ -41,6 +41,8 @@ pub(super) enum Ready {
     Awaited { hash: Hash },
     /// There are no bytes.
     Unread(Refusal),
+    /// The records would replace it.
+    Output,
 }
 
 /// What [`Ahead::next`] comes to.
@@ -227,6 +229,11 @@ impl Shared {
                 (name, Ok((bytes, length)))
             }
             Item::Refused { name, refusal } => (name, Err((refusal, 0))),
+            Item::Output(name) => {
+                self.claim(number, None)?;
+                self.give(number, Next { name, ready: Ready::Output }, 0, 0);
+                return Some(());
+            }
         };
         let (bytes, length) = match bytes {
             Ok(found) => found,
@@ -314,7 +321,7 @@ impl Shared {
 
 /// Bytes that the pixels of a file take. Where its header is not read here (BMP, TIFF and others): as many as are held at all.
 fn decoded_bytes(file: &[u8], max_pixels: u64) -> u64 {
-    let facts = inspect(file);
+    let Ok(facts) = guarded(|| inspect(file)) else { return BYTES };
     match (facts.format, facts.width.zip(facts.height)) {
         // Refused without a pixel.
         (None, _) => 0,

@@ -269,7 +269,7 @@ mod tests {
 
     fn outcome(number: u8) -> Outcome {
         serde_json::from_value(serde_json::json!({
-            "status": "refused", "warning": null, "error": { "kind": "corrupt", "message": format!("{number}"), "hint": null },
+            "status": "refused", "warning": null, "truncated": false, "error": { "kind": "corrupt", "message": format!("{number}"), "hint": null },
             "width": null, "height": null, "format": null, "treatment": null, "logit": f64::from(number) / 7.0,
             "probability": null, "verdict": null, "outside": null, "stability": null, "provenance": null, "threads": 1,
         }))

@@ -20,6 +20,8 @@ pub struct InputOptions {
     pub column: Option<String>,
     /// Only a part of the items.
     pub shard: Option<Shard>,
+    /// The file that the records are to replace, which is never an input, in whatever part.
+    pub output: Option<PathBuf>,
 }
 
 /// Inputs whose listing is as it should be. Nothing of it is held: they are listed again while they are scanned.
@@ -52,6 +54,8 @@ pub(super) enum Item {
         name: PathBuf,
         refusal: Refusal,
     },
+    /// The file that the records are to replace.
+    Output(PathBuf),
 }
 
 pub(super) type Items = Box<dyn Iterator<Item = Item> + Send>;
@@ -64,8 +68,10 @@ impl Inputs {
     ///
     /// # Errors
     /// Where nothing is at any of the paths, for a folder without any image, a pattern that nothing fits, a Parquet file
-    /// without images, and `-` twice. A missing path among others is an item that cannot be read.
-    pub fn new(paths: &[PathBuf], options: InputOptions) -> Result<Self, Error> {
+    /// without images, `-` twice, and [`InputOptions::output`] among the files. A missing path among others is an item that
+    /// cannot be read.
+    pub fn new(paths: &[PathBuf], mut options: InputOptions) -> Result<Self, Error> {
+        options.output = options.output.as_deref().map(place);
         let named = paths.iter().map(|path| Named::new(path)).collect::<Result<Vec<_>, _>>()?;
         match named.iter().filter(|named| matches!(named, Named::Stdin)).count() {
             0 if options.null => {
@@ -210,8 +216,15 @@ impl InputOptions {
         self.shard.is_none_or(|shard| shard.holds(name))
     }
 
+    fn replaces(&self, path: &Path) -> bool {
+        self.output.as_ref().is_some_and(|output| *output == place(path))
+    }
+
     /// How many items a file is.
     fn count(&self, path: &Path) -> Result<u64, Error> {
+        if self.replaces(path) {
+            return Err(replaced(path));
+        }
         if rows::is_table(path) {
             match Table::open(path, self.column.as_deref()) {
                 Ok(table) => return Ok(table.count(self.shard)),
@@ -224,6 +237,9 @@ impl InputOptions {
 
     /// A file's item, or those of a table.
     fn items(&self, path: PathBuf) -> Items {
+        if self.replaces(&path) {
+            return one(Item::Output(path));
+        }
         if rows::is_table(&path) {
             match Table::open(&path, self.column.as_deref()) {
                 Ok(table) => return Box::new(table.rows(self.shard)),
@@ -291,6 +307,26 @@ fn one(item: Item) -> Items {
 
 fn refused(name: PathBuf, message: String) -> Item {
     Item::Refused { name, refusal: Refusal { kind: "unreadable".to_owned(), message, hint: None } }
+}
+
+/// An input that the records would replace.
+pub(super) fn replaced(path: &Path) -> Error {
+    wrong(
+        format!("{}: is an input, expected another file for the records", path.display()),
+        "name another file with --out",
+    )
+}
+
+/// Where a file is, or will be once it is made, links resolved: two paths of one file have one place.
+pub fn place(path: &Path) -> PathBuf {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    fs_err::canonicalize(path).unwrap_or_else(|_| match (fs_err::canonicalize(folder), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path.to_owned(),
+    })
 }
 
 pub(super) fn wrong(message: String, hint: &str) -> Error {

@@ -15,6 +15,7 @@ use crate::stability::Stability;
 pub(super) struct Outcome {
     status: Status,
     warning: Option<String>,
+    truncated: bool,
     error: Option<Refusal>,
     width: Option<u32>,
     height: Option<u32>,
@@ -40,6 +41,7 @@ impl Outcome {
             sha256: _,
             status,
             warning,
+            truncated,
             error,
             width,
             height,
@@ -62,6 +64,7 @@ impl Outcome {
         Self {
             status,
             warning,
+            truncated,
             error,
             width,
             height,
@@ -82,6 +85,7 @@ impl Outcome {
         let Self {
             status,
             warning,
+            truncated,
             error,
             width,
             height,
@@ -99,6 +103,7 @@ impl Outcome {
         Record {
             status,
             warning,
+            truncated,
             error,
             width,
             height,

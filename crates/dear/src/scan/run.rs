@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::ahead::{Ahead, Next, Ready, Remembered, Step};
 use super::cache::{Cache, Hash};
-use super::inputs::{Inputs, wrong};
+use super::inputs::{Inputs, replaced, wrong};
 use super::outcome::{Outcome, subject};
 use super::{Read, Record, ScanOptions, Status, blank, score_read};
 use crate::detector::Detector;
@@ -49,7 +49,8 @@ impl Scan<'_> {
     /// A cache that fails on the way is left, with a warning, and the scan goes on.
     ///
     /// # Errors
-    /// Where the engine fails, those of `take`, a list on stdin without any path; and after a stop [`Error::Interrupted`], or
+    /// Where the engine fails, those of `take`, a list on stdin without any path or with the file that the records are to
+    /// replace; and after a stop [`Error::Interrupted`], or
     /// [`Error::Abandoned`] with a cache that ends with the scan.
     pub fn run(
         mut self,
@@ -137,6 +138,7 @@ impl Run<'_> {
                     ahead.awaited(&hash).expect("the item before it is scored, and still in the window");
                 known(&outcome, hash)
             }
+            Ready::Output => return Err(replaced(&next.name)),
             Ready::Fresh { hash, read } => self.fresh(ahead, &next.name, hash, *read, tally)?,
         })
     }

@@ -147,6 +147,13 @@ fn the_order_is_that_of_the_inputs_and_a_missing_file_is_a_record() {
 }
 
 #[test]
+fn a_decoder_that_fails_refuses_one_image() {
+    let failed = guarded(|| -> u8 { panic!("index out of bounds") }).unwrap_err();
+    assert_eq!((&*failed.kind, &*failed.message), ("corrupt", "the decoder failed"));
+    assert_eq!(guarded(|| 7), Ok(7));
+}
+
+#[test]
 fn inputs_that_cannot_be_meant_are_said_before_any_work() {
     let temp = folder(2);
     let at = |name: &str| temp.path().join(name);

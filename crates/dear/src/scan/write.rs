@@ -171,9 +171,9 @@ fn safe_row(record: &Record) -> Vec<String> {
         .collect()
 }
 
-/// Whether a spreadsheet may compute what a cell says (OWASP, "CSV Injection").
+/// Whether a spreadsheet may compute what a cell says (OWASP, "CSV Injection"); some pass over a line feed before it.
 fn is_formula(text: &str) -> bool {
-    text.starts_with(['=', '+', '-', '@', '\t', '\r'])
+    text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n'])
 }
 
 fn of_csv(error: csv::Error) -> Error {

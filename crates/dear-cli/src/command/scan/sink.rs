@@ -121,13 +121,14 @@ fn line(record: &Record) -> String {
             format!("{word:<9} {logit:>+6.2}{probability}  {path}")
         }
         (error, ..) => {
-            let error =
-                error.as_ref().map_or(String::new(), |error| format!("  {}: {}", error.kind, error.message));
+            let error = error.as_ref().map_or(String::new(), |error| {
+                format!("  {}: {}", error.kind, output::one_line(&error.message))
+            });
             format!("refused          {path}{error}")
         }
     };
     if let Some(warning) = &record.warning {
-        line.push_str(&format!("  warning: {warning}"));
+        line.push_str(&format!("  warning: {}", output::one_line(warning)));
     }
     if let Some(stability) = &record.stability {
         line.push_str(&format!("  {}", stability_words(stability)));
@@ -140,11 +141,17 @@ fn line(record: &Record) -> String {
 
 fn stability_words(stability: &Stability) -> String {
     let [low, high] = stability.spread;
-    let (turned, copies) = (stability.turned, stability.copies.len());
+    let scored = stability.copies.iter().filter(|copy| copy.logit.is_some()).count();
+    let rest = match stability.copies.len() - scored {
+        0 => String::new(),
+        1 => ", one could not be scored".to_owned(),
+        more => format!(", {more} could not be scored"),
+    };
     match stability.standing {
-        Standing::Stable => format!("stable ({low:+.2} to {high:+.2})"),
+        Standing::Stable => format!("stable ({low:+.2} to {high:+.2}{rest})"),
         Standing::Unstable => {
-            format!("unstable ({low:+.2} to {high:+.2}, {turned} of {copies} copies judged otherwise)")
+            let turned = stability.turned;
+            format!("unstable ({low:+.2} to {high:+.2}, {turned} of {scored} copies judged otherwise{rest})")
         }
         Standing::CouldNotCheck => "stability: could not check".to_owned(),
     }
