@@ -1,5 +1,6 @@
 //! Images out of the body of a request, as it is or as fields `image` of a form; never more of it than the limits allow.
 
+use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
@@ -20,6 +21,7 @@ use super::fault::Fault;
 const LONGEST_NAME: usize = 1000;
 /// Bytes of a form that are read between two pieces of an image: heads of fields, and what stands before and after them.
 const BETWEEN: u64 = 1 << 20;
+const NO_IMAGE: &str = "more than a megabyte of a form without any of an image";
 /// Bytes beyond the limit that are read and dropped, so that a client that sends first and reads later sees the answer.
 const DRAINED: u64 = 256 << 20;
 /// And how long.
@@ -46,6 +48,8 @@ struct Reading {
     stream: BodyDataStream,
     /// Bytes since the last piece of an image, where a form is parsed.
     between: Option<u64>,
+    /// Whether a chunk was handed to the parser of the form, which would go on to read all that has come.
+    handed: bool,
 }
 
 impl Stream for Incoming {
@@ -53,13 +57,18 @@ impl Stream for Incoming {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Ok(mut reading) = self.0.lock() else { return Poll::Ready(None) };
+        let Some(between) = reading.between else { return reading.stream.poll_next_unpin(context) };
+        if between > BETWEEN {
+            return Poll::Ready(Some(Err(axum::Error::new(io::Error::other(NO_IMAGE)))));
+        }
+        if std::mem::take(&mut reading.handed) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let polled = reading.stream.poll_next_unpin(context);
-        if let (Poll::Ready(Some(Ok(chunk))), Some(between)) = (&polled, &mut reading.between) {
-            *between += chunk.len() as u64;
-            if *between > BETWEEN {
-                let message = format!("more than {BETWEEN} bytes of a form without any of an image");
-                return Poll::Ready(Some(Err(axum::Error::new(std::io::Error::other(message)))));
-            }
+        if let Poll::Ready(Some(Ok(chunk))) = &polled {
+            reading.between = Some(between + chunk.len() as u64);
+            reading.handed = true;
         }
         polled
     }
@@ -67,7 +76,7 @@ impl Stream for Incoming {
 
 impl Incoming {
     fn of(body: Body) -> Self {
-        Self(Arc::new(Mutex::new(Reading { stream: body.into_data_stream(), between: None })))
+        Self(Arc::new(Mutex::new(Reading { stream: body.into_data_stream(), between: None, handed: false })))
     }
 
     /// A form is parsed, and a piece of an image came.
@@ -75,6 +84,11 @@ impl Incoming {
         if let Ok(mut reading) = self.0.lock() {
             reading.between = Some(0);
         }
+    }
+
+    /// Whether it was given up because no image came.
+    fn has_no_image(&self) -> bool {
+        self.0.lock().is_ok_and(|reading| reading.between.is_some_and(|between| between > BETWEEN))
     }
 
     async fn drain(mut self) {
@@ -207,7 +221,10 @@ async fn field(
     incoming: &Incoming,
     mut arriving: Arriving<'_>,
 ) -> Result<Option<Upload>, Fault> {
-    let broken = |error: MultipartError| cut(error.body_text());
+    let broken = |error: MultipartError| match incoming.has_no_image() {
+        true => cut(NO_IMAGE),
+        false => cut(error.body_text()),
+    };
     let Some(mut field) = form.next_field().await.map_err(broken)? else { return Ok(None) };
     if field.name() != Some("image") {
         let found = field.name().unwrap_or_default().chars().take(100).collect::<String>();
