@@ -583,7 +583,7 @@ async fn a_server_outlives_its_clients_and_finishes_what_it_began() {
     // What was begun when the server is told to stop is finished.
     let mut begun = TcpStream::connect(address).await.unwrap();
     begun.write_all(format!("{head}Content-Length: 6\r\n\r\nabc").as_bytes()).await.unwrap();
-    while app.pool.inside() == 0 {
+    while app.arrived.available_permits() == 10_000 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     stop.send(()).unwrap();

@@ -58,12 +58,12 @@ impl Stream for Incoming {
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Ok(mut reading) = self.0.lock() else { return Poll::Ready(None) };
         let Some(between) = reading.between else { return reading.stream.poll_next_unpin(context) };
-        if between > BETWEEN {
-            return Poll::Ready(Some(Err(axum::Error::new(io::Error::other(NO_IMAGE)))));
-        }
         if std::mem::take(&mut reading.handed) {
             context.waker().wake_by_ref();
             return Poll::Pending;
+        }
+        if between > BETWEEN {
+            return Poll::Ready(Some(Err(axum::Error::new(io::Error::other(NO_IMAGE)))));
         }
         let polled = reading.stream.poll_next_unpin(context);
         if let Poll::Ready(Some(Ok(chunk))) = &polled {
@@ -226,6 +226,7 @@ async fn field(
         false => cut(error.body_text()),
     };
     let Some(mut field) = form.next_field().await.map_err(broken)? else { return Ok(None) };
+    incoming.count_from_here();
     if field.name() != Some("image") {
         let found = field.name().unwrap_or_default().chars().take(100).collect::<String>();
         return Err(Fault::bad(
