@@ -20,8 +20,7 @@ use utoipa::ToSchema;
 
 use super::App;
 use super::fault::{Fault, Problem};
-use super::request::{Asked, Parameters};
-use super::upload;
+use super::request::{Arrived, Asked, Parameters};
 
 /// What becomes of the picture that is sent to look at.
 const PICTURE: &str = "fit(1600, bilinear) | jpeg(90)";
@@ -90,14 +89,9 @@ pub(super) struct Map {
     )
 )]
 pub(super) async fn explain(State(app): State<Arc<App>>, request: Request) -> Result<Response, Fault> {
-    let asked = match Asked::of(&app, request.uri()).and_then(|asked| app.pool.full().map(|()| asked)) {
-        Ok(asked) => asked,
-        Err(fault) => return Err(upload::refuse(request, fault).await),
-    };
     let png = wants_png(request.headers());
-    let Asked { detector, options, name } = asked;
-    let upload = upload::one(request, name, &app).await?;
-    let ticket = app.pool.admit()?;
+    let Arrived { asked: Asked { detector, options, .. }, upload, ticket } =
+        Arrived::of(&app, request).await?;
     let work = move |stop: &dyn Fn() -> bool| -> Result<(Record, Option<Drawn>), Error> {
         let (record, explained) =
             explain_bytes(&detector, Path::new(&upload.name), &upload.bytes, &options, stop)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Path, Query};
+use axum::extract::{FromRequestParts, Path, Query, Request};
 use axum::http::Uri;
 use axum::http::request::Parts;
 use dear::detector::Detector;
@@ -12,6 +12,8 @@ use utoipa::IntoParams;
 
 use super::App;
 use super::fault::Fault;
+use super::pool::Ticket;
+use super::upload::{self, Upload};
 
 /// The parameters.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -59,6 +61,25 @@ impl Asked {
             Fault::NotFound(format!("no detector {wanted:?}; /v1/models lists them"))
         })?;
         Ok(Self { detector: Arc::clone(detector), options, name: parameters.name })
+    }
+}
+
+/// An image that has come, what is asked of it, and its place in the queue.
+pub(super) struct Arrived {
+    pub(super) asked: Asked,
+    pub(super) upload: Upload,
+    pub(super) ticket: Ticket,
+}
+
+impl Arrived {
+    /// Who comes while the queue is full is told before the image is taken.
+    pub(super) async fn of(app: &App, request: Request) -> Result<Self, Fault> {
+        let asked = match Asked::of(app, request.uri()).and_then(|asked| app.pool.full().map(|()| asked)) {
+            Ok(asked) => asked,
+            Err(fault) => return Err(upload::refuse(request, fault).await),
+        };
+        let upload = upload::one(request, asked.name.clone(), app).await?;
+        Ok(Self { ticket: app.pool.admit()?, asked, upload })
     }
 }
 

@@ -9,8 +9,7 @@ use dear::scan::{Record, score_bytes};
 
 use super::App;
 use super::fault::{Fault, Problem};
-use super::request::{Asked, Parameters};
-use super::upload;
+use super::request::{Arrived, Asked, Parameters};
 
 /// Score an image.
 ///
@@ -34,13 +33,8 @@ use super::upload;
     )
 )]
 pub(super) async fn score(State(app): State<Arc<App>>, request: Request) -> Result<Json<Record>, Fault> {
-    let asked = match Asked::of(&app, request.uri()).and_then(|asked| app.pool.full().map(|()| asked)) {
-        Ok(asked) => asked,
-        Err(fault) => return Err(upload::refuse(request, fault).await),
-    };
-    let Asked { detector, options, name } = asked;
-    let upload = upload::one(request, name, &app).await?;
-    let ticket = app.pool.admit()?;
+    let Arrived { asked: Asked { detector, options, .. }, upload, ticket } =
+        Arrived::of(&app, request).await?;
     let work = move |stop: &dyn Fn() -> bool| {
         score_bytes(&detector, Path::new(&upload.name), &upload.bytes, &options, stop)
     };

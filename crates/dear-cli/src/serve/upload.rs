@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::body::{Body, BodyDataStream, Bytes};
 use axum::extract::multipart::{Multipart, MultipartError};
 use axum::extract::{FromRequest, Request};
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use futures_util::{Stream, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -50,6 +50,8 @@ struct Reading {
     between: Option<u64>,
     /// Whether a chunk was handed to the parser of the form, which would go on to read all that has come.
     handed: bool,
+    /// Whether the client sends nothing before it is told to go on (`Expect`), which the first look at the body does.
+    waits: bool,
 }
 
 impl Stream for Incoming {
@@ -57,6 +59,7 @@ impl Stream for Incoming {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Ok(mut reading) = self.0.lock() else { return Poll::Ready(None) };
+        reading.waits = false;
         let Some(between) = reading.between else { return reading.stream.poll_next_unpin(context) };
         if std::mem::take(&mut reading.handed) {
             context.waker().wake_by_ref();
@@ -75,8 +78,10 @@ impl Stream for Incoming {
 }
 
 impl Incoming {
-    fn of(body: Body) -> Self {
-        Self(Arc::new(Mutex::new(Reading { stream: body.into_data_stream(), between: None, handed: false })))
+    fn of(headers: &HeaderMap, body: Body) -> Self {
+        let waits = headers.contains_key(header::EXPECT);
+        let stream = body.into_data_stream();
+        Self(Arc::new(Mutex::new(Reading { stream, between: None, handed: false, waits })))
     }
 
     /// A form is parsed, and a piece of an image came.
@@ -91,8 +96,12 @@ impl Incoming {
         self.0.lock().is_ok_and(|reading| reading.between.is_some_and(|between| between > BETWEEN))
     }
 
+    /// Read the rest, if it is under way, and drop it.
     async fn drain(mut self) {
         if let Ok(mut reading) = self.0.lock() {
+            if reading.waits {
+                return;
+            }
             reading.between = None;
         }
         let drain = async {
@@ -111,10 +120,8 @@ impl Incoming {
 
 /// Read the rest of a request that is refused before its body was looked at.
 pub(super) async fn refuse(request: Request, fault: Fault) -> Fault {
-    // One that waits for "100 Continue" would be asked for its body by being read.
-    if !request.headers().contains_key(header::EXPECT) {
-        Incoming::of(request.into_body()).drain().await;
-    }
+    let (parts, body) = request.into_parts();
+    Incoming::of(&parts.headers, body).drain().await;
     fault
 }
 
@@ -144,20 +151,18 @@ pub(super) struct Uploads {
     limit: u64,
     timeout: Duration,
     memory: Arc<Semaphore>,
-    expects: bool,
 }
 
 impl Uploads {
     pub(super) async fn of(request: Request, name: Option<String>, app: &App) -> Result<Self, Fault> {
         let (parts, body) = request.into_parts();
         let mut uploads = Self {
-            incoming: Incoming::of(body),
+            incoming: Incoming::of(&parts.headers, body),
             form: None,
             name: None,
             limit: app.settings.max_upload,
             timeout: app.settings.timeout,
             memory: Arc::clone(&app.arrived),
-            expects: parts.headers.contains_key(header::EXPECT),
         };
         let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
         let kind = text(header::CONTENT_TYPE).unwrap_or_default().trim_start().to_ascii_lowercase();
@@ -178,9 +183,6 @@ impl Uploads {
         match text(header::CONTENT_LENGTH).and_then(|length| length.parse().ok()) {
             Some(got) if got > uploads.limit => {
                 let fault = too_large(uploads.limit, got);
-                if uploads.expects {
-                    return Err(fault);
-                }
                 Err(uploads.refuse(fault).await)
             }
             _ => Ok(uploads),
