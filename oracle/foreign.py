@@ -16,6 +16,7 @@ import onnx
 import onnxruntime
 import PIL
 from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import QuantType, quantize_dynamic
 from PIL import Image
 
 from detector import numbers, picture
@@ -163,6 +164,62 @@ def saturated():
     return pipeline
 
 
+def half():
+    """As converted to half precision, input and output too: NCHW, RGB, 0..1, any size, one logit, high for generated."""
+    w = Writer(6)
+    x = w.node("Conv", ["x", w.weight("w0", 6, 3, 3, 3), w.weight("b0", 6)], "c0", pads=[1] * 4, strides=[2, 2])
+    x = w.node("Relu", [x], "r0")
+    x = w.node("GlobalAveragePool", [x], "gap")
+    x = w.node("Flatten", [x], "flat")
+    w.node("Gemm", [x, w.weight("fc.weight", 6, 1, scale=4), w.weight("fc.bias", 1)], "logit")
+    w.initializers = [numpy_helper.from_array(numpy_helper.to_array(t).astype(np.float16), t.name) for t in w.initializers]
+    ports = [("x", TensorProto.FLOAT16, ["n", 3, "h", "w"])], [("logit", TensorProto.FLOAT16, ["n", 1])]
+    w.save("half", *ports, 17, 8)
+
+    def pipeline(session, path):
+        rgb = np.asarray(Image.open(path).convert("RGB")).astype(np.float32) / 255
+        return session.run(["logit"], {"x": rgb.transpose(2, 0, 1)[None].astype(np.float16)})[0][0].tolist()
+
+    return pipeline
+
+
+def quantised():
+    """Quantised while it runs, so that a picture's answer depends on its batch: NCHW, RGB, bytes, any size, one logit."""
+    w = Writer(7)
+    x = w.node("Conv", ["x", w.weight("w0", 6, 3, 3, 3), w.weight("b0", 6)], "c0", pads=[1] * 4, strides=[2, 2])
+    x = w.node("Relu", [x], "r0")
+    x = w.node("Conv", [x, w.weight("w1", 8, 6, 3, 3), w.weight("b1", 8)], "c1", pads=[1] * 4)
+    x = w.node("Relu", [x], "r1")
+    x = w.node("GlobalAveragePool", [x], "gap")
+    x = w.node("Flatten", [x], "flat")
+    w.node("Gemm", [x, w.weight("fc.weight", 8, 1, scale=0.1), w.weight("fc.bias", 1)], "logit")
+    ports = [("x", TensorProto.FLOAT, ["n", 3, "h", "w"])], [("logit", TensorProto.FLOAT, ["n", 1])]
+    w.save("quantised", *ports, 17, 8)
+    file = FOLDER / "quantised.onnx"
+    quantize_dynamic(file, file, weight_type=QuantType.QUInt8)
+
+    def pipeline(session, path):
+        rgb = np.asarray(Image.open(path).convert("RGB")).astype(np.float32)
+        return session.run(["logit"], {"x": np.ascontiguousarray(rgb.transpose(2, 0, 1)[None])})[0][0].tolist()
+
+    return pipeline
+
+
+def rigid():
+    """Says that it takes any size, and has a layer for one: 24 x 32. NCHW, RGB, 0..1, one logit, high for generated."""
+    w = Writer(8)
+    x = w.node("AveragePool", ["x"], "cells", kernel_shape=[8, 8], strides=[8, 8])
+    x = w.node("Flatten", [x], "flat")
+    w.node("MatMul", [x, w.weight("fc.weight", 36, 1, scale=4)], "logit")
+    w.save("rigid", [("x", TensorProto.FLOAT, ["n", 3, "h", "w"])], [("logit", TensorProto.FLOAT, ["n", 1])], 17, 8)
+
+    def pipeline(session, path):
+        x = np.asarray(Image.open(path).convert("RGB")).astype(np.float32).transpose(2, 0, 1)[None] / 255
+        return session.run(["logit"], {"x": np.ascontiguousarray(x)})[0][0].tolist()
+
+    return pipeline
+
+
 def nested():
     """A graph inside a node uses one of the contract's names."""
     port = lambda name, shape: helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
@@ -201,6 +258,9 @@ def main():
         ("torch", torch_export(), [*everything, "grey.png"]),
         ("names", names(), everything),
         ("saturated", saturated(), ["dark.png", "bright.png"]),
+        ("half", half(), everything),
+        ("quantised", quantised(), everything),
+        ("rigid", rigid(), everything[:2]),
     ]
     networks = []
     for name, pipeline, images in parts:

@@ -1,12 +1,13 @@
 //! Arguments that several commands share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use dear::backbone::Metadata;
 use dear::detector::Detector;
 use dear::engine::{EngineChoice, EngineOptions, Precision, Provider};
 use dear::error::Error;
+use dear::files::place;
 use dear::recipe::Recipe;
 use dear_image::{Alpha, DecodeOptions, Gray16, Icc, Orientation};
 use serde::de::DeserializeOwned;
@@ -244,7 +245,7 @@ pub(crate) struct RecipeArgs {
     /// Options from a TOML file; flags win over it
     #[arg(long, value_name = "FILE.toml", help_heading = "Recipe")]
     recipe: Option<PathBuf>,
-    /// Seed of every random draw
+    /// Seed of every random draw but those of `head.seed`, for Adam and Stay-Positive
     #[arg(long, value_name = "N", help_heading = "Recipe")]
     seed: Option<u64>,
     /// Augmented views of each image and probe
@@ -262,6 +263,34 @@ impl RecipeArgs {
             output::line(recipe.to_toml()?.trim_end())?;
         }
         Ok(self.print_recipe)
+    }
+
+    /// The file that was given.
+    pub(crate) fn file(&self) -> Option<&PathBuf> {
+        self.recipe.as_ref()
+    }
+
+    fn is_at(&self, path: &Path) -> bool {
+        self.file().is_some_and(|given| place(given) == place(path))
+    }
+
+    /// Refuse where the recipe in force would replace the given one, and say something else.
+    pub(crate) fn check_beside(&self, path: &Path, recipe: &Recipe) -> Result<(), Error> {
+        if !self.is_at(path) || Recipe::from_toml(&fs_err::read_to_string(path)?)? == *recipe {
+            return Ok(());
+        }
+        Err(Error::Images {
+            message: format!(
+                "{}: is the given recipe and would be replaced, for other options were given too",
+                path.display()
+            ),
+            hint: "name another file with --out".to_owned(),
+        })
+    }
+
+    /// Write the recipe in force beside a result. A given one that says the same stays as its author wrote it.
+    pub(crate) fn write_beside(&self, path: &Path, recipe: &Recipe) -> Result<(), Error> {
+        if self.is_at(path) { Ok(()) } else { output::write(path, recipe.to_toml()?.as_bytes()) }
     }
 
     pub(crate) fn resolve(&self) -> Result<Recipe, Error> {

@@ -7,6 +7,7 @@ use std::path::Path;
 use dear::error::Error;
 use dear::evaluate::counted;
 pub(crate) use dear::files::one_line;
+use dear::files::place;
 use dear::probe::Refused;
 use serde::Serialize;
 
@@ -108,17 +109,16 @@ pub(crate) fn check_writable(path: &Path) -> Result<(), Error> {
         let message = format!("{}: is no regular file, expected one, or none yet", path.display());
         return Err(Error::Images { message, hint: "name the file that is to be written".to_owned() });
     }
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    check_folder_writable(folder)
+    // Folders that are not there are made when the file is: a run that fails leaves none.
+    let folder = path.parent().unwrap_or(Path::new(""));
+    check_no_file(folder)?;
+    let there = folder.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("."));
+    try_file(there)
 }
 
 /// Refuse to write over what is read.
 pub(crate) fn check_other(out: &Path, input: &Path) -> Result<(), Error> {
-    let same = matches!((fs_err::canonicalize(out), fs_err::canonicalize(input)), (Ok(a), Ok(b)) if a == b);
-    match same {
+    match place(out) == place(input) {
         false => Ok(()),
         true => Err(Error::Images {
             message: format!("{}: is the input, expected another file", out.display()),
@@ -139,6 +139,10 @@ pub(crate) fn check_no_file(folder: &Path) -> Result<(), Error> {
 pub(crate) fn check_folder_writable(folder: &Path) -> Result<(), Error> {
     check_no_file(folder)?;
     fs_err::create_dir_all(folder)?;
+    try_file(folder)
+}
+
+fn try_file(folder: &Path) -> Result<(), Error> {
     let named = |error: io::Error| {
         io::Error::new(error.kind(), format!("{}: cannot be written to: {error}", folder.display()))
     };

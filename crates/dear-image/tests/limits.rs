@@ -5,7 +5,7 @@
 
 mod support;
 
-use dear_image::{DecodeErrorKind, DecodeOptions, Orientation, decode};
+use dear_image::{DecodeErrorKind, DecodeOptions, JpegOptions, Orientation, decode, encode_jpeg_gray};
 use std::path::Path;
 use std::process::{Command, Output};
 use support::{fixtures, set_tiff_field};
@@ -45,6 +45,34 @@ fn large_progressive() -> Vec<u8> {
     let frame = bytes.windows(2).position(|two| two == [0xff, 0xc2]).unwrap();
     bytes[frame + 5..frame + 9].copy_from_slice(&[0x2e, 0xe0, 0x2e, 0xe0]);
     bytes
+}
+
+/// A TIFF of grey pixels with JPEG inside: `data` from byte 8 on, then a directory of the usual fields and `more`.
+fn jpeg_tiff((width, height): (u32, u32), more: &[(u16, Vec<u32>)], data: &[u8]) -> Vec<u8> {
+    let usual = [(256, width), (257, height), (258, 8), (259, 7), (262, 1), (277, 1)];
+    let mut fields: Vec<(u16, Vec<u32>)> = usual.map(|(tag, value)| (tag, vec![value])).to_vec();
+    fields.extend_from_slice(more);
+    fields.sort();
+    let mut bytes = b"II*\0".to_vec();
+    bytes.extend((8 + data.len() as u32).to_le_bytes());
+    bytes.extend(data);
+    bytes.extend((fields.len() as u16).to_le_bytes());
+    let behind = bytes.len() + 12 * fields.len() + 4;
+    let mut lists: Vec<u8> = Vec::new();
+    for (tag, values) in &fields {
+        bytes.extend(tag.to_le_bytes());
+        bytes.extend(4u16.to_le_bytes());
+        bytes.extend((values.len() as u32).to_le_bytes());
+        match values.as_slice() {
+            [value] => bytes.extend(value.to_le_bytes()),
+            values => {
+                bytes.extend(((behind + lists.len()) as u32).to_le_bytes());
+                lists.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+            }
+        }
+    }
+    bytes.extend([0; 4]);
+    [bytes, lists].concat()
 }
 
 /// What the child below does; it is run by the test after it, never by itself.
@@ -127,6 +155,8 @@ fn memory_limits_come_in_pairs_for_every_format() {
         "rgba.bmp",
         "lzw.tif",
         "planar.tif",
+        "jpeg_420.tif",
+        "jpeg_tables.tif",
         "orientation6.tif",
         "rgb.pnm",
         "rgba.ico",
@@ -195,4 +225,57 @@ fn turning_a_picture_has_the_same_limits() {
         assert!(image.treatment.oriented && image.image.size() == (5, 9), "{name}");
         assert!(pixels(44).is_err(), "{name}");
     }
+}
+
+#[test]
+fn a_tile_larger_than_memory_is_refused_before_it_is_allocated() {
+    let tiled = |side: u32| {
+        let fields = [(322, vec![side]), (323, vec![side]), (324, vec![8]), (325, vec![4])];
+        jpeg_tiff((8, 8), &fields, b"\xff\xd8\xff\xd9")
+    };
+    let bytes = tiled(65_535);
+    assert!(bytes.len() < 200, "{}", bytes.len());
+    let error = decode(&bytes, &DecodeOptions::default()).unwrap_err();
+    assert_eq!(error.kind(), DecodeErrorKind::TooLarge, "{error}");
+    let said = " bytes of memory, more than the limit of 4294967296 bytes";
+    assert!(error.to_string().ends_with(said), "{error}");
+    // A tile whose bytes no counter holds.
+    let unlimited = DecodeOptions { max_memory: u64::MAX, ..DecodeOptions::default() };
+    let error = decode(&tiled(u32::MAX), &unlimited).unwrap_err();
+    assert_eq!(error.kind(), DecodeErrorKind::TooLarge, "{error}");
+}
+
+#[test]
+fn strips_may_share_their_bytes_within_a_limit() {
+    let gray: Vec<u8> = (0..64).map(|at| at * 4).collect();
+    let mut strip = encode_jpeg_gray(8, 8, &gray, &JpegOptions::default()).unwrap();
+    let shared = |strip: &[u8], count: u32| {
+        let at = |value: u32| vec![value; count as usize];
+        let fields = [(273, at(8)), (278, vec![8]), (279, at(strip.len() as u32))];
+        jpeg_tiff((8, 8 * count), &fields, strip)
+    };
+    let read = |bytes: &[u8]| decode(bytes, &DecodeOptions::default());
+    let image = read(&shared(&strip, 3)).unwrap().image;
+    assert_eq!(image.size(), (8, 24));
+    let thirds: Vec<&[u8]> = image.data().chunks_exact(3 * 64).collect();
+    assert!(thirds[0] == thirds[1] && thirds[1] == thirds[2]);
+    assert_ne!(thirds[0][0], thirds[0][3 * 63]);
+    // Nobody looks at what lies behind the end of a strip's picture, but it is copied with it.
+    strip.resize(100_000, 0);
+    assert!(read(&shared(&strip, 60)).is_ok());
+    let bytes = shared(&strip, 1_000);
+    let error = read(&bytes).unwrap_err();
+    assert_eq!(error.kind(), DecodeErrorKind::Corrupt, "{error}");
+    let said = format!("its strips or tiles are 100000000 bytes together, in a file of {}", bytes.len());
+    assert!(error.to_string().ends_with(&said), "{error}");
+}
+
+#[test]
+fn a_side_has_a_limit_of_its_own() {
+    let read = |header: &[u8]| decode(header, &DecodeOptions::default()).unwrap_err();
+    let error = read(b"P5 1000001 1 255\n");
+    let said = "pnm of 1000001 x 1 pixels has a side above the limit of 1000000";
+    assert_eq!((error.kind(), error.to_string().as_str()), (DecodeErrorKind::TooLarge, said));
+    assert!(error.hint().is_some());
+    assert_eq!(read(b"P5 1000000 1 255\n").kind(), DecodeErrorKind::Truncated);
 }

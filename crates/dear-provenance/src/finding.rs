@@ -39,6 +39,9 @@ pub struct Finding {
     pub declares: Option<Declares>,
     /// The facts, in the file's order; long values are cut, which is said in the value.
     pub details: Vec<Detail>,
+    /// Whether it could not be checked for want of time or of the machine: asked again, the answer may be another.
+    #[serde(skip)]
+    pub passing: bool,
 }
 
 /// A fact.
@@ -65,11 +68,17 @@ pub struct Provenance {
 
 impl Finding {
     pub(crate) fn found(summary: &str, declares: Option<Declares>, details: Details) -> Finding {
-        Finding { state: State::Found, summary: Some(line(summary)), declares, details: details.into_vec() }
+        Finding {
+            state: State::Found,
+            summary: Some(line(summary)),
+            declares,
+            details: details.into_vec(),
+            passing: false,
+        }
     }
 
     pub(crate) fn not_found() -> Finding {
-        Finding { state: State::NotFound, summary: None, declares: None, details: Vec::new() }
+        Finding { state: State::NotFound, summary: None, declares: None, details: Vec::new(), passing: false }
     }
 
     pub(crate) fn could_not_check(reason: &str) -> Finding {
@@ -78,7 +87,13 @@ impl Finding {
             summary: Some(line(reason)),
             declares: None,
             details: Vec::new(),
+            passing: false,
         }
+    }
+
+    /// As [`Finding::could_not_check`], of this time and this machine.
+    pub(crate) fn could_not_check_now(reason: &str) -> Finding {
+        Finding { passing: true, ..Finding::could_not_check(reason) }
     }
 
     /// Nothing was found; `damage` is why there might be something all the same.

@@ -58,7 +58,7 @@ pub(crate) fn find(format: Format, bytes: &[u8], marks: &Marks) -> Finding {
         Some(Ok(reader)) => tell(&reader),
         Some(Err(Error::JumbfNotFound)) => not_embedded(marks),
         Some(Err(Error::RemoteManifestUrl(address))) => elsewhere(&address),
-        Some(Err(Error::OperationCancelled)) => Finding::could_not_check(&format!(
+        Some(Err(Error::OperationCancelled)) => Finding::could_not_check_now(&format!(
             "it seems to have a manifest, and reading it took more than {} seconds",
             MAX_TIME.as_secs()
         )),
@@ -66,7 +66,7 @@ pub(crate) fn find(format: Format, bytes: &[u8], marks: &Marks) -> Finding {
             "it seems to have a manifest, which cannot be read ({})",
             words(&error)
         )),
-        None => Finding::could_not_check(
+        None => Finding::could_not_check_now(
             "it seems to have a manifest, and the library that reads manifests failed",
         ),
     }

@@ -166,11 +166,13 @@ impl Architecture {
 
     /// Whether a checkpoint has the names of tensors that this one has.
     pub fn fits(&self, checkpoint: &Checkpoint) -> bool {
-        let names: Vec<&str> = checkpoint.names().collect();
-        let prefix = weights::prefix_of(names.iter().copied(), self.anchor);
-        let there =
-            |name: &&str| prefix.is_some_and(|prefix| names.contains(&format!("{prefix}{name}").as_str()));
-        self.signature.iter().all(there)
+        let Some(prefix) = self.prefix(checkpoint) else { return false };
+        self.signature.iter().all(|name| checkpoint.shape(&format!("{prefix}{name}")).is_some())
+    }
+
+    /// What stands before the names of tensors in a checkpoint (`module.`, often nothing), if it has the anchor.
+    pub fn prefix<'c>(&self, checkpoint: &'c Checkpoint) -> Option<&'c str> {
+        weights::prefix_of(checkpoint.names(), self.anchor)
     }
 
     /// How much its signature asks for.
@@ -190,7 +192,15 @@ impl Architecture {
                     .to_owned(),
             });
         }
-        (self.build)(checkpoint, options)
+        let network = (self.build)(checkpoint, options)?;
+        if options.head == HeadChoice::PatchMean && network.graph.side().is_none() {
+            return Err(Error::Import {
+                message: format!("patch-mean is for transformers, found {}", self.name),
+                hint: "its head reads the mean of the map already: --head replace leaves zeros there"
+                    .to_owned(),
+            });
+        }
+        Ok(network)
     }
 }
 

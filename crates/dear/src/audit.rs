@@ -28,23 +28,27 @@ pub use remedy::Remedy;
 pub use shortcut::{Finding, Flag, Row, Shortcuts, find};
 pub use trace::Traces;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use dear_image::{DecodeOptions, Image, decode};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::{self, Dataset, Sample};
-use crate::detector::{Detector, DetectorError};
+use crate::dataset::{self, Dataset, Label, Sample};
+use crate::detector::Detector;
 use crate::error::Error;
 use crate::evaluate::counted;
-use crate::files::{read_image, sha256_hex};
+use crate::files::{one_line, read_image, sha256_hex};
 use crate::observe::{Event, Observer};
 use crate::probe::Refused;
 use crate::scan::exact_bytes;
 use duplicates::Candidate;
 use fingerprint::Fingerprint;
 use remedy::Profile;
+
+/// Most permutations that an audit makes: they are all held.
+const MOST_PERMUTATIONS: u32 = 200_000;
 
 /// How an audit is done.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -54,7 +58,7 @@ pub struct AuditOptions {
     pub seed: u64,
     /// Chance of any false alarm, over all features of all splits (default 0.02).
     pub level: f64,
-    /// Permutations of the labels (default 1,999).
+    /// Permutations of the labels (default 1,999). An audit makes more where the level and the number of splits ask for it.
     pub permutations: u32,
     /// A significant feature is a shortcut from this AUC on (default 0.6): in large sets everything is significant.
     pub least_auc: f64,
@@ -102,11 +106,29 @@ impl AuditOptions {
                 wrong("least_low", self.least_low, "0.5 to below 1")
             }
             _ if !share(self.resolve_auc, 0.5) => wrong("resolve_auc", self.resolve_auc, "between 0.5 and 1"),
-            _ if f64::from(self.permutations) * self.level < 2.0 => {
-                wrong("permutations", f64::from(self.permutations), "at least 2 / level")
-            }
             _ => Ok(()),
         }
+    }
+
+    /// With as many permutations as it takes for anything to be significant where `families` of tests, of so many `splits`,
+    /// share the level.
+    fn resolving(self, families: usize, splits: usize) -> Result<Self, Error> {
+        // The least p-value is one in as many, and each is multiplied by the number of families.
+        let needed = (2.0 * families as f64 / self.level).ceil();
+        if needed <= f64::from(self.permutations) {
+            return Ok(self);
+        }
+        if needed > f64::from(MOST_PERMUTATIONS) {
+            return Err(Error::Images {
+                message: format!(
+                    "--level {} for {} needs {needed} permutations of the labels, expected at most {MOST_PERMUTATIONS}",
+                    self.level,
+                    counted(splits as u64, "split")
+                ),
+                hint: "raise --level, or audit one split at a time with --split".to_owned(),
+            });
+        }
+        Ok(Self { permutations: needed as u32, ..self })
     }
 }
 
@@ -178,10 +200,26 @@ pub struct Split {
     pub findings: Vec<Finding>,
     /// Features that are equal in all images.
     pub constant: Vec<String>,
+    /// What the detector refused, by class; empty without a detector.
+    #[serde(default)]
+    pub unscored: Vec<Unscored>,
     /// Dependence of the scores; empty without a detector.
     pub dependence: Vec<Dependence>,
     /// The same pictures in the other class's format; null without a detector.
     pub counterfactual: Option<Counterfactual>,
+}
+
+/// Images of a class that were measured and that the detector refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unscored {
+    /// The class.
+    pub label: Label,
+    /// How many.
+    pub images: u64,
+    /// Commonest kind of the reason.
+    pub kind: String,
+    /// Its first message, one line.
+    pub message: String,
 }
 
 /// A detector that took part.
@@ -237,7 +275,7 @@ pub fn open(root: &Path, split: Option<&str>) -> Result<Vec<Set>, Error> {
 /// the others.
 ///
 /// # Errors
-/// A stop, an engine that fails, or no set that can be judged.
+/// A stop, an engine that fails, no set that can be judged, or more of them than the level can be divided among.
 pub fn audit(
     root: &Path,
     sets: &[Set],
@@ -250,6 +288,9 @@ pub fn audit(
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     // Sets that share the level.
     let families = sets.iter().filter(|(_, images)| images.is_ok()).count();
+    // The dependence of scores is tested in both classes.
+    let most = if detector.is_some() { 2 * families } else { families };
+    let options = &options.resolving(most, families)?;
     for (name, images) in sets {
         let dataset = match images {
             Ok(dataset) => dataset,
@@ -258,13 +299,15 @@ pub fn audit(
                 continue;
             }
         };
-        let step = name
-            .as_ref()
-            .map_or_else(|| "looking at images".to_owned(), |name| format!("looking at images of {name}"));
+        let step = name.as_ref().map_or_else(
+            || "looking at images".to_owned(),
+            |name| format!("looking at images of {}", one_line(name)),
+        );
         let seen = look(dataset, &step, detector, &options.decode, observer)?;
         let (mut split, usable) = judge(name, dataset, seen, families, options, &mut refused);
         if let Some(detector) = detector.filter(|_| split.not_judged.is_none()) {
             let scored: Vec<dependence::Scored> = usable.iter().filter_map(Usable::scored).collect();
+            split.unscored = unscored(&usable);
             split.dependence = dependence::find(&scored, 2 * families, options);
             split.counterfactual = Some(counterfactual::test(&usable, detector, options, observer)?);
         }
@@ -333,7 +376,10 @@ struct Seen {
     profile: Profile,
     sha256: String,
     fingerprint: Option<Fingerprint>,
+    /// `None` without a detector, and where it refuses the image.
     logit: Option<f64>,
+    /// Kind and message of that refusal.
+    unscored: Option<(String, String)>,
 }
 
 /// An image that was measured.
@@ -378,6 +424,7 @@ fn look(
                     sha256: sha256_hex(&bytes),
                     fingerprint: Fingerprint::of(&image),
                     logit: None,
+                    unscored: None,
                 };
                 Ok((seen, detector.is_some().then_some(image)))
             })
@@ -385,11 +432,11 @@ fn look(
         for looked in looked {
             all.push(match looked {
                 Ok((mut seen, image)) => {
-                    seen.logit = detector
-                        .zip(image)
-                        .map(|(detector, image)| score(detector, &image))
-                        .transpose()?
-                        .flatten();
+                    match detector.zip(image).map(|(detector, image)| score(detector, &image)).transpose()? {
+                        Some(Ok(logit)) => seen.logit = Some(logit),
+                        Some(Err(refusal)) => seen.unscored = Some(refusal),
+                        None => {}
+                    }
                     Ok(seen)
                 }
                 Err(refused) => Err(refused),
@@ -411,18 +458,31 @@ fn read(sample: &Sample, options: &DecodeOptions) -> Result<(Vec<u8>, Image), Re
     Ok((bytes, decoded.image))
 }
 
-/// `None` for an image that the detector cannot take; any other failure ends the run.
-fn score(detector: &Detector, image: &Image) -> Result<Option<f64>, Error> {
+/// The logit, or kind and message of why the detector refuses the image; any other failure ends the run.
+fn score(detector: &Detector, image: &Image) -> Result<Result<f64, (String, String)>, Error> {
     match detector.score(image) {
-        Ok(logit) => Ok(Some(logit)),
-        Err(
-            DetectorError::TooSmall { .. }
-            | DetectorError::WrongSize { .. }
-            | DetectorError::View(_)
-            | DetectorError::NonFinite { .. },
-        ) => Ok(None),
-        Err(other) => Err(other.into()),
+        Ok(logit) => Ok(Ok(logit)),
+        Err(error) => match error.refusal() {
+            Some(kind) => Ok(Err((kind.to_owned(), one_line(error)))),
+            None => Err(error.into()),
+        },
     }
+}
+
+/// What the detector refused, by class.
+fn unscored(usable: &[Usable]) -> Vec<Unscored> {
+    let of_class = |label: Label| {
+        let own = usable.iter().filter(|image| image.sample.label == label);
+        // How often a kind occurs, and its first message.
+        let mut kinds: BTreeMap<&str, (u64, &str)> = BTreeMap::new();
+        for (kind, message) in own.filter_map(|image| image.seen.unscored.as_ref()) {
+            kinds.entry(kind.as_str()).or_insert((0, message.as_str())).0 += 1;
+        }
+        let images = kinds.values().map(|(count, _)| count).sum();
+        let (kind, (_, message)) = kinds.into_iter().max_by_key(|(_, (count, _))| *count)?;
+        Some(Unscored { label, images, kind: kind.to_owned(), message: message.to_owned() })
+    };
+    [Label::Real, Label::Generated].into_iter().filter_map(of_class).collect()
 }
 
 /// Tests the features of one set; gives back the images that could be used.
@@ -484,6 +544,7 @@ fn judge<'a>(
         detectable_auc: shortcuts.detectable_auc,
         findings: shortcuts.findings,
         constant: shortcuts.constant,
+        unscored: Vec::new(),
         dependence: Vec::new(),
         counterfactual: None,
     };
@@ -504,6 +565,7 @@ impl Split {
             detectable_auc: None,
             findings: Vec::new(),
             constant: Vec::new(),
+            unscored: Vec::new(),
             dependence: Vec::new(),
             counterfactual: None,
         }

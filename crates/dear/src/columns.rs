@@ -1,7 +1,9 @@
 //! Files with named columns: CSV, TSV, JSON lines, Parquet. Every cell is text as it stands, so that nothing is guessed
 //! and an error can name its row.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::str::Utf8Error;
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
@@ -24,6 +26,8 @@ pub(crate) struct Columns {
     pub(crate) rows: Vec<Vec<Option<String>>>,
     /// Where each row stands: `line 3`, `row 2`.
     pub(crate) places: Vec<String>,
+    /// Columns of bytes that are no text, and where the first such cell stands.
+    binary: Binary,
 }
 
 /// A file of rows that cannot be used.
@@ -59,11 +63,15 @@ impl Columns {
             hint: "check the path".to_owned(),
         })?;
         let sha256 = crate::files::sha256_hex(&bytes);
+        let mut binary = Binary::new();
         let read = match extension.as_str() {
             "csv" => separated(&bytes, b','),
             "tsv" | "tab" => separated(&bytes, b'\t'),
             "jsonl" | "ndjson" => json_lines(&bytes),
-            "parquet" | "pq" => parquet_rows(bytes),
+            "parquet" | "pq" => parquet_rows(bytes).map(|(parts, found)| {
+                binary = found;
+                parts
+            }),
             _ => {
                 return Err(bad(
                     format!("name ends in {extension:?}, expected csv, tsv, jsonl or parquet"),
@@ -93,7 +101,7 @@ impl Columns {
         if rows.is_empty() {
             return Err(bad("no row, expected at least one".to_owned(), "an image is a row"));
         }
-        Ok(Self { path: shown, sha256, names, rows, places })
+        Ok(Self { path: shown, sha256, names, rows, places, binary })
     }
 
     /// The place of a column.
@@ -174,6 +182,21 @@ impl Columns {
         }
     }
 
+    /// Refuse columns that are to be text and hold other bytes: no cell of theirs may be taken for an empty one.
+    pub(crate) fn texts(&self, columns: impl IntoIterator<Item = Option<usize>>) -> Result<(), ColumnsError> {
+        match columns.into_iter().flatten().find_map(|column| Some((column, self.binary.get(&column)?))) {
+            None => Ok(()),
+            Some((column, place)) => Err(ColumnsError {
+                path: self.path.clone(),
+                message: format!(
+                    "{place}: {:?} is binary and not UTF-8, expected text or numbers",
+                    self.names[column]
+                ),
+                hint: "write the column as strings".to_owned(),
+            }),
+        }
+    }
+
     /// An error about a row.
     pub(crate) fn bad_row(&self, row: usize, message: &str, hint: &str) -> ColumnsError {
         ColumnsError {
@@ -185,6 +208,8 @@ impl Columns {
 }
 
 type Parts = (Vec<String>, Vec<Vec<Option<String>>>, Vec<String>);
+
+type Binary = BTreeMap<usize, String>;
 
 fn separated(bytes: &[u8], delimiter: u8) -> Result<Parts, String> {
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(bytes);
@@ -237,36 +262,52 @@ fn json_lines(bytes: &[u8]) -> Result<Parts, String> {
     Ok((names, rows, places))
 }
 
-fn parquet_rows(bytes: Vec<u8>) -> Result<Parts, String> {
+fn parquet_rows(bytes: Vec<u8>) -> Result<(Parts, Binary), String> {
     // The reader of a damaged file may panic.
-    let read = std::panic::catch_unwind(|| -> Result<Parts, parquet::errors::ParquetError> {
+    let read = std::panic::catch_unwind(|| -> Result<(Parts, Binary), parquet::errors::ParquetError> {
         let reader = SerializedFileReader::new(bytes::Bytes::from(bytes))?;
         let schema = reader.metadata().file_metadata().schema();
         let names: Vec<String> = schema.get_fields().iter().map(|field| field.name().to_owned()).collect();
-        let (mut rows, mut places) = (Vec::new(), Vec::new());
+        let (mut rows, mut places, mut binary) = (Vec::new(), Vec::new(), Binary::new());
         for row in reader.get_row_iter(None)? {
-            rows.push(row?.get_column_iter().map(|(_, field)| cell(field)).collect());
-            places.push(format!("row {}", rows.len()));
+            let row = row?;
+            let place = format!("row {}", places.len() + 1);
+            let mut cells = Vec::with_capacity(names.len());
+            for (column, (_, field)) in row.get_column_iter().enumerate() {
+                cells.push(cell(field).unwrap_or_else(|_| {
+                    binary.entry(column).or_insert_with(|| place.clone());
+                    None
+                }));
+            }
+            rows.push(cells);
+            places.push(place);
         }
-        Ok((names, rows, places))
+        Ok(((names, rows, places), binary))
     });
     match read {
-        Ok(Ok(parts)) => Ok(parts),
+        Ok(Ok(found)) => Ok(found),
         Ok(Err(error)) => Err(format!("not a Parquet file that can be read here: {error}")),
         Err(_) => Err("not a Parquet file that can be read here: it is damaged".to_owned()),
     }
 }
 
 /// The text of a Parquet value: shortest that gives the same number, of an f32 the exact f64.
-fn cell(field: &Field) -> Option<String> {
-    match field {
+///
+/// # Errors
+/// Bytes that are not UTF-8: many a writer stores its text as bytes, but these are none.
+fn cell(field: &Field) -> Result<Option<String>, Utf8Error> {
+    Ok(match field {
         Field::Null => None,
         Field::Str(text) => (!text.is_empty()).then(|| text.clone()),
+        Field::Bytes(bytes) => {
+            let text = std::str::from_utf8(bytes.data())?;
+            (!text.is_empty()).then(|| text.to_owned())
+        }
         Field::Float(value) => Some(f64::from(*value).to_string()),
         Field::Float16(value) => Some(f64::from(*value).to_string()),
         Field::Double(value) => Some(value.to_string()),
         other => Some(other.to_string()),
-    }
+    })
 }
 
 #[cfg(test)]
@@ -420,6 +461,29 @@ pub(crate) mod tests {
         writer.write(&batch).unwrap();
         writer.close().unwrap();
         assert_eq!(read("x.parquet", &bytes).unwrap().labels(0).unwrap(), [Generated, Real]);
+    }
+
+    #[test]
+    fn bytes_of_parquet_are_text_and_those_that_are_none_are_refused_where_they_are_used() {
+        use arrow_array::{ArrayRef, BinaryArray, RecordBatch};
+        let column =
+            |cells: [&[u8]; 2]| -> ArrayRef { std::sync::Arc::new(BinaryArray::from_iter_values(cells)) };
+        let columns = [("path", column([b"a.jpg", "é.png".as_bytes()])), ("odd", column([b"", b"\xff\x01"]))];
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let mut bytes = Vec::new();
+        let mut writer = parquet::arrow::ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        let found = read("x.parquet", &bytes).unwrap();
+        let (path, odd) = (found.place("path").unwrap(), found.place("odd").unwrap());
+        assert_eq!((found.cell(0, path), found.cell(1, path)), (Some("a.jpg"), Some("é.png")));
+        assert_eq!((found.cell(0, odd), found.cell(1, odd)), (None, None));
+        found.texts([Some(path), None]).unwrap();
+        let error = found.texts([None, Some(path), Some(odd)]).unwrap_err().to_string();
+        assert!(
+            error.ends_with("row 2: \"odd\" is binary and not UTF-8, expected text or numbers"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -114,7 +114,7 @@ pub struct Differs {
 /// Compare `after` with `before`.
 ///
 /// # Errors
-/// An option outside its range, a metric or system that `before` does not have, or records that do not fit their results.
+/// An option outside its range, or a metric or system that `before` does not have.
 pub fn compare(before: &Side, after: &Side, options: &CompareOptions) -> Result<Changes, Error> {
     options.check()?;
     let systems = systems(&before.evaluation, &after.evaluation, options)?;

@@ -529,12 +529,11 @@ fn is_foreign_name(path: &Path) -> bool {
 }
 
 fn is_document(path: &Path) -> bool {
-    const DOCUMENTS: [&str; 17] = [
-        "txt", "csv", "tsv", "json", "jsonl", "md", "html", "xml", "yaml", "yml", "toml", "parquet", "onnx",
-        "py", "log", "zip", "db",
-    ];
-    path.extension()
-        .is_some_and(|extension| DOCUMENTS.iter().any(|document| extension.eq_ignore_ascii_case(document)))
+    const DOCUMENTS: &str = "txt csv tsv json jsonl ndjson md html xml yaml yml toml parquet pq onnx py log zip db \
+                             sqlite sqlite-wal sqlite-shm";
+    path.extension().is_some_and(|extension| {
+        DOCUMENTS.split(' ').any(|document| extension.eq_ignore_ascii_case(document))
+    })
 }
 
 #[cfg(test)]

@@ -203,12 +203,17 @@ impl DetectorError {
         }
     }
 
-    /// Whether another image might do: the detector and its engine are well.
-    pub fn is_of_the_image(&self) -> bool {
-        matches!(
-            self,
-            Self::TooSmall { .. } | Self::WrongSize { .. } | Self::View(_) | Self::NonFinite { .. }
-        )
+    /// Why an image is refused, as records say it: `size`, `non_finite`, or, since another engine or more memory may do,
+    /// `engine` or `memory`. `None`: it is not about an image.
+    pub fn refusal(&self) -> Option<&'static str> {
+        match self {
+            Self::TooSmall { .. } | Self::WrongSize { .. } | Self::View(_) => Some("size"),
+            Self::NonFinite { .. } => Some("non_finite"),
+            Self::Memory { .. } => Some("memory"),
+            // A network may fail on pictures of one size, and run on others.
+            Self::Output { .. } | Self::Runtime(RuntimeError::Run(_)) => Some("engine"),
+            _ => None,
+        }
     }
 
     /// What the user can do about it.
@@ -233,6 +238,11 @@ impl DetectorError {
             _ => None,
         }
     }
+}
+
+/// Whether a refusal of this kind may not come again: it is not kept.
+pub(crate) fn is_passing(kind: &str) -> bool {
+    matches!(kind, "engine" | "memory")
 }
 
 impl Detector {
@@ -303,6 +313,17 @@ impl Detector {
         &self.backbone_sha256
     }
 
+    /// Whether two detectors on one engine have the same pooled features of every image: the same backbone, shown the same of it.
+    pub fn same_features(&self, other: &Self) -> bool {
+        let reading = |detector: &Self| {
+            let Metadata { stride, halo, ref valid_input, .. } = detector.metadata;
+            (valid_input.min_side, stride, halo, detector.metadata.span())
+        };
+        self.backbone_sha256 == other.backbone_sha256
+            && self.metadata.view == other.metadata.view
+            && reading(self) == reading(other)
+    }
+
     /// The head in the file.
     pub fn head(&self) -> &Head {
         &self.head
@@ -337,33 +358,39 @@ impl Detector {
         }
     }
 
+    /// [`Detector::seen`] where it is one picture.
+    fn seen_whole<'i>(&self, image: &'i Image) -> Result<Option<Cow<'i, Image>>, DetectorError> {
+        match self.metadata.view.windows(image)?.count() {
+            1 => Ok(self.seen(image)?.pop()),
+            _ => Ok(None),
+        }
+    }
+
     /// The logit of an image, through the declared view. A large image goes through the network in tiles, see the module.
     pub fn score(&self, image: &Image) -> Result<f64, DetectorError> {
-        match self.seen(image)?.as_slice() {
-            [seen] if self.tiled(seen)?.is_none() => {
+        match self.seen_whole(image)? {
+            Some(seen) if self.tiled(&seen)?.is_none() => {
                 let [logit] = self.compute(&[seen.as_ref()], [Quantity::Logit])?;
                 Ok(f64::from(logit.data[0]))
             }
-            seen => Ok(self.head.logit(&self.mean_pooled(seen)?)),
+            _ => Ok(self.head.logit(&self.pooled(image)?)),
         }
     }
 
     /// The pooled features of an image through the declared view, `[C]`; of several windows, their mean. A large image goes
     /// through the network in tiles.
     pub fn pooled(&self, image: &Image) -> Result<Vec<f32>, DetectorError> {
-        self.mean_pooled(&self.seen(image)?)
-    }
-
-    fn mean_pooled(&self, seen: &[Cow<'_, Image>]) -> Result<Vec<f32>, DetectorError> {
-        if let [seen] = seen {
-            return self.pooled_of_seen(seen);
+        if let Some(seen) = self.seen_whole(image)? {
+            return self.pooled_of_seen(&seen);
         }
-        let mut sums = vec![0.0f64; self.channels()];
-        for window in seen {
-            let pooled = self.pooled_of_seen(window)?;
+        // One at a time: there may be many, and together they are several times the image.
+        let (mut sums, mut windows) = (vec![0.0f64; self.channels()], 0u64);
+        for window in self.metadata.view.windows(image)?.iter() {
+            let pooled = self.pooled_of_seen(&window)?;
             sums.iter_mut().zip(pooled).for_each(|(sum, value)| *sum += f64::from(value));
+            windows += 1;
         }
-        Ok(sums.into_iter().map(|sum| (sum / seen.len() as f64) as f32).collect())
+        Ok(sums.into_iter().map(|sum| (sum / windows as f64) as f32).collect())
     }
 
     fn pooled_of_seen(&self, image: &Image) -> Result<Vec<f32>, DetectorError> {
@@ -446,6 +473,9 @@ impl Detector {
             }
         }
         let logit = data.iter().map(|&value| f64::from(value)).sum::<f64>() / data.len() as f64;
+        if !logit.is_finite() {
+            return Err(DetectorError::NonFinite { output: Quantity::Evidence.name(), value: logit as f32 });
+        }
         Ok(Evidence { h, w, data, logit })
     }
 
@@ -515,9 +545,9 @@ impl Detector {
     /// # Errors
     /// Also for a view of several windows, which have no one map.
     pub fn evidence(&self, image: &Image) -> Result<Evidence, DetectorError> {
-        match self.seen(image)?.as_slice() {
-            [seen] => self.evidence_of_seen(seen),
-            _ => Err(DetectorError::Windows { view: self.metadata.view.to_string() }),
+        match self.seen_whole(image)? {
+            Some(seen) => self.evidence_of_seen(&seen),
+            None => Err(DetectorError::Windows { view: self.metadata.view.to_string() }),
         }
     }
 
@@ -846,6 +876,20 @@ mod tests {
                 worst(&tiled.pooled(&image).expect("tiles"), &whole.pooled(&image).expect("whole"));
             assert!(difference < 1e-4, "pooled differs by {difference}");
             assert!((tiled.score(&image).expect("tiles") - expected.logit).abs() < 1e-4);
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_is_an_error_in_tiles_too() {
+        let mini = mini(64_000 * 160);
+        let head = Head { weight: vec![f32::MAX; mini.channels()], bias: 0.0 };
+        let file = mini.with_head(&head, |_| {}).expect("a file");
+        let options = EngineOptions { memory: 64_000 * 160, ..EngineOptions::builtin() };
+        let detector = Detector::from_bytes(file, &options).expect("a detector");
+        for side in [100, 300] {
+            let image = Image::from_fn(side, side, |x, y| [(x * 7) as u8, (y * 5) as u8, (x ^ y) as u8]);
+            let found = detector.evidence(&image).map(|evidence| evidence.logit);
+            assert_eq!(found.expect_err("no number").refusal(), Some("non_finite"), "{side}");
         }
     }
 

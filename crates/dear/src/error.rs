@@ -100,6 +100,14 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
+    /// An address that cannot be listened on.
+    #[error("{address}: {problem}")]
+    Listen {
+        /// Of a socket.
+        address: std::net::SocketAddr,
+        /// Of the system.
+        problem: std::io::Error,
+    },
     /// A view that is none.
     #[error(transparent)]
     View(#[from] ViewError),
@@ -150,6 +158,7 @@ impl Error {
             Self::Pull(error) => error.hint(),
             Self::Cache(error) => Some(error.hint()),
             Self::Probes { hint, .. } | Self::Images { hint, .. } | Self::Import { hint, .. } => Some(hint.clone()),
+            Self::Listen { problem, .. } => Some(listen_hint(problem).to_owned()),
             Self::Recipe(_) => {
                 Some("the same command with --print-recipe, and without --recipe, shows every option and its default".to_owned())
             }
@@ -164,6 +173,7 @@ impl Error {
             Self::Detector(DetectorError::Runtime(_)) | Self::Generator(GeneratorError::Runtime(_)) => {
                 Category::Environment
             }
+            Self::Listen { .. } => Category::Environment,
             Self::Program(error) if error.is_environment() => Category::Environment,
             Self::Checkpoint(error) if error.is_environment() => Category::Environment,
             Self::Pull(error) if error.is_environment() => Category::Environment,
@@ -196,6 +206,15 @@ fn io_hint(error: &std::io::Error) -> Option<String> {
         }
         .to_owned(),
     )
+}
+
+fn listen_hint(problem: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind;
+    match problem.kind() {
+        ErrorKind::AddrInUse => "another program listens there: name another --port, or 0 for a free one",
+        ErrorKind::PermissionDenied => "ports below 1024 belong to the system: name a higher --port",
+        _ => "--host takes an address of this machine",
+    }
 }
 
 #[cfg(test)]

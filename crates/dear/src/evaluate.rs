@@ -16,6 +16,7 @@ mod table;
 mod threshold;
 mod words;
 
+pub(crate) use advice::condition;
 pub use comparison::HEADLINES;
 pub use conditions::{Conditions, Family};
 pub use records::{records, records_parquet};
@@ -174,6 +175,19 @@ pub fn counted(n: u64, one: &str) -> String {
     format!("{n} {one}{}", if n == 1 { "" } else { "s" })
 }
 
+/// The fewest real and the fewest generated images that a system scored under a condition with tables: what sentences about
+/// all of them may speak of. Those listed where there is no table.
+pub(crate) fn fewest_scored(evaluation: &Evaluation) -> [u64; 2] {
+    let of_all = || evaluation.tables.iter().filter(|table| table.kind == SubsetKind::All);
+    let (real, fake) = (of_all().map(|table| table.real).min(), of_all().map(|table| table.fake).min());
+    [real.unwrap_or(evaluation.data.real), fake.unwrap_or(evaluation.data.fake)]
+}
+
+/// ` (of 5 listed)` where not all of those listed were scored.
+pub(crate) fn of_listed(scored: u64, listed: u64) -> String {
+    if scored == listed { String::new() } else { format!(" (of {listed} listed)") }
+}
+
 /// A number with so many decimals, or from a million on with an exponent: logits may have 300 digits.
 pub(crate) fn decimals(value: f64, places: usize) -> String {
     if value.abs() < 1e6 { format!("{value:.places$}") } else { format!("{value:.2e}") }
@@ -207,8 +221,12 @@ pub(crate) fn warnings(data: &Data, origin: Option<&ScoreOrigin>) -> Vec<String>
 
 fn data(scores: &Scores) -> Data {
     let scenes = scores.groups().map(|groups| groups.iter().max().map_or(0, |last| last + 1));
+    let mut splits = scores.images.iter().map(|image| image.split.as_deref());
+    let first = splits.next().flatten();
+    let split = first.filter(|first| splits.all(|split| split == Some(*first)));
     Data {
         root: String::new(),
+        split: split.map(str::to_owned),
         real: scores.count(Label::Real),
         fake: scores.count(Label::Generated),
         skipped: 0,

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use dear_image::{DecodeError, DecodeOptions};
 use sha2::{Digest, Sha256};
@@ -47,6 +47,24 @@ pub fn read_image(path: &Path, options: &DecodeOptions) -> Result<Vec<u8>, Unrea
         return Err(too_long(bytes.len() as u64));
     }
     Ok(bytes)
+}
+
+/// Where a file is, or will be once it and the folders above it are made, links resolved: two paths of one file have one place.
+pub fn place(path: &Path) -> PathBuf {
+    if let Ok(place) = fs_err::canonicalize(path) {
+        return place;
+    }
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let there = path.ancestors().skip(1).find_map(|above| Some((above, fs_err::canonicalize(above).ok()?)));
+    let Some((above, mut place)) = there else { return path };
+    for part in path.strip_prefix(above).unwrap_or(&path).components() {
+        match part {
+            Component::ParentDir => _ = place.pop(),
+            part => place.push(part),
+        }
+    }
+    // A part that is not there, and the way back out of it, may lead to one that is.
+    fs_err::canonicalize(&place).unwrap_or(place)
 }
 
 /// SHA-256 of `bytes`, lower-case hexadecimal.

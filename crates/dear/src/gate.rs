@@ -168,8 +168,9 @@ impl GateOptions {
                 }
             }
             Cut::Thresholds { low, high } => {
-                if low.is_nan() || high.is_nan() || low >= high {
-                    let expected = "two ascending numbers";
+                // No JSON has an infinite one.
+                if !low.is_finite() || !high.is_finite() || low >= high {
+                    let expected = "two ascending finite numbers";
                     return Err(GateError::Bounds { key: "thresholds", low, high, expected });
                 }
             }
@@ -531,7 +532,7 @@ mod tests {
         // A score at a bound stays: the 25th percentile is -1, the 100th 7.
         let gate = prune(&scores, Cut::Percentiles { low: 25.0, high: 100.0 }).unwrap();
         assert_eq!(pruned(&gate), [1]);
-        let gate = prune(&scores, Cut::Thresholds { low: -1.0, high: f64::INFINITY }).unwrap();
+        let gate = prune(&scores, Cut::Thresholds { low: -1.0, high: f64::MAX }).unwrap();
         assert_eq!(pruned(&gate), [1]);
         // Between the middle two of four scores there is none.
         let error = prune(&scores[..4], Cut::Percentiles { low: 45.0, high: 55.0 }).unwrap_err();
@@ -568,6 +569,7 @@ mod tests {
             (Ranking::Rad, Cut::Percentiles { low: 80.0, high: 20.0 }, "bounds"),
             (Ranking::Rad, Cut::Percentiles { low: 0.2, high: 180.0 }, "bounds"),
             (Ranking::Rad, Cut::Thresholds { low: 1.0, high: f64::NAN }, "bounds"),
+            (Ranking::Rad, Cut::Thresholds { low: f64::NEG_INFINITY, high: 1.0 }, "bounds"),
             (Ranking::Random, Cut::Thresholds { low: 1.0, high: 2.0 }, "random_cut"),
         ] {
             let options = GateOptions { ranking, cut, ..GateOptions::default() };

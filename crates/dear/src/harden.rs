@@ -379,7 +379,11 @@ pub fn given_probes(
                 "{}: every probe belongs to a held-out photograph, expected some for training",
                 folder.display()
             ),
-            hint: "give a validation set with --val, or more probes".to_owned(),
+            hint: match split.val_given {
+                true => "give probes of other photographs: none may have the name of an image of --val",
+                false => "give a validation set with --val, or more probes",
+            }
+            .to_owned(),
         });
     }
     let left_out = listed - pairs.len();
@@ -415,4 +419,28 @@ fn paths(rows: &[Row]) -> u64 {
 fn paths_where(rows: &[Row], wanted: impl Fn(&Row) -> bool) -> u64 {
     let usable = rows.iter().filter(|row| row.error.is_none() && wanted(row));
     usable.map(|row| row.path.as_str()).collect::<BTreeSet<_>>().len() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_all_probes_are_held_out_the_hint_fits_the_validation_set() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a_inpaint.png", "a_mask.png"] {
+            fs_err::write(folder.path().join(name), b"x").unwrap();
+        }
+        for (val_given, said) in [(true, "an image of --val"), (false, "a validation set with --val")] {
+            let held_out = BTreeSet::from(["a".to_owned()]);
+            let mut split = Split { train: vec![], val: vec![], val_scenes: None, val_given, held_out };
+            let given = |split: &Split| given_probes(folder.path(), None, InpainterKind::Resynthesis, split);
+            let error = given(&split).unwrap_err();
+            assert!(error.to_string().contains("every probe belongs to a held-out photograph"), "{error}");
+            assert!(error.hint().unwrap().contains(said), "{:?}", error.hint());
+            split.held_out.clear();
+            let (kept, left_out) = given(&split).unwrap();
+            assert_eq!((kept.len(), left_out), (1, 0));
+        }
+    }
 }

@@ -89,7 +89,7 @@ pub fn import(path: &Path, options: &ImportOptions) -> Result<Imported, Error> {
         ..Metadata::new(name)
     };
     let file = network.into_detector(metadata).map_err(|error| error.named(path.display()))?;
-    Ok(Imported { file, architecture, notes: notes(&checkpoint) })
+    Ok(Imported { file, architecture, notes: notes(&checkpoint, architecture) })
 }
 
 fn unknown(name: &str) -> Error {
@@ -132,10 +132,13 @@ pub fn decide(checkpoint: &Checkpoint, path: &Path) -> Result<&'static Architect
 }
 
 /// What was chosen among several things in the file.
-fn notes(checkpoint: &Checkpoint) -> Vec<String> {
+fn notes(checkpoint: &Checkpoint, architecture: &Architecture) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(key) = checkpoint.nesting() {
         notes.push(format!("the weights stand under \"{key}\""));
+    }
+    if let Some(prefix) = architecture.prefix(checkpoint).filter(|prefix| !prefix.is_empty()) {
+        notes.push(format!("\"{prefix}\" before the names of tensors is left out"));
     }
     if !checkpoint.passed_over().is_empty() {
         let others: Vec<_> = checkpoint.passed_over().iter().map(|key| format!("\"{key}\"")).collect();

@@ -92,7 +92,7 @@ pub struct Perturbed {
     pub refused: Vec<Refused>,
     /// Files of the source that are no images.
     pub skipped: u64,
-    /// Copies by an earlier run of images that are gone or refused now: they were removed.
+    /// Copies by an earlier run of images that are gone, refused, or have another name now: they were removed.
     pub removed: u64,
     /// Images in the copy's folder that no row of the manifest names.
     pub unnamed: u64,
@@ -121,10 +121,13 @@ pub fn perturb(
 ) -> Result<Perturbed, Error> {
     let (items, skipped) = if source.is_file() { listed(source, out)? } else { found(source, out)? };
     fs_err::create_dir_all(out)?;
-    remove_leftovers(out)?;
     // What an earlier run made and this one has not come to: it stays in the manifest until then.
     let mut open = earlier(out, chain, seed, options)?;
+    // Only now is it known that the folder is ours.
+    remove_leftovers(out)?;
     let names = names(items.iter().map(|item| item.name.as_path()));
+    // Rows of what this run wrote under another name.
+    let mut renamed = Vec::new();
     let mut done = Perturbed { skipped, ..Perturbed::default() };
     write_manifest(out, done.images.iter().chain(open.values()))?;
     observer.event(Event::Started { step: "perturbing images", total: items.len() as u64 });
@@ -132,6 +135,7 @@ pub fn perturb(
     let mut saved = None::<Instant>;
     for (items, names) in items.chunks(BATCH).zip(names.chunks(BATCH)) {
         if observer.cancelled() {
+            remove_copies(out, done.images.iter().chain(open.values()), renamed.iter())?;
             write_manifest(out, done.images.iter().chain(open.values()))?;
             return Err(Error::Interrupted);
         }
@@ -141,7 +145,8 @@ pub fn perturb(
             done.kept += u64::from(kept);
             match result {
                 Ok(image) => {
-                    open.remove(&item.relative);
+                    let before = open.remove(&item.relative);
+                    renamed.extend(before.filter(|row| row.exact_path() != image.exact_path()));
                     done.images.push(image);
                 }
                 Err(refused) => done.refused.push(refused),
@@ -153,21 +158,21 @@ pub fn perturb(
             saved = Some(Instant::now());
         }
     }
-    done.removed = remove_copies(out, &done.images, open.values())?;
+    done.removed = remove_copies(out, done.images.iter(), open.values().chain(&renamed))?;
     done.unnamed = unnamed(out, &done.images);
     write_manifest(out, done.images.iter())?;
     observer.event(Event::Finished);
     Ok(done)
 }
 
-/// Copies of images that are gone, or are refused now, would be taken for part of the dataset. Only what this command wrote, and
-/// nobody changed since, is removed.
+/// Copies of images that are gone, are refused, or have another name now would be taken for part of the dataset. Only what this
+/// command wrote, and nobody changed since, is removed.
 fn remove_copies<'a>(
     out: &Path,
-    images: &[PerturbedImage],
+    images: impl Iterator<Item = &'a PerturbedImage>,
     gone: impl Iterator<Item = &'a PerturbedImage>,
 ) -> Result<u64, Error> {
-    let current: HashSet<PathBuf> = images.iter().map(PerturbedImage::exact_path).collect();
+    let current: HashSet<PathBuf> = images.map(PerturbedImage::exact_path).collect();
     let mut removed = 0;
     for row in gone.filter(|row| !current.contains(&row.exact_path())) {
         let path = out.join(row.exact_path());
@@ -586,6 +591,52 @@ mod tests {
         assert_eq!(fs_err::read_to_string(out.join(MANIFEST)).unwrap().lines().count(), 2);
     }
 
+    #[test]
+    fn a_copy_takes_the_place_of_one_of_another_format() {
+        let temp = tempfile::tempdir().unwrap();
+        let (source, out) = (temp.path().join("in"), temp.path().join("out"));
+        fs_err::create_dir_all(&source).unwrap();
+        let chain = Chain::parse("jpeg(80, p=0.5)").unwrap();
+        let (mut formats, mut removed) = (HashSet::new(), 0);
+        for level in 0..40 {
+            let image = dear_image::Image::from_fn(8, 8, |x, _| [x as u8, level, 9]);
+            fs_err::write(source.join("a.png"), encode_png(&image).unwrap()).unwrap();
+            let done = perturb(&source, &out, &chain, 0, &DecodeOptions::default(), &crate::observe::Silent)
+                .unwrap();
+            let found = dataset::list_images(&out).unwrap().paths;
+            assert_eq!(found, [out.join(&done.images[0].path)], "{level}");
+            removed += done.removed;
+            formats.insert(done.images[0].path.clone());
+        }
+        assert!(formats.len() == 2 && removed > 0, "{formats:?}, {removed} removed");
+    }
+
+    #[test]
+    fn half_written_files_of_another_folder_stay() {
+        let temp = tempfile::tempdir().unwrap();
+        let (source, out) = (temp.path().join("in"), temp.path().join("out"));
+        fs_err::create_dir_all(&source).unwrap();
+        fs_err::create_dir_all(out.join("probes")).unwrap();
+        let image = dear_image::Image::from_fn(8, 8, |_, _| [9; 3]);
+        fs_err::write(source.join("a.png"), encode_png(&image).unwrap()).unwrap();
+        let half = out.join("probes/.dear-half");
+        fs_err::write(&half, b"half").unwrap();
+        let run = |chain: &str| {
+            let chain = Chain::parse(chain).unwrap();
+            perturb(&source, &out, &chain, 0, &DecodeOptions::default(), &crate::observe::Silent)
+        };
+        let error = run("jpeg(80)").unwrap_err().to_string();
+        assert!(error.contains("not of this command") && half.is_file(), "{error}");
+        // A run of another chain, which may still be at work.
+        fs_err::remove_dir_all(out.join("probes")).unwrap();
+        run("jpeg(80)").unwrap();
+        let half = out.join(".dear-half");
+        fs_err::write(&half, b"half").unwrap();
+        let error = run("jpeg(70)").unwrap_err().to_string();
+        assert!(error.contains("made with chain") && half.is_file(), "{error}");
+        run("jpeg(80)").unwrap();
+        assert!(!half.exists());
+    }
     #[test]
     fn an_interrupted_run_keeps_the_rows_it_has_not_come_to() {
         /// Stops before the first batch.

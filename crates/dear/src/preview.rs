@@ -63,7 +63,7 @@ pub fn page(sheet: &[Shown], lead: &str) -> Result<String, Error> {
 }
 
 fn row(shown: &Shown) -> Result<Markup, Error> {
-    let (width, height) = shown.image.0.size();
+    let (width, height) = shown.size;
     let captions = std::iter::once(format!("whole, {width} x {height}"))
         .chain(shown.views.iter().map(|(_, _, plan)| plan.to_string()));
     let mut figures = Vec::new();
@@ -83,6 +83,12 @@ fn row(shown: &Shown) -> Result<Markup, Error> {
             div.sheet { @for figure in &figures { (figure) } }
         }
     })
+}
+
+/// An image and its mask in the size in which a sheet shows them: what else they hold is not needed.
+pub(crate) fn reduced(image: &Image, mask: Option<&Mask>) -> (Image, Option<Mask>) {
+    let (width, height) = within(SIDE, image.size());
+    (resize(image, width, height, Kernel::Bilinear), mask.map(|mask| resize_mask(mask, width, height)))
 }
 
 /// The image and its views, at most `SIDE` pixels a side, masks outlined.
@@ -139,7 +145,12 @@ mod tests {
         let draw = &mut Draw::keyed(1, &[]);
         let plan = AugmentPlan::draw((300, 150), &AugmentOptions::crop_only(), AugmentRole::Probe, draw);
         let (view, inside) = plan.apply(&image, Some(&mask));
-        vec![Shown { key: "<a>".to_owned(), image: (image, Some(mask)), views: vec![(view, inside, plan)] }]
+        vec![Shown {
+            key: "<a>".to_owned(),
+            size: image.size(),
+            image: (image, Some(mask)),
+            views: vec![(view, inside, plan)],
+        }]
     }
 
     #[test]
@@ -154,6 +165,16 @@ mod tests {
         assert_eq!(image.pixel(GAP + 96, middle)[2], 40);
         assert_eq!(image.pixel(GAP, middle)[2], 40);
         assert_eq!(image.pixel(middle, GAP + 10), BACK);
+    }
+
+    #[test]
+    fn the_sheet_of_reduced_images_is_the_same() {
+        let whole = sheet();
+        let mut small = whole.clone();
+        small[0].image = reduced(&whole[0].image.0, whole[0].image.1.as_ref());
+        assert_eq!(small[0].image.0.size(), (192, 96));
+        assert!(picture(&small).unwrap() == picture(&whole).unwrap());
+        assert!(page(&small, "").unwrap() == page(&whole, "").unwrap());
     }
 
     #[test]

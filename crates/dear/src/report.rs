@@ -24,7 +24,7 @@ pub use examples::{Example, Logit, Picture};
 pub use markdown::markdown;
 pub use worst::{WorstOptions, examples, worst_errors};
 
-use crate::evaluate::{Evaluation, System, counted};
+use crate::evaluate::{Evaluation, System, condition, counted, fewest_scored, of_listed};
 
 /// What the page tells besides the evaluation.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -119,9 +119,10 @@ pub(crate) fn within(side: u32, (width, height): (u32, u32)) -> (u32, u32) {
 /// On what, in one sentence.
 fn lead(evaluation: &Evaluation) -> String {
     let data = &evaluation.data;
-    let conditions = match evaluation.chains.len() {
-        0 | 1 => "as they are".to_owned(),
-        n => format!("under {n} conditions"),
+    let conditions = match &evaluation.chains[..] {
+        [] => condition("clean"),
+        [one] => condition(one),
+        several => format!("under {} conditions", several.len()),
     };
     let scenes = match data.scenes {
         Some(scenes) => {
@@ -129,7 +130,13 @@ fn lead(evaluation: &Evaluation) -> String {
         }
         None => format!(", {conditions}; intervals are 95 %"),
     };
-    format!("Judged on {} real and {}{scenes}.", data.real, counted(data.fake, "generated image"))
+    let [real, fake] = fewest_scored(evaluation);
+    format!(
+        "Judged on {real} real{} and {}{}{scenes}.",
+        of_listed(real, data.real),
+        counted(fake, "generated image"),
+        of_listed(fake, data.fake)
+    )
 }
 
 /// A sentence whose lines do not end between a number and its per cent sign.

@@ -35,7 +35,7 @@ use crate::stability::{Stability, stability};
 use crate::view::View;
 
 pub use cache::{Cache, CacheError};
-pub use inputs::{InputOptions, Inputs, place};
+pub use inputs::{InputOptions, Inputs};
 pub use run::{Scan, Tally};
 pub use shard::Shard;
 pub use write::{RecordForm, RecordWriter};
@@ -347,12 +347,11 @@ fn judge<T>(
     }
     let (logit, more) = match look(&decoded.image) {
         Ok(found) => found,
-        Err(error) if error.is_of_the_image() => {
-            let kind = if matches!(error, DetectorError::NonFinite { .. }) { "non_finite" } else { "size" };
+        Err(error) => {
+            let Some(kind) = error.refusal() else { return Err(error.into()) };
             let refusal = Refusal { kind: kind.to_owned(), message: error.to_string(), hint: error.hint() };
             return Ok((Record { error: Some(refusal), ..record }, None));
         }
-        Err(error) => return Err(error.into()),
     };
     record.logit = Some(logit);
     record.probability = metadata.calibration.as_ref().map(|calibration| calibration.probability(logit));

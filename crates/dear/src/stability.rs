@@ -104,7 +104,7 @@ pub fn stability(
                     error: None,
                 });
             }
-            Err(error) if error.is_of_the_image() => scored.push(failed(name, chain, error.to_string())),
+            Err(error) if error.refusal().is_some() => scored.push(failed(name, chain, error.to_string())),
             Err(error) => return Err(error.into()),
         }
     }

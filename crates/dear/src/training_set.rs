@@ -35,6 +35,8 @@ pub struct Split {
     pub val: Vec<Source>,
     /// The scene of each validation image, where a manifest says so.
     pub val_scenes: Option<Vec<String>>,
+    /// Whether they are a given dataset, and not a share of the images.
+    pub val_given: bool,
     /// Stems of held-out images: their probes are not used.
     pub held_out: BTreeSet<String>,
 }
@@ -52,7 +54,8 @@ pub fn split_images(images: &TrainingImages, recipe: &Recipe) -> Result<Split, E
         let val_scenes = scenes(&dataset);
         let val = dataset_sources(&dataset);
         let held_out = val.iter().map(|source| dataset::stem(&source.path)).collect();
-        return Ok(Split { train: [real, fake].concat(), val, val_scenes, held_out });
+        let train = [real, fake].concat();
+        return Ok(Split { train, val, val_scenes, val_given: true, held_out });
     }
     let all = [real, fake].concat();
     let mut classes: BTreeMap<String, (bool, bool)> = BTreeMap::new();
@@ -87,20 +90,28 @@ pub fn split_images(images: &TrainingImages, recipe: &Recipe) -> Result<Split, E
             }
         }
     }
-    Ok(Split { train, val, val_scenes: None, held_out })
+    Ok(Split { train, val, val_scenes: None, val_given: false, held_out })
 }
 
-/// Open a dataset for choosing something: its split `val` or `validation`, or the folder itself where it holds no splits.
+/// Open a dataset for choosing something: its split `val` or `validation`, or all of it where it has no splits.
 ///
 /// # Errors
 /// [`Error::Dataset`], and [`Error::Images`] where there are other splits only.
 pub fn validation_set(root: &Path) -> Result<Dataset, Error> {
-    let split = ["val", "validation"].into_iter().find(|split| root.join(split).is_dir());
+    let splits: BTreeSet<String> = if root.is_file() {
+        dataset::listed(root)?.samples.into_iter().filter_map(|sample| sample.split).collect()
+    } else {
+        let folders = dataset::SPLITS.iter().filter(|split| root.join(split).is_dir());
+        folders.map(|split| (*split).to_owned()).collect()
+    };
+    let split = ["val", "validation"].into_iter().find(|split| splits.contains(*split));
     // Never fall back to another split: what is chosen on the test images is not tested by them.
-    if split.is_none() && ["train", "test", "test_processed"].iter().any(|split| root.join(split).is_dir()) {
+    if split.is_none() && !splits.is_empty() {
+        let found = splits.into_iter().collect::<Vec<_>>().join(", ");
         return Err(Error::Images {
-            message: format!("{}: holds splits, but neither val nor validation", root.display()),
-            hint: "pass the folder of the validation split itself".to_owned(),
+            message: format!("{}: holds the splits {found}, expected val or validation", root.display()),
+            hint: "pass the folder of the validation split itself, or a list without the column split"
+                .to_owned(),
         });
     }
     Ok(dataset::open(root, split)?)
@@ -243,6 +254,30 @@ mod tests {
         fs_err::create_dir_all(folder.path().join("other/test/real")).unwrap();
         images.val = Some(folder.path().join("other"));
         let error = split_images(&images, &Recipe::default()).unwrap_err();
-        assert!(error.to_string().contains("neither val nor validation"), "{error}");
+        assert!(error.to_string().ends_with("holds the splits test, expected val or validation"), "{error}");
+        // A list of images is taken alike.
+        let list = folder.path().join("list.csv");
+        let rows = |splits: [&str; 2]| {
+            let [first, second] = splits;
+            let rows = format!(
+                "path,label,split\ndata/test/real/e.jpg,real,{first}\nfake/b.jpg,fake,{first}\n\
+                 data/val/real/c.jpg,real,{second}\ndata/val/fake/d.jpg,fake,{second}\n"
+            );
+            fs_err::write(&list, rows).unwrap();
+        };
+        images.val = Some(list.clone());
+        rows(["test", "val"]);
+        let val = split_images(&images, &Recipe::default()).unwrap().val;
+        let names =
+            |val: &[Source]| val.iter().map(|source| dataset::stem(&source.path)).collect::<BTreeSet<_>>();
+        assert_eq!(names(&val), ["c", "d"].map(str::to_owned).into());
+        rows(["test", "train"]);
+        let error = split_images(&images, &Recipe::default()).unwrap_err();
+        assert!(
+            error.to_string().ends_with("holds the splits test, train, expected val or validation"),
+            "{error}"
+        );
+        rows(["", ""]);
+        assert_eq!(split_images(&images, &Recipe::default()).unwrap().val.len(), 4);
     }
 }

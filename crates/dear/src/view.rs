@@ -125,16 +125,46 @@ impl View {
             Self::Native => Ok(vec![image.clone()]),
             // Nothing is drawn, so neither seed nor content matters.
             Self::Chain(chain) => Ok(vec![chain.apply(image, 0, &[])?.image]),
-            Self::Windows { side, stride } => {
-                let (width, height) = image.size();
-                if width.min(height) < *side {
-                    return Err(ViewError::TooSmall { view: self.to_string(), width, height, side: *side });
-                }
-                let [columns, rows] = [width, height].map(|length| starts(length, *side, *stride));
-                let window = |top: u32| columns.iter().map(move |&left| crop(image, left, top, *side, *side));
-                Ok(rows.into_iter().flat_map(window).collect())
-            }
+            Self::Windows { .. } => Ok(self.windows(image)?.iter().collect()),
         }
+    }
+
+    /// The windows of an image, to be cut one at a time; of another view, the image itself.
+    ///
+    /// # Errors
+    /// If the image is smaller than a window.
+    pub(crate) fn windows<'i>(&self, image: &'i Image) -> Result<Windows<'i>, ViewError> {
+        let (width, height) = image.size();
+        let Self::Windows { side, stride } = *self else {
+            return Ok(Windows { image, size: (width, height), columns: vec![0], rows: vec![0] });
+        };
+        if width.min(height) < side {
+            return Err(ViewError::TooSmall { view: self.to_string(), width, height, side });
+        }
+        let [columns, rows] = [width, height].map(|length| starts(length, side, stride));
+        Ok(Windows { image, size: (side, side), columns, rows })
+    }
+}
+
+/// Where the windows of an image are.
+pub(crate) struct Windows<'i> {
+    image: &'i Image,
+    size: (u32, u32),
+    columns: Vec<u32>,
+    rows: Vec<u32>,
+}
+
+impl Windows<'_> {
+    pub(crate) fn count(&self) -> usize {
+        self.columns.len() * self.rows.len()
+    }
+
+    /// Row by row.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Image> + '_ {
+        let (width, height) = self.size;
+        let window =
+            move |top: u32| self.columns.iter().map(move |&left| crop(self.image, left, top, width, height));
+        self.rows.iter().flat_map(move |&top| window(top))
     }
 }
 

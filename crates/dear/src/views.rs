@@ -11,10 +11,11 @@ use rayon::prelude::*;
 use serde_json::json;
 
 use crate::dataset::Label;
-use crate::detector::{Detector, DetectorError, Quantity};
+use crate::detector::{Detector, DetectorError, Quantity, is_passing};
 use crate::error::Error;
 use crate::files::{Unread, read_image, sha256_hex};
 use crate::observe::{Event, Observer};
+use crate::preview::reduced;
 use crate::probe::{Refused, blend_weights, read_mask};
 use crate::rad::{MaskWeights, region_moments, resize_mask};
 use crate::recipe::Recipe;
@@ -126,7 +127,9 @@ fn role_name(role: AugmentRole) -> &'static str {
 pub struct Shown {
     /// [`Source::key`].
     pub key: String,
-    /// The image, and the mask of a probe.
+    /// Columns and rows of the image.
+    pub size: (u32, u32),
+    /// The image, and the mask of a probe, in the size in which a contact sheet shows them.
     pub image: (Image, Option<Mask>),
     /// Each view with its mask, and what was drawn for it.
     pub views: Vec<(Image, Option<Mask>, AugmentPlan)>,
@@ -145,7 +148,9 @@ pub fn shown(sources: &[Source], role: AugmentRole, options: &ViewOptions) -> (V
             (image, mask, plan)
         };
         let views = (0..options.views).map(view).collect();
-        Ok(Shown { key: source.key.clone(), views, image: (pixels.image, pixels.mask) })
+        // Of a whole folder of photographs no more is held than is shown.
+        let image = reduced(&pixels.image, pixels.mask.as_ref());
+        Ok(Shown { key: source.key.clone(), size: pixels.image.size(), image, views })
     };
     let all: Vec<Result<Shown, Refused>> = sources.par_iter().map(one).collect();
     let (mut shown, mut refused) = (Vec::new(), Vec::new());
@@ -260,7 +265,9 @@ pub fn each_whole(
         }
         let facts: Vec<FileFacts> = contents.iter().map(Content::facts).collect();
         for part in parts {
-            if part.missing {
+            // What another engine or more memory might do is tried again.
+            let lasts = |row: &Row| row.error.as_ref().is_none_or(|(kind, _)| !is_passing(kind));
+            if part.missing && part.rows.iter().all(lasts) {
                 store.write("whole", &part.key, detectors[part.detector].channels(), &part.rows)?;
             }
             for (image, row) in part.rows.into_iter().enumerate() {
@@ -311,14 +318,11 @@ fn whole_row(
     Ok(row)
 }
 
-/// An image that the detector cannot take is that image's error; any other failure of the engine ends the run.
+/// An image that the detector cannot take is that image's error; any other failure ends the run.
 fn image_error(error: DetectorError) -> Result<(String, String), Error> {
-    match error {
-        DetectorError::TooSmall { .. } | DetectorError::WrongSize { .. } | DetectorError::View(_) => {
-            Ok(("size".to_owned(), error.to_string()))
-        }
-        DetectorError::NonFinite { .. } => Ok(("non_finite".to_owned(), error.to_string())),
-        other => Err(other.into()),
+    match error.refusal() {
+        Some(kind) => Ok((kind.to_owned(), error.to_string())),
+        None => Err(error.into()),
     }
 }
 

@@ -239,7 +239,19 @@ fn what_is_missing_or_does_not_fit_is_named_with_its_remedy() {
     broken.retain(|tensor| tensor.0 != "model.visual.ln_post.bias");
     broken.push(Seeded("model.visual.more".to_owned(), vec![1], 0.0, 1.0));
     let broken = Peer { tensors: broken, ..peer("ufd, in one file") };
+    let without = |name: &str, start: &str| {
+        let whole = peer(name);
+        let tensors: Vec<_> =
+            whole.tensors.iter().filter(|tensor| !tensor.0.starts_with(start)).cloned().collect();
+        assert!(tensors.len() < whole.tensors.len(), "{start}");
+        Peer { tensors, ..whole }
+    };
+    let (unprojected, blockless) = (without("rine, in two files", "proj2."), without("dinov2", "blocks."));
+    let beside = tempfile::tempdir().expect("a folder");
+    let below = with(&unprojected.backbone(beside.path()));
     let cases = [
+        (&unprojected, below, "2 tensors are missing: proj2.1.weight, proj2.1.bias", ""),
+        (&blockless, none.clone(), "tensor \"blocks.0.attn.qkv.weight\" is [], expected [", ""),
         (&apart, none.clone(), "no image tower", "--backbone ViT-L-14.pt"),
         (&apart, with(&Some(headless)), "head.safetensors: no image tower", "--backbone takes"),
         (&whole, with(&tower), "an image tower of its own", "leave --backbone out"),

@@ -326,3 +326,29 @@ fn too_few_images_are_not_called_clean() {
     assert_eq!((found.verdict, found.splits[0].detectable_auc), (Verdict::NotResolvable, None));
     assert!(found.words[0].contains("too few"), "{:?}", found.words);
 }
+
+#[test]
+fn as_many_permutations_are_made_as_the_splits_and_the_level_ask_for() {
+    let temp = tempfile::tempdir().unwrap();
+    let images = photographs();
+    for (at, split) in ["test", "val", "train", "validation"].into_iter().enumerate() {
+        let own = &images[24 * at..24 * (at + 1)];
+        plant(&temp.path().join(split), own, "jpeg(80)", "webp(80)", |bytes| bytes);
+    }
+    let with = |permutations: u32, level: f64| {
+        let options = AuditOptions { permutations, level, ..AuditOptions::default() };
+        audit(temp.path(), &audit::open(temp.path(), None).unwrap(), None, &options, &Silent)
+    };
+    // Of 100 orders none is rarer than one in 100, and four splits make that 0.04.
+    for (permutations, level, made) in [(99, 0.02, 400), (499, 0.02, 499), (1999, 0.002, 4000)] {
+        let found = with(permutations, level).unwrap();
+        assert_eq!(found.options.permutations, made);
+        let confounded = flagged(&found, Flag::Confounded);
+        assert_eq!(confounded.iter().filter(|name| *name == "format").count(), 4, "{confounded:?}");
+    }
+    let error = with(1999, 0.00001).unwrap_err();
+    let expected =
+        "--level 0.00001 for 4 splits needs 800000 permutations of the labels, expected at most 200000";
+    assert_eq!(error.to_string(), expected);
+    assert!(error.hint().unwrap().contains("--level"));
+}

@@ -21,7 +21,7 @@ use dear::recipe::Recipe;
 use dear::store::{Row, Store};
 use dear::training_set::{Split, TrainingImages, main_views, split_images};
 use dear::views::{Source, ViewOptions, shown};
-use dear_image::AugmentRole;
+use dear_image::{AugmentRole, Image};
 use oracle::{engines, sha256};
 use serde::Deserialize;
 
@@ -116,6 +116,9 @@ fn views_have_the_pixels_of_torchvision_albumentations_scipy_and_pillow() {
     ] {
         let (shown, refused) = shown(sources, role, &options);
         assert!(refused.is_empty(), "{refused:?}");
+        // Only what a contact sheet shows of the images is held.
+        let side = |image: &Image| image.width().max(image.height());
+        assert!(shown.iter().all(|one| side(&one.image.0) == 192), "an image is not reduced");
         let views: Vec<_> =
             shown.iter().flat_map(|image| image.views.iter().map(move |view| (image, view))).collect();
         assert_eq!(views.len(), hashes.len());

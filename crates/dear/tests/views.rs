@@ -1,8 +1,9 @@
 //! One pass over images for several detectors and chains.
 
-use dear::dataset::Label;
+use dear::dataset::{Label, open};
 use dear::detector::Detector;
 use dear::engine::{EngineChoice, EngineOptions};
+use dear::evaluate::{Conditions, EvaluateOptions, evaluate};
 use dear::observe::Silent;
 use dear::probe::{Composite, blend_weights};
 use dear::rad::{MaskWeights, RadOptions, resize_mask};
@@ -183,4 +184,36 @@ fn a_detector_that_takes_other_sizes_does_not_read_the_rows_of_another() {
         })
         .collect();
     assert_eq!(errors, [None, Some("size".to_owned()), None]);
+}
+
+#[test]
+fn two_views_of_one_backbone_are_each_judged_by_what_they_see() {
+    let folder = tempfile::tempdir().unwrap();
+    for (label, n) in [("real", 1_u32), ("real", 2), ("fake", 3), ("fake", 4)] {
+        let path = folder.path().join(format!("data/{label}/{n}.png"));
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        let image = Image::from_fn(150, 131, |x, y| [(x * n) as u8, (y * 5 + n) as u8, (x * y / n) as u8]);
+        fs_err::write(path, encode_png(&image).unwrap()).unwrap();
+    }
+    let native = Detector::mini(&EngineOptions::builtin()).unwrap();
+    let cropped = native.with_head(native.head(), |metadata| metadata.view = "crop(96)".parse().unwrap());
+    let cropped = Detector::from_bytes(cropped.unwrap(), &EngineOptions::builtin()).unwrap();
+    assert_eq!(native.backbone_sha256(), cropped.backbone_sha256());
+    let detectors = [native, cropped];
+    let dataset = open(&folder.path().join("data"), None).unwrap();
+    let store = Store::new(&folder.path().join("store"));
+    let conditions = Conditions::new(&[], &[]).unwrap();
+    let options = EvaluateOptions::default();
+    let (_, scores) = evaluate(&detectors, &dataset, &conditions, &store, &options, &Silent).unwrap();
+    assert_eq!(scores.systems.len(), 2);
+    for (system, logits) in scores.systems.iter().zip(&scores.logits[0]) {
+        let detector = &detectors[system.detector.unwrap()];
+        for (sample, found) in dataset.samples.iter().zip(logits) {
+            let bytes = fs_err::read(&sample.path).unwrap();
+            let image = dear_image::decode(&bytes, &DecodeOptions::default()).unwrap().image;
+            let expected = detector.score(&image).unwrap();
+            // The head is applied here, not in the network.
+            assert!((found - expected).abs() < 1e-4, "{}: {found} {expected}", system.name);
+        }
+    }
 }

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use dear::audit::{self, Audit, AuditOptions, Dependence, Finding, Flag, Kind, Split, Swap, Verdict, audit};
+use dear::audit::{
+    self, Audit, AuditOptions, Dependence, Finding, Flag, Kind, Split, Swap, Unscored, Verdict, audit,
+};
 use dear::dataset::Label;
 use dear::error::Error;
 use dear::evaluate::counted;
@@ -16,8 +18,8 @@ use crate::{Outcome, output};
 /// Shown below `--help`.
 const EXIT_CODES: &str = "Exit codes:
   0    the audit was done, whatever its verdict
-  1    done, but a --fail-on finding is there, an image was refused, or a split
-       could not be judged: the last line of stderr says which
+  1    done, but a --fail-on finding is there, an image was refused or could not be
+       scored, or a split could not be judged: the last line of stderr says which
   2    wrong use, or data of which nothing can be judged
   3    the machine lacks something (disk, permission, engine)
   130  interrupted; nothing is kept";
@@ -104,6 +106,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
             output::warning(format_args!("{}not judged: {reason}", prefix(split.split.as_deref())));
         }
     }
+    let unscored: u64 = found.splits.iter().map(warn_unscored).sum();
     let mut reasons: Vec<String> = args
         .fail_on
         .iter()
@@ -112,6 +115,9 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         .collect();
     if !refused.is_empty() {
         reasons.push(format!("{} refused", counted(refused.len() as u64, "image")));
+    }
+    if unscored > 0 {
+        reasons.push(format!("{} not scored", counted(unscored, "image")));
     }
     if !unjudged.is_empty() {
         reasons.push(format!("{} not judged", counted(unjudged.len() as u64, "split")));
@@ -145,6 +151,19 @@ impl FailOn {
 /// `test: `, where the data has splits.
 fn prefix(split: Option<&str>) -> String {
     split.map(|split| format!("{split}: ")).unwrap_or_default()
+}
+
+/// Say how many images of a split the detector refused, and why; returns how many.
+fn warn_unscored(split: &Split) -> u64 {
+    for Unscored { label, images, kind, message } in &split.unscored {
+        let of = if *label == Label::Real { split.real } else { split.fake };
+        output::warning(format_args!(
+            "{}{images} of {} could not be scored ({kind}): {message}",
+            prefix(split.split.as_deref()),
+            counted(of, &format!("{} image", label.as_str()))
+        ));
+    }
+    split.unscored.iter().map(|unscored| unscored.images).sum()
 }
 
 fn named(image: &audit::RefusedImage) -> Refused {
@@ -198,7 +217,7 @@ fn print(audit: &Audit) -> Result<(), Error> {
 }
 
 fn print_split(split: &Split) -> Result<(), Error> {
-    let name = prefix(split.split.as_deref());
+    let name = output::one_line(prefix(split.split.as_deref()));
     if let Some(reason) = &split.not_judged {
         output::line(format_args!("{name}not judged: {}", output::one_line(reason)))?;
         return output::line("");

@@ -57,6 +57,10 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         });
     }
     output::check_writable(&args.out)?;
+    if let Some(detector) = &args.detector.detector {
+        output::check_other(&args.out, detector)?;
+    }
+    args.recipe.check_beside(&recipe_path(&args.out), &recipe)?;
     let pairs = list(&args.probes, args.masks.as_deref(), Some(InpainterKind::Resynthesis))?;
     let null_pairs = args
         .null_probes
@@ -76,7 +80,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         }
     }
     let file = found.record(&detector, &recipe);
-    output::write(&recipe_path(&args.out), recipe.to_toml()?.as_bytes())?;
+    args.recipe.write_beside(&recipe_path(&args.out), &recipe)?;
     output::write(&page, dissection::page(&file).as_bytes())?;
     output::write_json(&args.out, &file)?;
     output::line(format_args!(

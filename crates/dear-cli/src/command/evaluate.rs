@@ -10,6 +10,7 @@ use dear::evaluate::{
     Comparison, Conditions, EvaluateOptions, Evaluation, Family, ImageRecord, Table, evaluate, of_files,
     records, records_parquet, verdict,
 };
+use dear::files::place;
 use dear::report::{Example, Extras, WorstOptions, html, markdown, worst_errors};
 use dear::scores::{self, ScoreOptions, Scores, Unit, reference};
 use dear::store::Store;
@@ -126,6 +127,9 @@ impl Severity {
     }
 }
 
+/// What is written into `--out`, besides the features.
+const WRITTEN: [&str; 5] = ["records.jsonl", "records.parquet", "report.html", "report.md", "results.json"];
+
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let mut options = EvaluateOptions {
         seed: args.seed,
@@ -135,6 +139,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     };
     options.bootstrap.seed = args.seed;
     options.check()?;
+    check_inputs(&args)?;
     if let Some(folder) = &args.reference_tree {
         output::check_no_file(folder)?;
     }
@@ -165,6 +170,39 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     Ok(if refused + truncated == 0 { Outcome::Done } else { Outcome::DoneWithFailedItems })
 }
 
+/// Refuse to write over what is read, before any work.
+fn check_inputs(args: &Args) -> Result<(), Error> {
+    let inputs = args.data.iter().chain(&args.detector).chain(&args.files.scores);
+    let read: Vec<(&Path, PathBuf)> = inputs.map(|path| (path.as_path(), place(path))).collect();
+    for file in WRITTEN.map(|name| args.out.join(name)) {
+        let own = place(&file);
+        if read.iter().any(|(_, input)| *input == own) {
+            return Err(Error::Images {
+                message: format!("{}: is read, and would be written over", file.display()),
+                hint: "name another folder with --out".to_owned(),
+            });
+        }
+    }
+    let Some(tree) = &args.reference_tree else { return Ok(()) };
+    let own = place(tree);
+    let shared = |(path, input): &&(&Path, PathBuf)| match path.is_dir() {
+        true => args.data.is_none() && (input.starts_with(&own) || own.starts_with(input)),
+        // {model}/{split}/{real,fake}/{subset}.csv, by whatever names.
+        false => input.strip_prefix(&own).is_ok_and(|below| below.components().count() == 4),
+    };
+    match read.iter().find(shared) {
+        None => Ok(()),
+        Some((input, _)) => Err(Error::Images {
+            message: format!(
+                "{}: shares files with {}, which is read; expected another folder",
+                tree.display(),
+                input.display()
+            ),
+            hint: "name another folder with --reference-tree".to_owned(),
+        }),
+    }
+}
+
 /// What was found, and what the page shows besides.
 struct Judged {
     evaluation: Evaluation,
@@ -183,6 +221,9 @@ fn judge_detectors(args: &Args, data: &Path, options: &EvaluateOptions) -> Resul
     };
     let conditions = Conditions::new(&chains, &families)?;
     let dataset = dataset::open_any_class(data, args.split.as_deref())?;
+    if args.split.is_none() {
+        warn_other_split(dataset.samples.first().and_then(|sample| sample.split.as_deref()));
+    }
     output::check_folder_writable(&args.out)?;
     let mut detectors: Vec<Detector> = Vec::new();
     for path in &args.detector {
@@ -195,8 +236,17 @@ fn judge_detectors(args: &Args, data: &Path, options: &EvaluateOptions) -> Resul
     let (evaluation, scores) =
         evaluate(&detectors, &dataset, &conditions, &store, options, &Progress::default())?;
     let records = records(&scores);
-    let examples = worst(&evaluation, &detectors, &dataset, &records)?;
+    let examples = worst(&evaluation, &detectors, &dataset, &records);
     Ok(Judged { evaluation, scores, records, examples })
+}
+
+/// Say which split was taken where none was asked for and it is not the one that everybody expects.
+fn warn_other_split(split: Option<&str>) {
+    if let Some(split) = split.filter(|split| *split != "test") {
+        output::warning(format_args!(
+            "there is no split \"test\": judged on {split:?}; --split says which to take"
+        ));
+    }
 }
 
 /// The worst errors, on the images as they are, of the first detectors that were given: two, to keep the page small.
@@ -205,7 +255,7 @@ fn worst(
     detectors: &[Detector],
     dataset: &Dataset,
     records: &[ImageRecord],
-) -> Result<Vec<Example>, Error> {
+) -> Vec<Example> {
     let mut examples = Vec::new();
     for (index, detector) in detectors.iter().enumerate().take(2) {
         // Of the heads in a file its own comes last, after the controls.
@@ -217,9 +267,13 @@ fn worst(
             decode: evaluation.options.decode,
             ..WorstOptions::default()
         };
-        examples.extend(worst_errors(detector, &system.name, dataset, records, "clean", &options)?);
+        let (made, left_out) = worst_errors(detector, &system.name, dataset, records, "clean", &options);
+        for line in left_out {
+            output::warning(format_args!("{line}; left out of the report's pictures"));
+        }
+        examples.extend(made);
     }
-    Ok(examples)
+    examples
 }
 
 /// Judge what others found: nothing runs.
@@ -236,6 +290,10 @@ fn judge_files(args: &Args, options: &EvaluateOptions) -> Result<Judged, Error> 
     )?;
     output::check_folder_writable(&args.out)?;
     let evaluation = of_files(&files, options, &Progress::default())?;
+    // Of the reference's tree one split is taken; of other files all rows are.
+    if args.split.is_none() && args.files.scores.iter().any(|path| path.is_dir()) {
+        warn_other_split(evaluation.data.split.as_deref());
+    }
     let records = records(&files.scores);
     Ok(Judged { evaluation, scores: files.scores, records, examples: Vec::new() })
 }
@@ -310,7 +368,7 @@ pub(crate) fn print(evaluation: &Evaluation) -> Result<(), Error> {
     for chain in &evaluation.chains {
         let first = evaluation.tables.iter().find(|table| &table.chain == chain);
         let counts = first.map(counted).unwrap_or_default();
-        output::line(format_args!("{chain} ({counts}; 95 % intervals below)"))?;
+        output::line(format_args!("{} ({counts}; 95 % intervals below)", output::one_line(chain)))?;
         let head: String = COLUMNS.iter().map(|(_, name)| format!("{name:>12}")).collect();
         output::line(format_args!("  {:<width$}{head}", "system"))?;
         for system in &evaluation.systems {

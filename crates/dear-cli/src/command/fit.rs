@@ -36,13 +36,15 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         return Ok(Outcome::Done);
     }
     output::check_writable(&args.out)?;
+    output::check_other(&args.out, &args.backbone)?;
+    args.recipe.check_beside(&recipe_path(&args.out), &recipe)?;
     let work = args.work.unwrap_or_else(|| work_folder(&args.out));
     output::check_no_file(&work)?;
     args.images.refuse_within(&work)?;
     let backbone = Detector::open(&args.backbone, &args.engine.options())?;
     let fitted = fit(&backbone, &args.images.into(), &work, &recipe, &Progress::default())?;
     output::refused(&fitted.refused);
-    output::write(&recipe_path(&args.out), recipe.to_toml()?.as_bytes())?;
+    args.recipe.write_beside(&recipe_path(&args.out), &recipe)?;
     output::write(&args.out, &fitted.model)?;
     output::line(format_args!(
         "{}: a head on the {} channels of {}",

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use dear::engine::EngineOptions;
 use dear::error::Error;
+use dear::evaluate::counted;
+use dear::files::place;
 use dear::harden::{Inputs, Reading, harden};
 use dear::head::balance::OperatingReport;
 use dear::head::{BalanceReport, Report};
@@ -69,9 +71,9 @@ pub(crate) struct ImageArgs {
 impl ImageArgs {
     /// Refuse a work folder among the training images: its probes would be photographs at the next run.
     pub(crate) fn refuse_within(&self, work: &Path) -> Result<(), Error> {
-        let work_folder = std::path::absolute(work)?;
+        let work_folder = place(work);
         for folder in [&self.real, &self.fake] {
-            if work_folder.starts_with(std::path::absolute(folder)?) {
+            if work_folder.starts_with(place(folder)) {
                 return Err(Error::Images {
                     message: format!(
                         "{}: the work folder lies among the images of {}, expected another place",
@@ -98,6 +100,10 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         return Ok(Outcome::Done);
     }
     output::check_writable(&args.out)?;
+    if let Some(detector) = &args.detector.detector {
+        output::check_other(&args.out, detector)?;
+    }
+    args.recipe.check_beside(&recipe_path(&args.out), &recipe)?;
     let work = args.work.unwrap_or_else(|| work_folder(&args.out));
     output::check_no_file(&work)?;
     args.images.refuse_within(&work)?;
@@ -106,7 +112,8 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let inputs = args.probes.inputs(args.images.into(), work, engine);
     let hardened = harden(&detector, &inputs, &recipe, &Progress::default())?;
     output::refused(&hardened.refused);
-    output::write(&recipe_path(&args.out), recipe.to_toml()?.as_bytes())?;
+    note_held_out(&hardened.counts);
+    args.recipe.write_beside(&recipe_path(&args.out), &recipe)?;
     output::write(&args.out, &hardened.model)?;
     let counts = &hardened.counts;
     output::line(format_args!(
@@ -125,6 +132,16 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         "judge it against its baselines: dear evaluate --detector FILE --data ROOT --perturb paper --out DIR",
     );
     Ok(if hardened.refused.is_empty() { Outcome::Done } else { Outcome::DoneWithFailedItems })
+}
+
+/// Say how many of the given probes are not trained on, if any.
+pub(crate) fn note_held_out(counts: &dear::harden::Counts) {
+    if counts.probes_held_out > 0 {
+        output::note(format_args!(
+            "left out {}: what has the name of a validation image is not trained on",
+            counted(counts.probes_held_out, "probe")
+        ));
+    }
 }
 
 /// One line on how the head was trained.

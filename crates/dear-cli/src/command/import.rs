@@ -94,10 +94,15 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
 
 /// The detector file, and what it is.
 pub(crate) fn write(imported: Imported, out: &Path, engine: &EngineArgs) -> Result<(), Error> {
-    // Nothing is written that could not be opened and run, on a picture somewhat larger than the network needs.
+    // Nothing is written that could not be opened and run, on a picture somewhat larger than network and view need.
     let detector = Detector::from_bytes(imported.file, &engine.options())?;
-    let side = detector.metadata().valid_input.min_side.max(96) + 31;
-    detector.score(&Image::from_fn(side, side, |x, y| [x as u8, y as u8, (x ^ y) as u8]))?;
+    let mut side = detector.metadata().valid_input.min_side.max(96) + 31;
+    while let Err(error) = detector.score(&picture(side)) {
+        if error.refusal() != Some("size") || side > LARGEST {
+            return Err(error.into());
+        }
+        side *= 2;
+    }
     output::write(out, detector.file())?;
     imported.notes.iter().for_each(output::note);
     let metadata = detector.metadata();
@@ -110,6 +115,13 @@ pub(crate) fn write(imported: Imported, out: &Path, engine: &EngineArgs) -> Resu
         metadata.stride.map_or("unknown".to_owned(), |stride| stride.to_string()),
     ))?;
     output::line(format_args!("sha256 {}", detector.sha256()))
+}
+
+/// Sides of pictures that an import is tried on, up to twice that.
+const LARGEST: u32 = 2048;
+
+fn picture(side: u32) -> Image {
+    Image::from_fn(side, side, |x, y| [x as u8, y as u8, (x ^ y) as u8])
 }
 
 fn view(text: Option<&str>) -> Result<Option<View>, Error> {

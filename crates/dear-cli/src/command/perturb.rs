@@ -64,7 +64,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     if done.removed > 0 {
         let copies = if done.removed == 1 { "copy" } else { "copies" };
         output::note(format_args!(
-            "removed {} {copies} of images that are gone or refused now",
+            "removed {} {copies} of images that are gone, refused, or named otherwise now",
             done.removed
         ));
     }

@@ -10,7 +10,9 @@ use dear::store::{Row, Store};
 use dear::training_data::TrainingData;
 use dear::training_set::split_images;
 
-use super::harden::{ImageArgs, describe_reading, describe_training, recipe_path, work_folder};
+use super::harden::{
+    ImageArgs, describe_reading, describe_training, note_held_out, recipe_path, work_folder,
+};
 use super::prune::GateFile;
 use crate::arguments::{DetectorArgs, RecipeArgs};
 use crate::progress::Progress;
@@ -50,6 +52,10 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         return Ok(Outcome::Done);
     }
     output::check_writable(&args.out)?;
+    for input in [args.detector.detector.as_ref(), Some(&args.gate)].into_iter().flatten() {
+        output::check_other(&args.out, input)?;
+    }
+    args.recipe.check_beside(&recipe_path(&args.out), &recipe)?;
     let detector = args.detector.open()?;
     if detector.backbone_sha256() != gate.scores.backbone_sha256 {
         return Err(Error::Images {
@@ -87,9 +93,10 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         Counts::of(&data.main_rows, &data.val_rows, probes.as_deref().unwrap_or(none), None, &recipe);
     counts.probes_held_out = probes_held_out;
     output::refused(&refused);
+    note_held_out(&counts);
     let reading = read_logits(&detector, &store, &split, &refinement.head, &recipe, &progress)?;
     let model = assemble(&detector, &gate.scores.rad, &gate.gate, &refinement, &reading, &recipe, &counts)?;
-    output::write(&recipe_path(&args.out), recipe.to_toml()?.as_bytes())?;
+    args.recipe.write_beside(&recipe_path(&args.out), &recipe)?;
     output::write(&args.out, &model)?;
     output::line(format_args!(
         "{}: {} of {} channels kept",

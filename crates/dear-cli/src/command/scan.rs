@@ -8,9 +8,8 @@ use clap::ValueEnum;
 use dear::backbone::metadata::Threshold;
 use dear::engine::cache_dir;
 use dear::error::Error;
-use dear::scan::{
-    Cache, InputOptions, Inputs, Record, Scan, ScanOptions, Shard, Status, Tally, Verdict, place,
-};
+use dear::files::place;
+use dear::scan::{Cache, InputOptions, Inputs, Record, Scan, ScanOptions, Shard, Status, Tally, Verdict};
 use dear::view::View;
 
 use self::sink::{Format, Sink};

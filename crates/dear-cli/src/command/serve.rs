@@ -105,9 +105,9 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let served = runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind(address)
             .await
-            .map_err(|error| std::io::Error::new(error.kind(), format!("{address}: {error}")))?;
+            .map_err(|problem| Error::Listen { address, problem })?;
         output::note(format_args!("listening on http://{}", listener.local_addr()?));
-        serve(listener, app, asked_to_stop()).await
+        Ok::<_, Error>(serve(listener, app, asked_to_stop()).await?)
     });
     // What did not finish in its time ends with the process: a network that runs cannot be interrupted.
     runtime.shutdown_timeout(Duration::from_secs(1));

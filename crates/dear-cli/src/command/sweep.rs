@@ -79,6 +79,15 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         return Ok(Outcome::Done);
     }
     output::check_folder_writable(&args.out)?;
+    let [tried, chosen_recipe, model, judged] =
+        ["sweep.toml", "chosen.recipe.toml", "chosen.onnx", "test"].map(|name| args.out.join(name));
+    for (written, read) in [
+        (&model, args.detector.detector.as_ref()),
+        (&tried, args.sweep.as_ref()),
+        (&chosen_recipe, args.recipe.file()),
+    ] {
+        read.map_or(Ok(()), |read| output::check_other(written, read))?;
+    }
     let engine = args.detector.engine.options();
     let detector = args.detector.open()?;
     refuse_other_backbone(&args.out, &detector)?;
@@ -93,7 +102,14 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let inputs = args.probes.inputs(args.images.into(), work, engine.clone());
     let progress = Progress::default();
     let (found, chosen) = sweep(&detector, &inputs, &recipe, &options, &progress)?;
-    output::write(&args.out.join("sweep.toml"), options.to_toml()?.as_bytes())?;
+    // What an earlier sweep chose, and how it was judged, is not what this table says.
+    for earlier in [&model, &chosen_recipe].into_iter().filter(|path| path.is_file()) {
+        fs_err::remove_file(earlier)?;
+    }
+    if judged.join("results.json").is_file() {
+        fs_err::remove_dir_all(&judged)?;
+    }
+    output::write(&tried, options.to_toml()?.as_bytes())?;
     output::write(&args.out.join("sweep.csv"), table(&found).as_bytes())?;
     output::write(&args.out.join("sweep.html"), report::page(&found, &command_line()).as_bytes())?;
     output::write_json(&args.out.join("sweep.json"), &found)?;
@@ -104,8 +120,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
 
     let hardened = harden(&detector, &inputs, &chosen, &progress)?;
     output::refused(&hardened.refused);
-    let model = args.out.join("chosen.onnx");
-    output::write(&args.out.join("chosen.recipe.toml"), chosen.to_toml()?.as_bytes())?;
+    output::write(&chosen_recipe, chosen.to_toml()?.as_bytes())?;
     output::write(&model, &hardened.model)?;
     output::line(format_args!("{}: the chosen detector; sweep.html beside it shows all", model.display()))?;
 
@@ -125,11 +140,10 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
             examples: &[],
             caution: None,
         };
-        let folder = args.out.join("test");
-        write_results(&folder, &evaluation, &extras, &records(&scores))?;
+        write_results(&judged, &evaluation, &extras, &records(&scores))?;
         output::line(format_args!("on {}, which took no part in the choice:", dataset.root.display()))?;
         print(&evaluation)?;
-        output::note(format_args!("open {}", folder.join("report.html").display()));
+        output::note(format_args!("open {}", judged.join("report.html").display()));
     }
     Ok(if hardened.refused.is_empty() { Outcome::Done } else { Outcome::DoneWithFailedItems })
 }

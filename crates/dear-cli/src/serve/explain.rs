@@ -68,7 +68,7 @@ pub(super) struct Map {
 
 /// Score an image and show where the logit comes from.
 ///
-/// With `Accept: image/png` the answer is the picture of `dear explain`.
+/// With `Accept: image/png` the answer is the picture of `dear explain`; JSON goes before where both are accepted alike.
 #[utoipa::path(
     post, path = "/v1/explain", tag = "images", params(Parameters),
     request_body(content(
@@ -123,10 +123,19 @@ fn no_map() -> Refusal {
     }
 }
 
+/// Whether a picture is named, and not JSON before or beside it.
 fn wants_png(headers: &HeaderMap) -> bool {
-    headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-        value.split(',').any(|kind| kind.split(';').next().is_some_and(|kind| kind.trim() == "image/png"))
-    })
+    let quality = |wanted: &str| {
+        let named = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let kinds = named.flat_map(|value| value.split(',')).filter_map(|kind| {
+            let (name, parameters) = kind.split_once(';').unwrap_or((kind, ""));
+            let quality = parameters.split(';').find_map(|parameter| parameter.trim().strip_prefix("q="));
+            let quality = quality.map_or(1.0, |quality| quality.parse::<f32>().unwrap_or(0.0));
+            name.trim().eq_ignore_ascii_case(wanted).then_some(quality)
+        });
+        kinds.fold(0.0, f32::max)
+    };
+    quality("image/png") > quality("application/json")
 }
 
 /// What is sent of a map.
@@ -212,6 +221,25 @@ fn means(evidence: &Evidence, side: usize) -> (Vec<f32>, usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_picture_is_sent_to_who_prefers_it() {
+        for (accept, expected) in [
+            ("image/png", true),
+            ("Image/PNG; q=0.2, */*", true),
+            ("text/html, image/png;v=1;q=0.9, application/json; q=0.5", true),
+            ("image/png;q=0", false),
+            ("image/png;q=x", false),
+            ("image/png, application/json", false),
+            ("image/png;q=0.5, application/json", false),
+            ("*/*", false),
+            ("", false),
+        ] {
+            let headers = HeaderMap::from_iter([(header::ACCEPT, accept.parse().unwrap())]);
+            assert_eq!(wants_png(&headers), expected, "{accept:?}");
+        }
+        assert!(!wants_png(&HeaderMap::new()));
+    }
 
     #[test]
     fn a_large_map_is_sent_as_means_whose_weighted_mean_is_the_logit() {

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use dear::error::Error;
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::de::IntoDeserializer;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use utoipa::ToSchema;
@@ -405,17 +407,9 @@ fn find(database: &Connection, id: &str) -> rusqlite::Result<Option<Job>> {
 }
 
 fn job(row: &Row) -> rusqlite::Result<Job> {
-    let state: String = row.get(1)?;
-    let state = match state.as_str() {
-        "queued" => JobState::Queued,
-        "running" => JobState::Running,
-        "cancelled" => JobState::Cancelled,
-        "failed" => JobState::Failed,
-        _ => JobState::Done,
-    };
     Ok(Job {
         id: row.get(0)?,
-        state,
+        state: row.get(1)?,
         total: row.get(2)?,
         detector: row.get(3)?,
         stability: row.get(4)?,
@@ -424,6 +418,15 @@ fn job(row: &Row) -> rusqlite::Result<Job> {
         done: row.get(7)?,
         refused: row.get(8)?,
     })
+}
+
+/// The words of the file are those of the answers.
+impl FromSql for JobState {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let word: serde::de::value::StrDeserializer<'_, serde::de::value::Error> =
+            value.as_str()?.into_deserializer();
+        Self::deserialize(word).map_err(FromSqlError::other)
+    }
 }
 
 fn now() -> u64 {

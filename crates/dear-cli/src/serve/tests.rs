@@ -494,10 +494,11 @@ async fn health_is_told_at_once_while_eight_images_are_scored() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     times.sort();
-    let median = times[times.len() / 2];
+    // Not the slowest: the other tests of this program run beside it. bench/serve.py states the slowest.
+    let most = times[times.len() * 9 / 10];
     assert!(
-        times.len() >= 8 && median < Duration::from_millis(100),
-        "{} times, median {median:?}",
+        times.len() >= 8 && most < Duration::from_millis(100),
+        "{} times, nine in ten within {most:?}",
         times.len()
     );
     for asking in asking {

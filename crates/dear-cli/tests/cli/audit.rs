@@ -202,6 +202,10 @@ fn exit_codes_say_what_was_asked_for() {
     let ran = dear(args!["audit", &set]).expect(1);
     assert_eq!(ran.talk("warning: real/cut.jpg: refused (truncated): ").len(), 1, "{}", ran.stderr);
     dear(args!["audit", &set, "--level", "2"]).expect(2);
+    let ran = dear(args!["audit", &set, "--level", "0.000001"]).expect(2);
+    let error =
+        "--level 0.000001 for 1 split needs 2000000 permutations of the labels, expected at most 200000";
+    assert_eq!(ran.talk("error: "), [error]);
     dear(args!["audit", &set, "--split", "none"]).expect(2);
 }
 
@@ -276,10 +280,68 @@ fn a_detector_is_asked_about_the_other_classs_format() {
         );
         assert!(word.contains(&expected), "{word} {expected}");
     }
+    assert_eq!(split["unscored"], serde_json::json!([]));
+    // Each class is either told what its score follows, or that nothing is shown.
+    for class in ["real", "generated"] {
+        let shown: Vec<&serde_json::Value> = split["dependence"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|found| found["label"] == class && found["flag"] == "confounded")
+            .collect();
+        let quiet = format!("within the {class} images, no measured feature is shown to move the score much");
+        assert_eq!(words.contains(&quiet.as_str()), shown.is_empty(), "{words:?}");
+        for found in shown.iter().take(3) {
+            let [feature, what] = ["feature", "words"].map(|key| found[key].as_str().unwrap());
+            let expected = format!("the score follows {feature}: {what} (");
+            assert!(words.iter().any(|word| word.starts_with(&expected)), "{words:?} {expected}");
+        }
+    }
+}
+
+#[test]
+fn images_that_the_detector_cannot_score_are_counted_and_never_called_tested() {
+    let temp = tempfile::tempdir().unwrap();
+    let root = temp.path().join("set");
+    // Six real images below the least side of `mini`, and one of the generated ones.
+    let sides = [("real", [32; 6]), ("fake", [64, 64, 64, 32, 64, 64])];
+    for (class, sides) in sides {
+        fs_err::create_dir_all(root.join(class)).unwrap();
+        for (i, side) in (0u32..).zip(sides) {
+            let image = dear_image::Image::from_fn(side, side, |x, y| {
+                [(x * 7 + i * 40) as u8, (y * 5) as u8, (x ^ y) as u8]
+            });
+            let file = root.join(class).join(format!("{i}.png"));
+            fs_err::write(file, dear_image::encode_png(&image).unwrap()).unwrap();
+        }
+    }
+    let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/mini.onnx");
+    let ran = dear(args!["audit", &root, "--detector", &mini, "--format", "json"]).expect(1);
+    let audit = json(&ran.stdout);
+    let why = "image of 32 x 32 pixels, expected sides of at least 48";
+    let unscored = serde_json::json!([
+        {"label": "real", "images": 6, "kind": "size", "message": why},
+        {"label": "generated", "images": 1, "kind": "size", "message": why}
+    ]);
+    assert_eq!(audit["splits"][0]["unscored"], unscored);
+    assert_eq!(audit["splits"][0]["real"], 6, "they are measured all the same");
+    let words: Vec<&str> =
+        audit["words"].as_array().unwrap().iter().filter_map(|word| word.as_str()).collect();
+    for expected in [
+        format!("is not tested: none of 6 real images could be scored (size: {why})"),
+        format!("leave out 1 of 6 generated images that could not be scored (most often size: {why})"),
+    ] {
+        assert!(words.iter().any(|word| word.contains(&expected)), "{words:?} {expected}");
+    }
+    assert!(!words.iter().any(|word| word.starts_with("within the real images")), "{words:?}");
+    let warned = ran.talk("warning: ");
+    assert_eq!(warned.len(), 2, "{}", ran.stderr);
     assert!(
-        words.iter().any(|word| word.contains("within the ") || word.starts_with("the score follows ")),
-        "{words:?}"
+        warned[0].starts_with("6 of 6 real images could not be scored (size): image of 32"),
+        "{}",
+        ran.stderr
     );
+    assert!(ran.stderr.ends_with("exit code 1: 7 images not scored\n"), "{}", ran.stderr);
 }
 
 #[test]
@@ -369,4 +431,22 @@ fn a_copy_is_never_written_over_something_else() {
     let ran = to(&out, "jpeg(71)").expect(2);
     assert!(ran.stderr.contains("made with chain \"jpeg(70, 4:2:0)\""), "{}", ran.stderr);
     assert!(to(&out, "jepg(70)").expect(2).stderr.contains("did you mean \"jpeg\"?"));
+}
+
+#[test]
+fn the_name_of_a_split_cannot_steer_the_terminal() {
+    let temp = tempfile::tempdir().unwrap();
+    folder_of(&samples("train", 3), temp.path().join("real"));
+    stand_ins(&samples("val", 3), temp.path().join("fake"));
+    let mut text = "path,label,split\n".to_owned();
+    for class in ["real", "fake"] {
+        for name in contents(&temp.path().join(class)).keys() {
+            text += &format!("{class}/{name},{class},odd\u{1b}[2J\n");
+        }
+    }
+    let manifest = temp.path().join("list.csv");
+    fs_err::write(&manifest, text).unwrap();
+    let ran = dear(args!["audit", &manifest]).expect(0);
+    assert!(ran.stdout.starts_with("odd\\u{1b}[2J: 3 real and 3 generated images"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains('\u{1b}') && !ran.stderr.contains('\u{1b}'), "{ran:?}");
 }

@@ -178,7 +178,7 @@ fn test_images_are_never_taken_by_themselves_and_too_few_are_an_error() {
     fs_err::rename(data.join("val"), data.join("test")).unwrap();
     let ran = dear(args!["calibrate", "--data", &data, "--out", &out]).expect(2);
     let found = ran.talk("error: ");
-    assert_eq!(found, [format!("{}: holds splits, but neither val nor validation", data.display())]);
+    assert_eq!(found, [format!("{}: holds the splits test, expected val or validation", data.display())]);
     let asked = dear(args!["calibrate", "--data", &data, "--split", "test", "--out", &out, "--fpr", "0.01"])
         .expect(2);
     let expected = "24 real images are too few for at most 1 % wrong, expected at least 99";

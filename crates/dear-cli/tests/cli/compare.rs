@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::support::{args, dear, folder_of, samples, stand_ins};
+use crate::support::{args, dear, folder_of, json_lines, samples, stand_ins};
 
 /// Evaluate `mini` on four photographs and three stand-ins into `{root}/{name}`.
 fn evaluated(root: &Path, name: &str, photographs: usize) -> PathBuf {
@@ -36,6 +36,42 @@ fn set(results: &mut Value, metric: &str, value: f64) {
     let all = tables.iter_mut().find(|table| table["kind"] == "all").unwrap();
     let metrics = all["metrics"].as_array_mut().unwrap();
     metrics.iter_mut().find(|found| found["metric"] == metric).unwrap()["value"] = json!(value);
+}
+
+/// Make the table of everything say what the records beside it say.
+fn refit(out: &Path) {
+    let path = out.join("results.json");
+    let mut results: Value = serde_json::from_slice(&fs_err::read(&path).unwrap()).unwrap();
+    let records = json_lines(&fs_err::read_to_string(out.join("records.jsonl")).unwrap());
+    let of_class = |label: &str| -> (Vec<f64>, usize) {
+        let records: Vec<&Value> = records.iter().filter(|record| record["label"] == label).collect();
+        let scored: Vec<f64> =
+            records.iter().filter_map(|record| record["logits"]["mini"].as_f64()).collect();
+        let refused = records.len() - scored.len();
+        (scored, refused)
+    };
+    let ((real, refused_real), (fake, refused_fake)) = (of_class("real"), of_class("generated"));
+    let all =
+        results["tables"].as_array_mut().unwrap().iter_mut().find(|table| table["kind"] == "all").unwrap();
+    for (key, count) in [
+        ("real", real.len()),
+        ("fake", fake.len()),
+        ("refused_real", refused_real),
+        ("refused_fake", refused_fake),
+    ] {
+        all[key] = json!(count);
+    }
+    let wins = fake.iter().map(|fake| real.iter().filter(|real| fake > *real).count()).sum::<usize>();
+    let right =
+        [real.iter().filter(|logit| **logit < 0.0).count(), fake.iter().filter(|l| **l > 0.0).count()];
+    for (metric, count, of) in [
+        ("auc", wins, real.len() * fake.len()),
+        ("r_acc", right[0], real.len()),
+        ("f_acc", right[1], fake.len()),
+    ] {
+        set(&mut results, metric, count as f64 / of as f64);
+    }
+    fs_err::write(path, results.to_string()).unwrap();
 }
 
 fn get(out: &Path, metric: &str) -> f64 {
@@ -116,6 +152,7 @@ fn records_give_the_difference_an_interval() {
         })
         .collect();
     fs_err::write(after.join("records.jsonl"), moved.join("\n")).unwrap();
+    refit(&after);
     let ran = dear(args!["compare", &out, &after, "--format", "json", "--metric", "auc,r_acc"]).expect(1);
     let changes: Value = serde_json::from_str(&ran.stdout).unwrap();
     let all = changes["rows"]
@@ -154,6 +191,7 @@ fn an_image_that_is_newly_refused_is_a_regression_whatever_the_tolerance() {
         })
         .collect();
     fs_err::write(after.join("records.jsonl"), refused.join("\n")).unwrap();
+    refit(&after);
     let ran = dear(args!["compare", &out, &after, "--tolerance", "1"]).expect(1);
     assert!(ran.stdout.contains("newly refused: real/kodak/"), "{ran:?}");
     assert!(ran.stdout.contains("(clean, mini): its data end early"), "{ran:?}");
@@ -175,6 +213,9 @@ fn what_is_no_evaluation_is_refused_with_its_name() {
     let cut = &results[..results.len() / 2];
     let records = edited(&out, "records", true, |_| ());
     fs_err::write(records.join("records.jsonl"), "{\"path\": 1}\n").unwrap();
+    // As where a folder was evaluated into again, with a copy of what it held.
+    let auc = get(&out, "auc");
+    let stale = edited(&out, "stale", true, |results| set(results, "auc", auc - 0.05));
     for (path, expected) in [
         (second, "schema 2, expected 1"),
         (write("cut.json", cut), "not results.json: EOF"),
@@ -182,6 +223,7 @@ fn what_is_no_evaluation_is_refused_with_its_name() {
         (write("other.json", "{\"schema\": 1}"), "not results.json: missing field"),
         (write("empty.json", ""), "not results.json: EOF"),
         (records, "line 1: not a record: "),
+        (stale, "records.jsonl: not the records of "),
         (temp.path().join("absent"), "absent"),
     ] {
         let ran = dear(args!["compare", &out, &path]).expect(2);

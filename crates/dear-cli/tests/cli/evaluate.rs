@@ -406,6 +406,14 @@ fn a_manifest_stands_for_a_dataset_and_the_same_bytes_in_two_places_are_told_fir
     stand_ins(&samples("val", 3), root.join("set/train/fake"));
     let ran = dear(args!["evaluate", "--data", root.join("set"), "--out", &out]).expect(0);
     assert!(ran.talk("warning: ")[0].starts_with("3 images also stand in another split"), "{}", ran.stderr);
+    assert_eq!(results(&out)["data"]["split"], "test");
+    fs_err::rename(root.join("set/test"), root.join("set/val")).unwrap();
+    let ran = dear(args!["evaluate", "--data", root.join("set"), "--out", &out]).expect(0);
+    let said = "there is no split \"test\": judged on \"val\"; --split says which to take";
+    assert!(ran.talk("warning: ").contains(&said), "{}", ran.stderr);
+    assert_eq!(results(&out)["data"]["split"], "val");
+    let asked = args!["evaluate", "--data", root.join("set"), "--split", "val", "--out", &out];
+    assert!(!dear(asked).expect(0).stderr.contains("there is no split"));
 }
 
 #[test]

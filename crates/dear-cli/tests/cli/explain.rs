@@ -31,6 +31,20 @@ fn the_map_has_the_size_of_the_image_and_its_mean_is_the_logit() {
 }
 
 #[test]
+fn the_map_replaces_neither_image_nor_detector() {
+    let temp = tempfile::tempdir().unwrap();
+    let [image, detector] = ["a.png", "d.onnx"].map(|name| temp.path().join(name));
+    fs_err::copy(sample(false), &image).unwrap();
+    fs_err::write(&detector, dear::detector::MINI).unwrap();
+    let before = contents(temp.path());
+    for out in [&image, &detector, &temp.path().join("none/../a.png")] {
+        let ran = dear(args!["explain", &image, "--detector", &detector, "--out", out]).expect(2);
+        assert!(ran.stderr.contains("is the input, expected another file"), "{}", ran.stderr);
+        assert_eq!(contents(temp.path()), before);
+    }
+}
+
+#[test]
 fn the_doctor_finds_the_built_in_engine_working() {
     let ran = dear(args!["doctor"]).expect(0);
     let line = ran.stdout.lines().find(|line| line.starts_with("  builtin      ")).unwrap();

@@ -19,6 +19,16 @@ fn checkpoint(path: PathBuf) -> PathBuf {
     path
 }
 
+/// The same safetensors file with `prefix` before every name.
+fn prefixed(file: &[u8], prefix: &str) -> Vec<u8> {
+    let (header, data) = file[8..].split_at(u64::from_le_bytes(file[..8].try_into().unwrap()) as usize);
+    let header: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(header).unwrap();
+    let renamed: serde_json::Map<_, _> =
+        header.into_iter().map(|(name, tensor)| (format!("{prefix}{name}"), tensor)).collect();
+    let header = serde_json::to_vec(&renamed).unwrap();
+    [(header.len() as u64).to_le_bytes().as_slice(), &header, data].concat()
+}
+
 #[test]
 fn a_checkpoint_becomes_a_detector_that_says_what_it_saw() {
     let temp = tempfile::tempdir().unwrap();
@@ -53,8 +63,33 @@ fn a_checkpoint_becomes_a_detector_that_says_what_it_saw() {
     );
     // 256 pixels, a 3 x 3 kernel without padding, then one that moves by 2: (254 - 3) / 2 + 1 cells.
     assert!(ran.stdout.contains("the mean of 126 x 126 cells"), "{}", ran.stdout);
-    import(&args!["--view", "native"]).expect(0);
-    assert_eq!(json_lines(&scan().stdout)[0]["view"], "native");
+    // Also one of more pixels than the network needs.
+    for view in ["windows(side=150, stride=150)", "crop(200)", "native"] {
+        import(&args!["--view", view]).expect(0);
+        assert_eq!(json_lines(&scan().stdout)[0]["view"], view);
+    }
+}
+
+#[test]
+fn a_prefix_of_all_names_is_left_out_and_said_and_a_head_that_does_not_fit_refused() {
+    let temp = tempfile::tempdir().unwrap();
+    let plain = checkpoint(temp.path().join("plain.pth"));
+    let module = temp.path().join("module.pth");
+    fs_err::write(&module, prefixed(&fs_err::read(&plain).unwrap(), "module.")).unwrap();
+    let logit = |file: &Path, note: bool| {
+        let out = temp.path().join("new/folder/d.onnx");
+        let import = args!["import", file, "--residual", "left-diag", "--engine", "builtin", "-o", &out];
+        let ran = dear(import).expect(0);
+        assert_eq!(ran.talk("\"module.\" before the names of tensors is left out").len(), usize::from(note));
+        let ran = dear(args!["scan", sample(false), "--detector", &out, "--format", "jsonl"]).expect(0);
+        json_lines(&ran.stdout)[0]["logit"].as_f64().unwrap()
+    };
+    assert_eq!(logit(&plain, false), logit(&module, true));
+    let out = temp.path().join("p.onnx");
+    let ran =
+        dear(args!["import", &plain, "--residual", "raw", "--head", "patch-mean", "-o", &out]).expect(2);
+    assert!(ran.stderr.contains("patch-mean is for transformers, found tiny-ladeda"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("--head replace"), "{}", ran.stderr);
 }
 
 #[test]
@@ -71,9 +106,10 @@ fn what_is_no_checkpoint_is_told_apart_and_nothing_is_written() {
         let file = temp.path().join(name);
         fs_err::write(&file, bytes).unwrap();
         let before = contents(temp.path());
-        let ran = dear(args!["import", &file, "-o", temp.path().join("d.onnx")]).expect(2);
+        let ran = dear(args!["import", &file, "-o", temp.path().join("new/d.onnx")]).expect(2);
         assert!(ran.stderr.contains(message) && ran.stderr.contains("\nhint: "), "{name}: {}", ran.stderr);
         assert_eq!(contents(temp.path()), before);
+        assert!(!temp.path().join("new").exists(), "a folder for nothing");
     }
     let ran = dear(args!["import", temp.path(), "-o", temp.path().join("d.onnx")]).expect(2);
     assert!(ran.stderr.contains("no regular file, expected a checkpoint"), "{}", ran.stderr);

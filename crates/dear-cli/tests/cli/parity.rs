@@ -43,11 +43,12 @@ fn a_provider_or_precision_that_is_not_there_is_never_replaced() {
         assert_eq!(ran.talk("error: "), [message]);
         assert_eq!(ran.talk("hint: ").len(), 1);
     }
-    let ran = dear(args!["scan", &image, "--memory", "1000000"]).expect(2);
+    let ran = dear(args!["scan", &image, "--memory", "1000000", "--format", "jsonl"]).expect(1);
+    let error = &json_lines(&ran.stdout)[0]["error"];
     let expected = "image of 256 x 256 pixels needs 2654208 bytes for a tile, allowed are 1000000";
     assert_eq!(
-        (ran.talk("error: "), ran.talk("hint: ")),
-        (vec![expected], vec!["allow at least that: --memory 2654208"])
+        ["kind", "message", "hint"].map(|key| error[key].as_str().unwrap()),
+        ["memory", expected, "allow at least that: --memory 2654208"]
     );
     dear(args!["scan", &image, "--memory", "2654208"]).expect(0);
 }

@@ -378,8 +378,11 @@ fn probes_among_the_photographs_are_no_photographs() {
     let ran = make(&real, "null", &out, "0").expect(0);
     assert!(ran.stdout.starts_with("2 null probes in "), "{}", ran.stdout);
     assert_eq!((contents(&real), before.len()), (before, 7));
-    // Another folder's are: nothing says that they are not meant.
+    // Those of another folder are none either where their manifest says so; pictures with such names alone are photographs.
     let ran = make(&real, "null", &temp.path().join("elsewhere"), "0").expect(0);
+    assert!(ran.stdout.starts_with("2 null probes in "), "{}", ran.stdout);
+    fs_err::remove_file(out.join("probes.jsonl")).unwrap();
+    let ran = make(&real, "null", &temp.path().join("unsaid"), "0").expect(0);
     assert!(ran.stdout.starts_with("6 null probes in "), "{}", ran.stdout);
 
     let same = real.join("..").join("real");

@@ -278,6 +278,12 @@ fn records_never_replace_an_input_by_another_name() {
         }
     }
     assert!(link.is_symlink());
+    // Through a folder that is not there, either.
+    let around = temp.path().join("none/../im/0001.jpg");
+    let ran = dear(args!["scan", &folder, "--out", &around]).expect(2);
+    assert!(ran.talk("error: ")[0].contains("is an input, expected another file"), "{}", ran.stderr);
+    assert_eq!(contents(temp.path()), before);
+    assert!(!temp.path().join("none").exists());
 }
 
 #[test]

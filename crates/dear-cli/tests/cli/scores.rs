@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::support::{Ran, args, dear, folder_of, json_lines, samples, stand_ins};
+use crate::support::{Ran, args, contents, dear, folder_of, json_lines, samples, stand_ins};
 
 fn results(out: &Path) -> Value {
     serde_json::from_str(&fs_err::read_to_string(out.join("results.json")).unwrap()).unwrap()
@@ -308,4 +308,63 @@ fn the_references_tree_is_written_and_read_back_with_the_same_numbers() {
     let ran = dear(args!["evaluate", "--scores", &tree, "--out", &again]).expect(0);
     assert!(ran.talk("warning: ")[0].contains("one.json: f_acc is 12.34 %"), "{}", ran.stderr);
     assert!(results(&again)["scores"]["warnings"][0].as_str().unwrap().contains("12.34"));
+}
+
+#[test]
+fn what_is_read_is_never_written_over() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = |name: &str| temp.path().join(name);
+    let file = write(temp.path(), "theirs.csv", &forty("logit", noisy));
+    let (judged, tree) = (path("judged"), path("tree"));
+    dear(args!["evaluate", "--scores", &file, "--out", &judged, "--reference-tree", &tree]).expect(0);
+    let (records, one) = (judged.join("records.parquet"), tree.join("theirs/test/real/real.csv"));
+    assert!(one.is_file(), "{:?}", contents(&tree).keys());
+    let before = (contents(&judged), contents(&tree));
+    let out = "records.parquet: is read, and would be written over";
+    let shared = ", which is read; expected another folder";
+    for (words, expected) in [
+        (args!["--scores", &records, "--out", &judged], out),
+        (args!["--scores", &file, &records, "--out", path("none/../judged")], out),
+        (args!["--data", &records, "--out", &judged], out),
+        (args!["--scores", &tree, "--out", path("out"), "--reference-tree", &tree], shared),
+        (args!["--scores", &tree, "--out", path("out"), "--reference-tree", tree.join("below")], shared),
+        (args!["--scores", &tree, "--out", path("out"), "--reference-tree", temp.path()], shared),
+        (args!["--scores", &one, "--out", path("out"), "--reference-tree", &tree], shared),
+    ] {
+        let ran = dear([args!["evaluate"], words].concat()).expect(2);
+        let errors = ran.talk("error: ");
+        assert!(errors.len() == 1 && errors[0].ends_with(expected), "{expected}: {}", ran.stderr);
+        assert_eq!(ran.talk("hint: ").len(), 1, "{}", ran.stderr);
+    }
+    assert!(before == (contents(&judged), contents(&tree)) && !path("out").exists());
+    dear(args!["evaluate", "--scores", &records, "--out", path("out"), "--reference-tree", path("other")])
+        .expect(0);
+}
+
+#[test]
+fn a_split_that_nobody_asked_for_is_said() {
+    let temp = tempfile::tempdir().unwrap();
+    let tree = temp.path().join("tree");
+    for (label, logit) in [("real", -1), ("fake", 1)] {
+        let folder = tree.join("m/val").join(label);
+        fs_err::create_dir_all(&folder).unwrap();
+        fs_err::write(folder.join("one.csv"), format!("path,logit\n{label},{logit}\n")).unwrap();
+    }
+    let out = temp.path().join("out");
+    let ran = dear(args!["evaluate", "--scores", &tree, "--out", &out]).expect(0);
+    let said = "there is no split \"test\": judged on \"val\"; --split says which to take";
+    assert!(ran.talk("warning: ").contains(&said), "{}", ran.stderr);
+    assert_eq!(results(&out)["data"]["split"], "val");
+    let asked = dear(args!["evaluate", "--scores", &tree, "--split", "val", "--out", &out]).expect(0);
+    assert!(!asked.stderr.contains("there is no split"), "{}", asked.stderr);
+}
+
+#[test]
+fn a_chain_of_a_file_cannot_steer_the_terminal() {
+    let temp = tempfile::tempdir().unwrap();
+    let text = "path,logit,label,chain\na,1,1,jpeg\u{1b}[2J\nb,-1,0,jpeg\u{1b}[2J\n";
+    let file = write(temp.path(), "odd.csv", text);
+    let ran = dear(args!["evaluate", "--scores", &file, "--out", temp.path().join("out")]).expect(0);
+    assert!(!ran.stdout.contains('\u{1b}') && !ran.stderr.contains('\u{1b}'), "{ran:?}");
+    assert!(ran.stdout.starts_with("jpeg\\u{1b}[2J ("), "{}", ran.stdout);
 }

@@ -41,16 +41,18 @@ fn given_probes_of_held_out_photographs_are_left_out_and_counted_alike() {
     let set = Training::new();
     let probes = set.path("probes");
     dear(args!["probe", &set.real, "--inpainter", "resynthesis", "--out", &probes]).expect(0);
-    dear(set.harden("whole", &args!["--probes", &probes])).expect(0);
+    let whole = dear(set.harden("whole", &args!["--probes", &probes])).expect(0);
     let [rad, gate, out] = ["rad.json", "gate.json", "refined.onnx"].map(|name| set.path(name));
     dear(args!["dissect", "--probes", &probes, "--views", "2", "--out", &rad]).expect(0);
     dear(args!["prune", "--rad", &rad, "--out", &gate]).expect(0);
-    dear(args![
+    let refined = dear(args![
         "refine", "--gate", &gate, "--real", &set.real, "--fake", &set.fake, "--probes", &probes, "--views",
         "2", "--out", &out
     ])
     .expect(0);
-    // Dissect knows of no hold-out, so the scores may differ; what was left out is counted by both.
+    // Dissect knows of no hold-out, so the scores may differ; what was left out is counted and told by both.
+    let said = ["1 probe: what has the name of a validation image is not trained on"];
+    assert_eq!([whole.talk("left out "), refined.talk("left out ")], [said, said]);
     for file in [set.path("whole").join("h.onnx"), out] {
         let bytes = fs_err::read(&file).unwrap();
         let text = String::from_utf8_lossy(&bytes);
@@ -188,7 +190,8 @@ fn probes_that_are_all_held_out_are_refused_before_any_work() {
     for words in [refine, set.harden("whole", &args!["--val", &set.val, "--probes", &held])] {
         let ran = dear(words).expect(2);
         assert_eq!(ran.talk("error: "), [&error]);
-        assert_eq!(ran.talk("hint: "), ["give a validation set with --val, or more probes"]);
+        let hint = "give probes of other photographs: none may have the name of an image of --val";
+        assert_eq!(ran.talk("hint: "), [hint]);
     }
     assert!(!out.exists() && !set.path("refined.work").exists());
 }

@@ -8,6 +8,7 @@ use crate::{
     DecodeOptions, Draw, Fill, Image, Kernel, Mask, Noise, Padding, Subsampling, brightness, color,
     contrast_around, decode, encode_jpeg, gaussian_blur, grayscale, hue, mean_luma, resize, resize_mask,
 };
+use std::borrow::Cow;
 
 /// Everything that an augmentation draws. Steps that are not taken are `None`, false, or 0.
 #[derive(Debug, Clone, PartialEq)]
@@ -141,6 +142,7 @@ impl AugmentPlan {
 
     /// Applies the plan, computing only the pixels that reach the crop. Equal to [`AugmentPlan::apply_whole`].
     pub fn apply(&self, image: &Image, mask: Option<&Mask>) -> (Image, Option<Mask>) {
+        let mask = mask.map(|mask| self.apply_mask(&fitted(mask, image.size())));
         let resized = self.resized(image);
         let image = resized.as_ref().unwrap_or(image);
         let window = Window::new(self, image.size());
@@ -162,7 +164,7 @@ impl AugmentPlan {
         let part = self.turned(part);
         let cut = self.padded(&part, window.crop_at);
 
-        (cut, mask.map(|mask| self.apply_mask(mask)))
+        (cut, mask)
     }
 
     /// What becomes of a mask of the image that the plan was drawn for: resized by nearest neighbour, turned, padded with 0
@@ -177,6 +179,7 @@ impl AugmentPlan {
 
     /// Applies the plan step by step to the whole picture: what [`AugmentPlan::apply`] must equal.
     pub fn apply_whole(&self, image: &Image, mask: Option<&Mask>) -> (Image, Option<Mask>) {
+        let mask = mask.map(|mask| fitted(mask, image.size()));
         let mut image = self.resized(image).unwrap_or_else(|| image.clone());
         let size = image.size();
         image = self.recolored(&image, Rect::whole(size));
@@ -193,7 +196,7 @@ impl AugmentPlan {
             image = round_trip(&image, quality, subsampling);
         }
         image = self.turned(image);
-        let mask = mask.map(|mask| self.cut_mask(&self.resized_mask(mask, size), self.crop_at));
+        let mask = mask.map(|mask| self.cut_mask(&self.resized_mask(&mask, size), self.crop_at));
         (self.padded(&image, self.crop_at), mask)
     }
 
@@ -204,7 +207,7 @@ impl AugmentPlan {
         })
     }
 
-    /// The mask after the resized crop; first brought to the image's size where it has another.
+    /// The mask after the resized crop.
     fn resized_mask(&self, mask: &Mask, size: (u32, u32)) -> Mask {
         match self.resized_crop {
             Some(part) => {
@@ -349,6 +352,11 @@ impl Cutout {
             part.data_mut()[3 * (row + from)..3 * (row + to)].fill(self.value);
         }
     }
+}
+
+/// The mask in the size of its image.
+fn fitted(mask: &Mask, size: (u32, u32)) -> Cow<'_, Mask> {
+    if mask.size() == size { Cow::Borrowed(mask) } else { Cow::Owned(resize_mask(mask, size.0, size.1)) }
 }
 
 /// What is added before and after a side that is shorter than the crop.

@@ -64,6 +64,23 @@ fn image_and_mask_stay_together() {
 }
 
 #[test]
+fn a_mask_of_another_size_is_brought_to_the_images_first() {
+    let image = picture(150, 110);
+    for (width, height) in [(75, 55), (40, 200), (300, 110), (1, 1)] {
+        let mask = Mask::from_fn(width, height, |x, y| (x / 5 + y / 7) % 2 == 0);
+        let fitted = crate::resize_mask(&mask, 150, 110);
+        for view in 0..40u8 {
+            let mut draw = Draw::keyed(6, &[&[view]]);
+            let options = AugmentOptions::default();
+            let plan = AugmentPlan::draw(image.size(), &options, AugmentRole::Probe, &mut draw);
+            let expected = plan.apply(&image, Some(&fitted));
+            assert!(plan.apply(&image, Some(&mask)) == expected, "{width} x {height}: {plan:?}");
+            assert!(plan.apply_whole(&image, Some(&mask)) == expected, "{width} x {height}: {plan:?}");
+        }
+    }
+}
+
+#[test]
 fn padding_follows_the_role() {
     let options = AugmentOptions::crop_only();
     let plan = |role| AugmentPlan::draw((70, 200), &options, role, &mut Draw::keyed(1, &[]));

@@ -45,6 +45,18 @@ pub enum DecodeError {
         /// [`super::DecodeOptions::max_pixels`].
         max_pixels: u64,
     },
+    /// A side longer than any is read; found from the header, nothing was allocated.
+    #[error("{format} of {width} x {height} pixels has a side above the limit of {longest}")]
+    SideTooLong {
+        /// The format that the bytes are in.
+        format: Format,
+        /// Columns by the header.
+        width: u64,
+        /// Rows by the header.
+        height: u64,
+        /// The longest side that is read.
+        longest: u64,
+    },
     /// Longer than allowed.
     #[error("file of {bytes} bytes exceeds the limit of {max_bytes} bytes")]
     TooLong {
@@ -132,6 +144,7 @@ impl DecodeError {
             DecodeError::Unsupported { .. } => DecodeErrorKind::Unsupported,
             DecodeError::Truncated { .. } => DecodeErrorKind::Truncated,
             DecodeError::TooLarge { .. }
+            | DecodeError::SideTooLong { .. }
             | DecodeError::TooLong { .. }
             | DecodeError::TooMuchMemory { .. }
             | DecodeError::OutOfMemory { .. } => DecodeErrorKind::TooLarge,
@@ -153,6 +166,7 @@ impl DecodeError {
                 "fetch the file again, or allow truncated files to use what is there"
             }
             DecodeError::TooLarge { .. } => "raise the limit in pixels if the size is what you expect",
+            DecodeError::SideTooLong { .. } => "cut it into parts: no option raises this limit",
             DecodeError::TooLong { .. } => "raise the limit in bytes if the length is what you expect",
             DecodeError::TooMuchMemory { .. } => "raise the limit in memory if the machine has it",
             DecodeError::OutOfMemory { .. } => "lower the limit in pixels or use a machine with more memory",

@@ -2,6 +2,9 @@
 
 use super::{DecodeError, DecodeOptions, Format};
 
+/// Longest side, whatever the options say: a resize computes weights for each pixel of a side.
+const LONGEST_SIDE: u64 = 1_000_000;
+
 /// Compares a header's size with the limit: the first thing that every decoder does.
 pub(super) fn check_size(
     format: Format,
@@ -15,6 +18,9 @@ pub(super) fn check_size(
     }
     if width.saturating_mul(height) > options.max_pixels {
         return Err(DecodeError::TooLarge { format, width, height, max_pixels: options.max_pixels });
+    }
+    if width.max(height) > LONGEST_SIDE {
+        return Err(DecodeError::SideTooLong { format, width, height, longest: LONGEST_SIDE });
     }
     Ok(())
 }
@@ -57,6 +63,14 @@ mod tests {
         assert_eq!(error.kind(), DecodeErrorKind::TooLarge);
         assert!(check_size(Format::Png, u64::MAX, u64::MAX, &options).is_err());
         assert!(check_size(Format::Png, 0, 1, &options).is_err());
+        let options = DecodeOptions { max_pixels: u64::MAX, ..options };
+        assert!(check_size(Format::Png, 1_000_000, 1_000_000, &options).is_ok());
+        for (width, height) in [(1_000_001, 1), (1, 1_000_001), (u64::MAX, u64::MAX)] {
+            let error = check_size(Format::Png, width, height, &options).unwrap_err();
+            assert_eq!(error.kind(), DecodeErrorKind::TooLarge);
+            let said = format!("png of {width} x {height} pixels has a side above the limit of 1000000");
+            assert_eq!(error.to_string(), said);
+        }
         assert!(check_memory(Format::Png, 100, &options).is_ok());
         let error = check_memory(Format::Png, 101, &options).unwrap_err();
         assert_eq!(error.to_string(), "png needs 101 bytes of memory, more than the limit of 100 bytes");

@@ -70,7 +70,7 @@ pub(super) fn admit(
     let alpha = if options.alpha == Alpha::Drop { 0 } else { pixels };
     // The profile and its tables, decompressor tables, rows.
     let small = 1 << 21;
-    check_memory(format, working.max(3 * pixels + turned) + alpha + small, options)
+    check_memory(format, working.max(3 * pixels + turned).saturating_add(alpha + small), options)
 }
 
 fn turns(format: Format, orientation: u8, options: &DecodeOptions) -> bool {

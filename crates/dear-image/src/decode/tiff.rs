@@ -37,14 +37,15 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, D
     let raw_bytes = layout.plane() * layout.planes();
     let out = if layout.color == Color::Cmyk { 4 } else { 3 } * width * height;
     let working = if layout.is_final() { raw_bytes } else { raw_bytes + out };
-    // The crate may hold one strip packed or unpacked besides.
-    let strip = bytes.len() as u64;
+    let parts = (layout.compression == 7).then(|| jpeg::Parts::of(&ifd, layout.size));
+    // One strip or tile may be held besides, packed, and unpacked where it is JPEG.
+    let strip = (bytes.len() as u64).saturating_add(parts.as_ref().map_or(0, jpeg::Parts::bytes));
     admit(format, (width, height), working.saturating_add(strip), orientation, options)?;
 
     let mut raw = zeros(format, raw_bytes)?;
-    let result = match layout.compression {
-        7 => jpeg::read(bytes, &ifd, &layout, &mut raw),
-        _ => read(bytes, &ifd, &mut raw),
+    let result = match &parts {
+        Some(parts) => jpeg::read(bytes, &ifd, &layout, parts, &mut raw),
+        None => read(bytes, &ifd, &mut raw),
     };
     let mut early_end = None;
     match result {

@@ -19,6 +19,9 @@ const MEAN: [f64; 3] = [0.48145466, 0.4578275, 0.40821073];
 /// Their standard deviation.
 const STD: [f64; 3] = [0.26862954, 0.26130258, 0.27577711];
 
+/// Pixels along a side at most: more than any tower has, and fewer than images may have.
+const MOST_SIDE: usize = 16_384;
+
 /// The names of one library.
 #[derive(Debug)]
 struct Names {
@@ -193,6 +196,13 @@ impl<'c> Tower<'c> {
             }
             ref found => return Err(reshaped(names.positions, found, "[a square number and 1, width]")),
         };
+        if cells * patch > MOST_SIDE {
+            return Err(reshaped(
+                names.patches,
+                &[cells, patch],
+                &format!("patches along at most {MOST_SIDE} pixels"),
+            ));
+        }
         let channels = match (shape(names.projection), names.projection_turned) {
             (&[inputs, outputs], true) | (&[outputs, inputs], false) if inputs == width => outputs,
             (found, _) => return Err(reshaped(names.projection, found, "from the width of the tokens")),

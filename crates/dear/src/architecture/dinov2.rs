@@ -12,6 +12,8 @@ use crate::view::View;
 
 /// Patches along a side beyond which attention takes more memory than machines have.
 const MOST_CELLS: usize = 128;
+/// Pixels along a patch at most: beyond it a side is longer than those of images.
+const MOST_PATCH: usize = 256;
 
 /// The sizes that no checkpoint says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +108,18 @@ impl Sizes {
         // Counted by large tensors, so that no small file asks for a large network.
         let there = |block: &usize| shape(&format!("blocks.{block}.attn.qkv.weight")) == [3 * width, width];
         let blocks = (0..).take_while(there).count();
+        if blocks == 0 {
+            let name = "blocks.0.attn.qkv.weight";
+            return Err(contract(name, shape(name), &format!("[{}, {width}]", 3 * width)));
+        }
+        if stored > MOST_CELLS || patch > MOST_PATCH {
+            let found = [stored, stored, patch];
+            return Err(contract(
+                "pos_embed",
+                &found,
+                &format!("at most {MOST_CELLS} patches of {MOST_PATCH} pixels along a side"),
+            ));
+        }
         Ok(Self { width, patch, positions, stored, registers: registers.into_iter().sum(), blocks })
     }
 

@@ -101,9 +101,11 @@ impl Trained {
         };
         // Dropout, then linear, ReLU and dropout again and again.
         let mut stack = |weights: &mut Weights<'_>, name: &str, inputs: usize| {
-            let names = (0..).map(|index| format!("{name}.{}", 1 + 3 * index));
-            let names = names.take_while(|name| weights.shape(&format!("{name}.weight")).is_some());
-            let names: Vec<_> = names.collect();
+            // The first is always asked for: without it the stack would be no layer at all.
+            let names = (0..).map(|index| format!("{name}.{}", 1 + 3 * index)).enumerate();
+            let there = |name: &str| weights.shape(&format!("{name}.weight")).is_some();
+            let names = names.take_while(|(index, name)| *index == 0 || there(name));
+            let names: Vec<_> = names.map(|(_, name)| name).collect();
             let first = |index: usize| if index == 0 { inputs } else { width };
             let layers = names.iter().enumerate().map(|(index, name)| layer(weights, name, first(index)));
             layers.collect::<Vec<_>>()

@@ -139,7 +139,7 @@ fn swap(
             .collect();
         for (image, stored) in batch.iter().zip(stored) {
             let Some(stored) = stored else { continue };
-            if let (Some(own), Some(other)) = (image.seen.logit, score(detector, &stored)?) {
+            if let (Some(own), Ok(other)) = (image.seen.logit, score(detector, &stored)?) {
                 before.push(own - threshold);
                 after.push(other - threshold);
             }

@@ -5,7 +5,7 @@ use super::dependence::Dependence;
 use super::duplicates::Crossing;
 use super::feature::Kind;
 use super::shortcut::Flag;
-use super::{Audit, Split, Verdict};
+use super::{Audit, Split, Unscored, Verdict};
 use crate::dataset::Label;
 use crate::evaluate::counted;
 
@@ -114,6 +114,23 @@ fn dependence(audit: &Audit, split: &Split) -> Vec<String> {
     }
     let mut words = Vec::new();
     for label in [Label::Real, Label::Generated] {
+        let class = label.as_str();
+        if let Some(Unscored { images, kind, message, .. }) =
+            split.unscored.iter().find(|unscored| unscored.label == label)
+        {
+            let all = if label == Label::Real { split.real } else { split.fake };
+            let of = counted(all, &format!("{class} image"));
+            if *images == all {
+                words.push(format!(
+                    "what the score follows within the {class} images is not tested: none of {of} could be scored ({kind}: \
+                     {message})"
+                ));
+                continue;
+            }
+            words.push(format!(
+                "tests of the score leave out {images} of {of} that could not be scored (most often {kind}: {message})"
+            ));
+        }
         let of_class = |found: &&Dependence| found.label == label && found.flag == Flag::Confounded;
         let found: Vec<&Dependence> = split.dependence.iter().filter(of_class).collect();
         for found in found.iter().take(TOLD) {
@@ -125,7 +142,6 @@ fn dependence(audit: &Audit, split: &Split) -> Vec<String> {
             };
             words.push(format!("the score follows {}: {} ({size})", found.feature, found.words));
         }
-        let class = label.as_str();
         match found.len() {
             0 => words.push(format!(
                 "within the {class} images, no measured feature is shown to move the score much"

@@ -20,6 +20,8 @@ pub enum LooksLike {
     LfsPointer,
     /// A tar archive.
     Tar,
+    /// Something compressed: gzip, bzip2, xz or Zstandard.
+    Compressed,
     /// A picture.
     Picture,
     /// An HDF5 file, as Keras writes.
@@ -27,6 +29,9 @@ pub enum LooksLike {
     /// Nothing known.
     Unknown,
 }
+
+/// First bytes of gzip, bzip2, xz, Zstandard.
+const COMPRESSED: [&[u8]; 4] = [b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"];
 
 impl LooksLike {
     /// Judges by the first bytes.
@@ -46,6 +51,8 @@ impl LooksLike {
             Self::LfsPointer
         } else if head.get(257..262) == Some(b"ustar") {
             Self::Tar
+        } else if COMPRESSED.iter().any(|magic| starts(magic)) {
+            Self::Compressed
         } else if starts(b"\x89PNG") || starts(b"\xff\xd8\xff") || starts(b"GIF8") || starts(b"RIFF") {
             Self::Picture
         } else if starts(b"\x89HDF") {
@@ -60,7 +67,7 @@ impl LooksLike {
             Self::TorchZip | Self::Pickle | Self::Safetensors => Some("import it first: dear import"),
             Self::Html => Some("download the file itself, not the page that links to it"),
             Self::LfsPointer => Some("fetch the file itself: git lfs pull"),
-            Self::Tar => Some("unpack the archive, and give the model that is in it"),
+            Self::Tar | Self::Compressed => Some("unpack it, and give the model that is in it"),
             Self::Picture => Some("the detector comes first, then the images"),
             Self::Hdf5 => Some("export the network to ONNX first"),
             Self::Unknown => Some("give a detector that dear wrote (.onnx)"),
@@ -77,6 +84,7 @@ impl fmt::Display for LooksLike {
             Self::Html => "looks like an HTML page",
             Self::LfsPointer => "looks like a git-lfs pointer",
             Self::Tar => "looks like a tar archive",
+            Self::Compressed => "looks like a compressed file (gzip, bzip2, xz or Zstandard)",
             Self::Picture => "looks like a picture",
             Self::Hdf5 => "looks like an HDF5 file (Keras)",
             Self::Unknown => "unknown content",

@@ -348,10 +348,17 @@ impl Metadata {
 
     /// Refuses a document that contradicts itself.
     pub fn check(&self) -> Result<(), ImportError> {
-        for (field, value) in [("stride", self.stride), ("halo", self.halo)] {
+        for (field, value) in [("stride", self.stride), ("halo", self.halo), ("span", self.span)] {
             if let Some(value) = value.filter(|&value| value > MOST_PIXELS) {
                 return Err(refused(format!("{field} is {value}, expected at most {MOST_PIXELS}")));
             }
+        }
+        // Else an image would be taken that has no cell.
+        let (span, min_side) = (self.span(), self.valid_input.min_side.max(1));
+        if self.halo.is_some() && span > min_side {
+            return Err(refused(format!(
+                "span is {span}, expected at most valid_input.min_side, {min_side}"
+            )));
         }
         if self.memory.as_ref().is_some_and(|memory| memory.bytes_per_pixel == 0) {
             return Err(refused("memory.bytes_per_pixel is 0, expected at least 1".to_owned()));
@@ -527,6 +534,7 @@ mod tests {
             ("schema", Value::Null, "schema is null, expected 1"),
             ("kind", json!("generator"), "kind is generator, expected detector"),
             ("halo", json!(70_000), "halo is 70000, expected at most 65536"),
+            ("span", json!(70_000), "span is 70000, expected at most 65536"),
             ("memory", json!({"bytes_per_pixel": 0}), "memory.bytes_per_pixel is 0, expected at least 1"),
             ("memory", json!({"bytes": 1}), "missing field `bytes_per_pixel`"),
             ("channels", json!("many"), "invalid type: string \"many\", expected u32"),
@@ -569,6 +577,10 @@ mod tests {
             assert_eq!(error.kind(), "metadata");
             assert_eq!(error.to_string(), format!("model: metadata \"dear\": {expected}"));
         }
+        let mut document = small();
+        (document["stride"], document["halo"], document["span"]) = (json!(8), json!(16), json!(200));
+        let error = Metadata::parse(&document.to_string()).expect_err("no cell").to_string();
+        assert!(error.ends_with("span is 200, expected at most valid_input.min_side, 1"), "{error}");
         assert!(Metadata::parse("{").expect_err("not JSON").to_string().contains("not JSON"));
     }
 }

@@ -1,5 +1,7 @@
 //! From image files to a [`Sample`].
 
+use std::collections::BTreeMap;
+
 use dear_image::{Chain, DecodeOptions};
 
 use super::{Sample, Scored};
@@ -16,7 +18,7 @@ use crate::views::{self, Source, WholeOptions};
 pub struct Images<'a> {
     /// The files.
     pub sources: &'a [Source],
-    /// The scene of each, where scenes are known.
+    /// The scene of each, where scenes are known; scenes that hold the same file count as one.
     pub scenes: Option<&'a [String]>,
     /// What they are, in words: "at most 5 % of real images like those of ..."
     pub data: &'a str,
@@ -65,6 +67,12 @@ pub fn score(
             sha256,
         });
     }
+    if images.scenes.is_some() {
+        let scenes: Vec<(&str, &str)> =
+            scored.iter().map(|image| (image.unit.as_str(), image.sha256.as_str())).collect();
+        let units = joined(&scenes);
+        scored.iter_mut().zip(units).for_each(|(image, unit)| image.unit = unit);
+    }
     let engine = detector.info();
     let sample = Sample {
         images: scored,
@@ -76,4 +84,73 @@ pub fn score(
         engine: format!("{} {} {} {}", engine.name, engine.version, engine.provider, engine.precision),
     };
     Ok((sample, refused))
+}
+
+/// The unit of each image, given its scene and its content: scenes that hold the same file are one unit. It is named by the
+/// least of them, so that the order of the images does not matter.
+fn joined(images: &[(&str, &str)]) -> Vec<String> {
+    // Each scene leads to a lesser one of its unit, the least to itself.
+    let mut leads: BTreeMap<&str, &str> = images.iter().map(|&(scene, _)| (scene, scene)).collect();
+    let mut holder: BTreeMap<&str, &str> = BTreeMap::new();
+    for &(scene, content) in images {
+        let first = *holder.entry(content).or_insert(scene);
+        let (one, other) = (least(&leads, scene), least(&leads, first));
+        leads.insert(one.max(other), one.min(other));
+    }
+    images.iter().map(|&(scene, _)| least(&leads, scene).to_owned()).collect()
+}
+
+/// Where the way from a scene ends.
+fn least<'a>(leads: &BTreeMap<&'a str, &'a str>, mut scene: &'a str) -> &'a str {
+    while let Some(&next) = leads.get(scene)
+        && next != scene
+    {
+        scene = next;
+    }
+    scene
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::Label;
+    use crate::engine::EngineOptions;
+
+    #[test]
+    fn scenes_that_share_a_file_are_one_unit_whatever_the_order() {
+        let scenes = [("e", "1"), ("d", "2"), ("c", "3"), ("b", "2"), ("b", "3"), ("d", "4"), ("a", "5")];
+        assert_eq!(joined(&scenes), ["e", "b", "b", "b", "b", "b", "a"]);
+        let mut turned = scenes;
+        turned.reverse();
+        assert_eq!(joined(&turned), ["a", "b", "b", "b", "b", "b", "e"]);
+        assert_eq!(joined(&[]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn equal_files_count_once_where_scenes_are_known_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = |name: &str, level: u8| {
+            let image = dear_image::Image::from_fn(64, 64, |x, y| [x as u8, y as u8, level]);
+            let path = folder.path().join(name);
+            fs_err::write(&path, dear_image::encode_png(&image).unwrap()).unwrap();
+            let (label, subset) = (Label::Real, "all".to_owned());
+            Source { path, key: name.to_owned(), label, subset, mask: None }
+        };
+        let sources = [source("a", 1), source("b", 1), source("c", 2)];
+        let scenes = ["a", "b", "c"].map(str::to_owned);
+        let images = Images {
+            sources: &sources,
+            scenes: Some(scenes.as_slice()),
+            data: "made",
+            chains: &[Chain::parse("clean").unwrap()],
+            seed: 0,
+            decode: DecodeOptions::default(),
+        };
+        let detector = Detector::mini(&EngineOptions::builtin()).unwrap();
+        let store = Store::new(&folder.path().join("features"));
+        let (sample, _) =
+            score(&detector, detector.head(), &images, &store, &crate::observe::Silent).unwrap();
+        let units: Vec<&str> = sample.images.iter().map(|image| image.unit.as_str()).collect();
+        assert_eq!(units, ["a", "a", "c"]);
+    }
 }

@@ -263,7 +263,7 @@ impl CheckpointError {
             Problem::NotACheckpoint(looks_like) => match looks_like {
                 LooksLike::Html => "download the file itself, not the page that links to it",
                 LooksLike::LfsPointer => "fetch the file itself: git lfs pull",
-                LooksLike::Tar => "unpack the archive, and give the checkpoint that is in it",
+                LooksLike::Tar | LooksLike::Compressed => "unpack it, and give the checkpoint that is in it",
                 LooksLike::Picture => "give the checkpoint here, not an image",
                 LooksLike::Hdf5 => "export the network to ONNX from Keras (tf2onnx)",
                 _ => "give a file that torch.save, torch.jit.save or safetensors wrote",

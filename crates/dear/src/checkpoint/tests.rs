@@ -81,12 +81,14 @@ fn what_is_no_checkpoint_says_what_it_is_and_what_to_do() {
     torch_tar[..8].copy_from_slice(b"sys_info");
     let cut = fixture("plain.pth");
     let onnx = fixture("../detector/tiny.onnx");
-    let cases: [(&[u8], &str, &str); 16] = [
+    let cases: [(&[u8], &str, &str); 18] = [
         (b"", "empty", "the file is empty"),
         (b"<!DOCTYPE html>\n<html>", "not_a_checkpoint", "looks like an HTML page"),
         (b"version https://git-lfs.github.com/spec/v1\noid", "not_a_checkpoint", "git-lfs pointer"),
         (&tar, "not_a_checkpoint", "looks like a tar archive"),
         (&torch_tar, "torch_tar", "before 0.1.10"),
+        (b"\x1f\x8b\x08\0\0\0\0\0", "not_a_checkpoint", "looks like a compressed file"),
+        (b"\x28\xb5\x2f\xfd....", "not_a_checkpoint", "looks like a compressed file"),
         (b"\xff\xd8\xff\xe0....", "not_a_checkpoint", "looks like a picture"),
         (b"\x89HDF\r\n\x1a\n", "not_a_checkpoint", "HDF5"),
         (b"once upon a time", "not_a_checkpoint", "unknown content"),

@@ -60,6 +60,7 @@ fn side() -> Side {
     let metrics: Vec<Interval> = metrics.map(|(name, value)| metric(name, Some(value))).to_vec();
     let data = Data {
         root: "photos".to_owned(),
+        split: None,
         real: 4,
         fake: 4,
         skipped: 0,
@@ -397,4 +398,48 @@ fn markdown_puts_what_got_worse_first() {
     let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| clean")).collect();
     assert_eq!(rows[0], "| clean | mini | b | f\\_acc | 75.0 | 50.0 | -25.0 | worse |", "{text}");
     assert!(text.starts_with("## Regression\n"), "{text}");
+}
+
+#[test]
+fn records_of_another_evaluation_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let read = |edit: Edit| {
+        let mut side = side();
+        edit(&mut side);
+        let results = serde_json::to_string(&side.evaluation).unwrap();
+        fs_err::write(folder.path().join("results.json"), results).unwrap();
+        let records = side.records.unwrap();
+        let lines: Vec<String> =
+            records.iter().map(|record| serde_json::to_string(record).unwrap()).collect();
+        fs_err::write(folder.path().join("records.jsonl"), lines.join("\n")).unwrap();
+        Side::read(folder.path())
+    };
+    assert_eq!(read(|_| ()).unwrap(), side());
+    let cases: [(&str, Edit); 5] = [
+        (
+            "clean, mini: 4 real and 3 generated images scored, 0 and 1 refused, expected 4 real and 4 generated images \
+             scored, 0 and 0 refused",
+            |side| side.records.as_mut().unwrap()[7] = record(7, None),
+        ),
+        ("clean, mini: auc is 0.6875, expected 0.875", |side| {
+            side.records.as_mut().unwrap()[4] = record(4, Some(-3.0))
+        }),
+        // As many pairs are in order, and other images on the right side of 0.
+        ("clean, mini: r_acc is 0.5, expected 0.75", |side| {
+            let records = side.records.as_mut().unwrap();
+            (records[2], records[3]) = (record(2, Some(0.1)), record(3, Some(0.2)));
+        }),
+        ("clean, mini: f_acc is 1, expected 0.75", |side| {
+            side.records.as_mut().unwrap()[4] = record(4, Some(0.3))
+        }),
+        ("paper, mini: 0 real and 0 generated images scored", |side| {
+            side.evaluation.tables[0].chain = "paper".to_owned()
+        }),
+    ];
+    for (expected, edit) in cases {
+        let error = read(edit).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+        assert!(error.to_string().contains("records.jsonl: not the records of "), "{error}");
+        assert!(error.hint().is_some());
+    }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Dataset, DatasetError, Opened, SPLITS, Sample, choose_split, path_text};
 use crate::columns::Columns;
-use crate::scan::exact_path;
+use crate::scan::{exact_bytes, exact_path};
 
 /// Read a manifest; of several splits one is taken, as of folders.
 pub(super) fn open(path: &Path, split: Option<&str>) -> Result<Dataset, DatasetError> {
@@ -61,6 +61,7 @@ impl List {
         let (at_subset, at_split) = (table.place("subset"), table.place("split"));
         let at_exact = table.place("path_base64");
         let at_scene = ["scene", "group"].iter().find_map(|name| table.place(name));
+        table.texts([Some(at_path), Some(at_label), at_subset, at_split, at_exact, at_scene])?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let mut samples = Vec::with_capacity(table.rows.len());
         let mut rows: HashMap<PathBuf, usize> = HashMap::new();
@@ -79,12 +80,13 @@ impl List {
                 let message = format!("{key:?} stands twice, first at {}", table.places[first]);
                 return Err(table.bad_row(row, &message, "list each image once").into());
             }
+            let path = folder.join(&name);
             samples.push(Sample {
-                path: folder.join(&name),
                 label,
                 subset: text(at_subset).unwrap_or_else(|| label.as_str().to_owned()),
                 split: text(at_split),
-                group: text(at_scene).unwrap_or_else(|| key.clone()),
+                group: text(at_scene).unwrap_or_else(|| alone(&folder, &path, &key)),
+                path,
                 key,
             });
         }
@@ -110,12 +112,19 @@ impl List {
         }
         Ok(Dataset {
             root: self.folder.clone(),
-            scenes_known: samples.iter().any(|sample| sample.group != sample.key),
+            scenes_known: samples
+                .iter()
+                .any(|sample| sample.group != alone(&self.folder, &sample.path, &sample.key)),
             samples,
             skipped: 0,
             elsewhere: others.into_iter().map(|sample| sample.path).collect(),
         })
     }
+}
+
+/// The group of an image without a scene: its key, or, since keys of names that are not UTF-8 may be the same, its exact bytes.
+fn alone(folder: &Path, path: &Path, key: &str) -> String {
+    exact_bytes(path.strip_prefix(folder).unwrap_or(path)).unwrap_or_else(|| key.to_owned())
 }
 
 #[cfg(test)]
@@ -217,6 +226,8 @@ mod tests {
         }
         let found = super::super::open(&path, None).unwrap();
         assert!(found.samples.iter().all(|sample| sample.path.is_file()), "{found:?}");
+        // They are no scene.
+        assert!(found.samples[0].group != found.samples[1].group && !found.scenes_known, "{found:?}");
         assert_eq!(
             found.samples.iter().map(|s| s.label).collect::<Vec<_>>(),
             [Label::Real, Label::Generated]

@@ -156,6 +156,10 @@ impl RuntimeError {
                 "take --precision f32, or --provider openvino on a processor that has bf16; dear parity measures the \
                  difference"
             }
+            Self::Run(_) => {
+                "the network may not take images of this size (import it with a --view that brings them to its own), or the \
+                 engine lacks something: try the other one"
+            }
             _ => return None,
         };
         Some(hint.to_owned())

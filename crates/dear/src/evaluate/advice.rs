@@ -66,7 +66,7 @@ fn of_system(
         .map(|chain| Ok((scores.chains[chain].as_str(), at(own.threshold, chain, &|_| true)?)))
         .collect::<Result<Vec<_>, Error>>()?;
     sentences.extend(worst_levels(&found[0], &levels));
-    // Subsets on clean images: what it misses, and whom it accuses. A single subset is the whole again.
+    // Subsets under the first condition: what it misses, and whom it accuses. A single subset is the whole again.
     let subset = |label: Label, name: &str| {
         at(own.threshold, 0, &|i| scores.images[i].label == label && scores.images[i].subset == name)
     };
@@ -79,10 +79,9 @@ fn of_system(
         );
     }
     missed.sort_by(|a, b| a.0.total_cmp(&b.0));
-    sentences.extend(named(
-        "Generators of which it is shown to miss more than half, as they are (share found)",
-        &missed,
-    ));
+    let first = condition(&scores.chains[0]);
+    let start = format!("Generators of which it is shown to miss more than half, {first} (share found)");
+    sentences.extend(named(&start, &missed));
     let mut accused = Vec::new();
     for name in sources.iter().filter(|_| sources.len() > 1) {
         let fpr = subset(Label::Real, name)?.fpr;
@@ -91,9 +90,8 @@ fn of_system(
     }
     accused.sort_by(|a, b| a.0.total_cmp(&b.0));
     let above = percent(options.target_fpr);
-    let start = format!(
-        "Real images of which it is shown to accuse more than {above} %, as they are (share accused)"
-    );
+    let start =
+        format!("Real images of which it is shown to accuse more than {above} %, {first} (share accused)");
     sentences.extend(named(&start, &accused));
     sentences.push(not_tested(scores, system));
     sentences.extend(refused(scores, system));
@@ -188,7 +186,7 @@ fn fewest(scores: &Scores, system: usize, groups: Option<&[u64]>) -> (u64, &'sta
     ((0..scores.tabled).map(of_chain).min().unwrap_or(0), unit)
 }
 
-/// The share of a class that is called generated on clean images and, where another condition is the worse for the
+/// The share of a class that is called generated under the first condition and, where another is the worse for the
 /// detector (it accuses more, or finds fewer), under that one.
 fn spread(scores: &Scores, found: &[AtThreshold], label: Label) -> String {
     let (part, of, sign): (fn(&AtThreshold) -> &Interval, _, _) = match label {
@@ -303,7 +301,7 @@ fn not_tested(scores: &Scores, system: usize) -> String {
         let sources = tested.iter().collect::<HashSet<_>>().len() as u64;
         format!("{} of {}", counted(tested.len() as u64, one), counted(sources, source))
     };
-    let processed = if scores.tabled == 1 {
+    let processed = if scores.tabled == 1 && scores.chains[0] == "clean" {
         "any processing (the copy of a messenger or a web page)"
     } else {
         "other processing than that"
@@ -392,7 +390,7 @@ fn number(logit: f64) -> String {
 }
 
 /// A chain at the end of a sentence.
-pub(super) fn condition(chain: &str) -> String {
+pub(crate) fn condition(chain: &str) -> String {
     match chain {
         "clean" => "as they are".to_owned(),
         "paper" => "post-processed as in the paper".to_owned(),
@@ -542,6 +540,34 @@ mod tests {
         let ranking = Ranking::new(&labels, &scores.logits[0][0]).unwrap();
         scores.systems[0].threshold = tpr_at_fpr(&ranking, 0.05).unwrap().threshold.unwrap();
         assert!(said(&scores).contains("No lower threshold keeps false alarms at 5 % here."));
+    }
+
+    #[test]
+    fn what_is_said_of_subsets_names_the_condition_it_is_of() {
+        let mut scores = made(200, 200, &[0.0]);
+        // Every other image is of another source or generator, and judged wrongly.
+        for (i, image) in scores.images.iter_mut().enumerate().filter(|(i, _)| i % 2 == 0) {
+            image.subset = "other".to_owned();
+            scores.logits[0][0][i] *= -1.0;
+        }
+        let said = |scores: &Scores| {
+            advice(scores, None, &EvaluateOptions::default()).unwrap().remove(0).sentences.join(" ")
+        };
+        let text = said(&scores);
+        for expected in ["miss more than half, as they are (share found)", "5 %, as they are (share accused)"]
+        {
+            assert!(text.contains(expected), "{text}");
+        }
+        scores.chains[0] = "jpeg(70)".to_owned();
+        let text = said(&scores);
+        for expected in [
+            "miss more than half, after jpeg(70) (share found)",
+            "5 %, after jpeg(70) (share accused)",
+            "other generators, and other processing than that",
+        ] {
+            assert!(text.contains(expected), "{text}");
+        }
+        assert!(!text.contains("as they are"), "{text}");
     }
 
     #[test]

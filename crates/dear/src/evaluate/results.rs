@@ -70,7 +70,8 @@ pub struct Evaluation {
     pub scores: Option<ScoreOrigin>,
     /// Options in force.
     pub options: EvaluateOptions,
-    /// Perturbation chains that have tables; the first is `clean`. Those of severity curves stand in `curves`.
+    /// Perturbation chains that have tables; the first is `clean`, unless scores of others have none of clean images. Those of
+    /// severity curves stand in `curves`.
     pub chains: Vec<String>,
     /// What is compared: detectors and baselines.
     pub systems: Vec<System>,
@@ -123,6 +124,9 @@ pub struct ScoreFile {
 pub struct Data {
     /// Folder.
     pub root: String,
+    /// Split that was judged on; null where the images have none, or several.
+    #[serde(default)]
+    pub split: Option<String>,
     /// Real images listed.
     pub real: u64,
     /// Generated images listed.

@@ -55,7 +55,7 @@ pub(super) fn score(
     // A backbone that several files share runs once.
     let mut backbones: Vec<&Detector> = Vec::new();
     for detector in detectors {
-        if backbones.iter().all(|other| other.backbone_sha256() != detector.backbone_sha256()) {
+        if !backbones.iter().any(|other| other.same_features(detector)) {
             backbones.push(detector);
         }
     }
@@ -65,9 +65,9 @@ pub(super) fn score(
     let (mut refusals, mut warnings) = (BTreeMap::new(), BTreeMap::new());
     let whole = WholeOptions { seed: options.seed, decode: options.decode };
     views::each_whole(&backbones, store, &sources, chains, whole, observer, |place, facts, row| {
-        let backbone = backbones[place.detector].backbone_sha256();
+        let backbone = backbones[place.detector];
         for (s, (_, detector, head)) in systems.iter().enumerate() {
-            if detector.backbone_sha256() != backbone {
+            if !detector.same_features(backbone) {
                 continue;
             }
             match &row.error {
@@ -106,7 +106,7 @@ fn systems(detectors: &[Detector]) -> Vec<(System, &Detector, Head)> {
         let metadata = detector.metadata();
         let mut add = |system: System, head: Head, control: bool| -> String {
             let same = |(_, other, known): &&(System, &Detector, Head)| {
-                *known == head && other.backbone_sha256() == detector.backbone_sha256()
+                *known == head && other.same_features(detector)
             };
             // A detector that was asked for always has its row, whichever control its head equals.
             if control && let Some((system, _, _)) = systems.iter().find(same) {

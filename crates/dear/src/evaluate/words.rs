@@ -3,7 +3,7 @@
 use super::advice::condition;
 use super::comparison::HEADLINES;
 use super::results::{Comparison, Evaluation, System};
-use super::{counted, verdict, warnings};
+use super::{counted, fewest_scored, of_listed, verdict, warnings};
 use crate::bootstrap::Interval;
 
 /// What a hardened detector is asked against each of its controls.
@@ -204,10 +204,12 @@ fn points(interval: &Interval) -> String {
 /// That images were not taken one by one.
 fn scenes(evaluation: &Evaluation) -> Option<String> {
     let scenes = evaluation.data.scenes.filter(|_| evaluation.data.scenes_known)?;
+    let images: u64 = fewest_scored(evaluation).iter().sum();
     Some(format!(
-        "The scene of images is known: intervals resample {}, not {}.",
+        "The scene of images is known: intervals resample {}, not {}{}.",
         counted(scenes, "whole scene"),
-        counted(evaluation.data.real + evaluation.data.fake, "image")
+        counted(images, "image"),
+        of_listed(images, evaluation.data.real + evaluation.data.fake)
     ))
 }
 
@@ -217,6 +219,7 @@ fn resolution(evaluation: &Evaluation) -> Option<String> {
         evaluation.comparisons.iter().filter_map(|comparison| comparison.detectable).collect();
     let low = found.iter().copied().min_by(f64::total_cmp)?;
     let high = found.iter().copied().max_by(f64::total_cmp)?;
+    let [real, fake] = fewest_scored(evaluation);
     let depending = if found.len() > 1 { " (depending on the pair and condition)" } else { "" };
     let size = if (100.0 * (high - low)) < 0.05 {
         format!("{:.1}", 100.0 * high)
@@ -224,10 +227,12 @@ fn resolution(evaluation: &Evaluation) -> Option<String> {
         format!("{:.1} to {:.1}", 100.0 * low, 100.0 * high)
     };
     Some(format!(
-        "With {} and {}, and {} looked at together, a true difference in balanced accuracy of {size} points{depending} would \
+        "With {}{} and {}{}, and {} looked at together, a true difference in balanced accuracy of {size} points{depending} would \
          have been shown four times in five; \"no difference is shown\" says no more than that.",
-        counted(evaluation.data.real, "real image"),
-        counted(evaluation.data.fake, "generated image"),
+        counted(real, "real image"),
+        of_listed(real, evaluation.data.real),
+        counted(fake, "generated image"),
+        of_listed(fake, evaluation.data.fake),
         counted(u64::from(evaluation.family), "difference"),
     ))
 }
@@ -344,6 +349,29 @@ mod tests {
         );
         scores.scenes_known = false;
         assert!(!words(&scores).contains("scene"), "{}", words(&scores));
+    }
+
+    #[test]
+    fn images_without_a_score_are_not_counted_as_evidence() {
+        let names: Vec<String> = (0..160).map(|i| format!("{i:03}")).collect();
+        let label = |i: usize| if i < 80 { Label::Real } else { Label::Generated };
+        let images: Vec<(&str, Label, &str, &str)> =
+            (0..160).map(|i| (&*names[i], label(i), "all", &*names[i])).collect();
+        let a: Vec<f64> = (0..160).map(|i| ((i * 7919) % 101) as f64 / 25.0 - 2.3).collect();
+        let b: Vec<f64> = (0..160).map(|i| if i < 10 { f64::NAN } else { a[i] + 0.3 }).collect();
+        let mut scores = scores(&images, vec![vec![a, b]]);
+        for (scenes_known, said) in [
+            (
+                false,
+                "With 70 real images (of 80 listed) and 80 generated images, and 3 differences looked at",
+            ),
+            (true, "intervals resample 160 whole scenes, not 150 images (of 160 listed)."),
+        ] {
+            scores.scenes_known = scenes_known;
+            let words =
+                of_scores(&scores, None, &EvaluateOptions::default(), &Silent).unwrap().words.join(" ");
+            assert!(words.contains(said), "{words}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::gate::{self, Cut, Gate};
 use crate::head::adam::{self, Sign};
 use crate::head::bias::fit_bias;
 use crate::head::temperature::{fit_temperature, targets};
-use crate::head::{self, AdamOptions, Head, ProbeLabels, Solver, StayPositiveOptions, TrainError, Training};
+use crate::head::{self, AdamOptions, Head, ProbeLabels, Solver, StayPositiveOptions, Training};
 use crate::observe::{Event, Observer};
 use crate::rad::{RadOptions, rad};
 use crate::recipe::Recipe;
@@ -36,16 +36,24 @@ pub(super) fn baselines(
         observer.event(Event::Advanced { by: 1 });
         if observer.cancelled() { Err(Error::Interrupted) } else { Ok(()) }
     };
-    let refit = |gate: &Gate| head::train(&Training { gate, ..*training }, &recipe.head);
+    // What no head can be trained on is a missing baseline, not the end of a finished one.
+    let refit = |name: &str, note: String, gate: &Gate| match head::train(
+        &Training { gate, ..*training },
+        &recipe.head,
+    ) {
+        Ok(trained) => Some(named(name, note, trained.head)),
+        Err(error) => {
+            left_out(name, &error, observer);
+            None
+        }
+    };
 
-    done(stay_positive(training, recipe, observer)?, &mut heads)?;
-    let none = refit(&Gate::none(channels))?;
+    done(stay_positive(training, recipe, observer), &mut heads)?;
     let note = "a head on all channels, same data and solver".to_owned();
-    done(Some(named("refit, no pruning", note, none.head)), &mut heads)?;
+    done(refit("refit, no pruning", note, &Gate::none(channels)), &mut heads)?;
     let pruned = training.gate.pruned();
-    let random = refit(&gate::random(channels, pruned, recipe.seed))?;
     let note = format!("a head with {pruned} channels pruned at random, same data and solver");
-    done(Some(named("refit, random gate", note, random.head)), &mut heads)?;
+    done(refit("refit, random gate", note, &gate::random(channels, pruned, recipe.seed)), &mut heads)?;
     let reference = match probes.map(|rows| reference_gate(rows, recipe)) {
         Some(Ok((gate, scored))) => {
             let note = format!(
@@ -53,7 +61,7 @@ pub(super) fn baselines(
                  probe views with those that lack a region), same data and solver",
                 gate.pruned()
             );
-            Some(named("refit, reference gate", note, refit(&gate)?.head))
+            refit("refit, reference gate", note, &gate)
         }
         Some(Err(error)) => {
             left_out("refit, reference gate", &error, observer);
@@ -93,11 +101,7 @@ fn unmoved(base: &Head, training: &Training) -> Result<Vec<NamedHead>, Error> {
 }
 
 /// Stay-Positive (ICML 2025): the last layer trained again with no weight below 0, on the detector's own images alone.
-fn stay_positive(
-    training: &Training,
-    recipe: &Recipe,
-    observer: &dyn Observer,
-) -> Result<Option<NamedHead>, Error> {
+fn stay_positive(training: &Training, recipe: &Recipe, observer: &dyn Observer) -> Option<NamedHead> {
     let quick = StayPositiveOptions { seed: recipe.seed, ..StayPositiveOptions::default() };
     let options = match recipe.head {
         // The recipe's own schedule.
@@ -115,13 +119,12 @@ fn stay_positive(
                  without probes and pruning; Adam, best of {} steps is {}",
                 report.steps, report.best_step
             );
-            Ok(Some(named("stay-positive", note, head)))
+            Some(named("stay-positive", note, head))
         }
-        Err(error @ (TrainError::NoImprovement { .. } | TrainError::Weight { .. })) => {
+        Err(error) => {
             left_out("stay-positive", &error, observer);
-            Ok(None)
+            None
         }
-        Err(error) => Err(error.into()),
     }
 }
 
@@ -213,6 +216,32 @@ mod tests {
         let training = Training::new(main.samples(), validation.samples(), &gate);
         let heads = baselines(&detector, &training, probes, &Recipe::default(), &Silent).unwrap();
         (detector, heads)
+    }
+
+    #[test]
+    fn a_baseline_that_cannot_be_trained_is_left_out_and_ends_nothing() {
+        let detector = Detector::mini(&EngineOptions::builtin()).unwrap();
+        let channels = detector.channels();
+        // Nothing varies but the one channel that the gate keeps; the random gate keeps another.
+        let gate = gate::random(channels, channels - 1, 5);
+        let other = gate::random(channels, channels - 1, Recipe::default().seed);
+        let kept = gate.keep.iter().position(|keep| *keep).unwrap();
+        assert!(!other.keep[kept]);
+        let data = |rows, salt| {
+            let mut data = Data::new(rows, channels, salt);
+            let constant = |(at, value): (usize, &mut f32)| {
+                if at % channels != kept {
+                    *value = 0.5;
+                }
+            };
+            data.features.iter_mut().enumerate().for_each(constant);
+            data
+        };
+        let (main, validation) = (data(80, 0), data(40, 9000));
+        let training = Training::new(main.samples(), validation.samples(), &gate);
+        let heads = baselines(&detector, &training, None, &Recipe::default(), &Silent).unwrap();
+        let has = |name: &str| heads.iter().any(|head| head.name == name);
+        assert_eq!((has("refit, no pruning"), has("refit, random gate")), (true, false));
     }
 
     #[test]

@@ -27,6 +27,8 @@ use crate::view::View;
 
 /// How far the logit of features and head may be from the network's own, times its size where that is above 1.
 const RECOMPOSED: f64 = 1e-4;
+/// How far features may move beside other images, times their size where that is above 1: what every detector keeps.
+const BESIDE: f32 = 1e-5;
 /// The oldest operators that this can be written in: since these, `Add` and its like take shapes that differ.
 const LEAST_OPERATORS: i64 = 7;
 
@@ -142,14 +144,14 @@ fn import_bytes(
         .value(&given.numbers)
         .map_err(|reason| refused(format!("--self-test: {reason}"), SELF_TEST))?;
     let test = SelfTest::new(&image, declared.output.scale(), value).map_err(about_image)?;
-    let ends = Ends { input, output: &output.name };
+    let mut ends = Ends { input, output: &output.name, single: false };
     let metadata = metadata(file, path, options, &declared, ends, test.clone());
     let view = options.view.clone().unwrap_or_default();
-    let detector_of = |declared: &Declared, inside: Option<&Inside>| {
+    let detector_of = |ends: Ends<'_>, declared: &Declared, inside: Option<&Inside>| {
         let wrapped = wrap(&model, ends, declared, inside, view.clone(), metadata.clone())?;
         Detector::from_bytes(wrapped, engine)
     };
-    let own = detector_of(&declared, None).map_err(does_not_run)?;
+    let mut own = detector_of(ends, &declared, None).map_err(does_not_run)?;
     let logit = own.score(&image).map_err(does_not_run)?;
     let result = test.judge(logit);
     let others = || {
@@ -159,7 +161,7 @@ fn import_bytes(
             color: Color::Rgb,
             ..declared.clone()
         };
-        let fitting = detector_of(&bare, None).map(|bare| fitting(&bare, &image, &declared, &test));
+        let fitting = detector_of(ends, &bare, None).map(|bare| fitting(&bare, &image, &declared, &test));
         fitting.map_err(does_not_run)
     };
     if !result.passed() {
@@ -171,19 +173,33 @@ fn import_bytes(
         );
         let others = others()?;
         let hint = match others.is_empty() {
-            true => "no other order of colours, range, normalisation or class that was tried fits either: compare what the \
-                     original pipeline does, its resizing included"
-                .to_owned(),
-            false => format!("these would have given it, if they are what the original does: {}", others.join("; or ")),
+            true => format!(
+                "no other order of colours, range, normalisation or class that was tried fits either: compare what the \
+                 original pipeline does, its resizing included{}",
+                if own.info().name == "builtin" {
+                    "; or take --engine onnxruntime, for the built-in one may differ"
+                } else {
+                    ""
+                }
+            ),
+            false => format!(
+                "these would have given it, if they are what the original does: {}",
+                others.join("; or ")
+            ),
         };
         return Err(Error::Import { message, hint });
     }
     let notes = others()?.into_iter().map(|options| {
         format!("the self-test does not tell these declarations from {options}: another image would")
     });
-    let notes = notes.collect();
+    let mut notes: Vec<String> = notes.collect();
+    if let Some(why) = not_for_batches(&own, &image) {
+        notes.push(format!("{why}: it is given one image at a time"));
+        ends.single = true;
+        own = detector_of(ends, &declared, None).map_err(does_not_run)?;
+    }
     let Some(inside) = &inside else { return Ok(ImportedForeign { detector: own, notes }) };
-    let detector = detector_of(&declared, Some(inside)).map_err(does_not_run)?;
+    let detector = detector_of(ends, &declared, Some(inside)).map_err(does_not_run)?;
     let recomposed = detector.score(&image).map_err(does_not_run)?;
     let [found, expected] = [recomposed, logit].map(|logit| test.scale.of(logit));
     if (found - expected).abs() > RECOMPOSED * expected.abs().max(1.0) {
@@ -198,6 +214,20 @@ fn import_bytes(
         ));
     }
     Ok(ImportedForeign { detector, notes })
+}
+
+/// Why images do not go through the network together, if they do not: dynamic quantisation, for one, takes the range of all.
+fn not_for_batches(detector: &Detector, image: &Image) -> Option<&'static str> {
+    let seen = detector.seen(image).ok()?.into_iter().next()?;
+    let (width, height) = seen.size();
+    let other = Image::from_fn(width, height, |x, y| seen.pixel(x, y).map(|value| 255 - value));
+    let alone = detector.pooled_batch(&[seen.as_ref()]).ok()?;
+    let Ok(beside) = detector.pooled_batch(&[seen.as_ref(), &other]) else {
+        return Some("it does not run on two images at once");
+    };
+    let far = |(a, b): (&f32, &f32)| (a - b).abs() > BESIDE * a.abs().max(1.0);
+    let differ = alone.iter().zip(&beside).any(|(alone, beside)| alone.iter().zip(beside).any(far));
+    differ.then_some("its answer depends on the other images of a batch")
 }
 
 const SELF_TEST: &str = "score one image with the original pipeline: --self-test IMAGE=ANSWER; without --view IMAGE is what the network sees";

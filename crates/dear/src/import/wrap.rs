@@ -26,6 +26,8 @@ const LEAST_REST: f32 = 1.0 / (1 << 25) as f32;
 pub(super) struct Ends<'m> {
     pub(super) input: &'m Port,
     pub(super) output: &'m str,
+    /// Whether it is given one image at a time, even if it takes more.
+    pub(super) single: bool,
 }
 
 /// Where the network's mean of features and its last linear layer are.
@@ -48,7 +50,11 @@ pub(super) fn wrap(
     view: View,
     metadata: Metadata,
 ) -> Result<Vec<u8>, ImportError> {
-    let (mut graph, image) = Graph::around(input_shape(ends.input, declared.layout));
+    let mut shape = input_shape(ends.input, declared.layout);
+    if ends.single {
+        shape[0] = Some(1);
+    }
+    let (mut graph, image) = Graph::around(shape);
     let seen = prepare(&mut graph, image, declared, ends.input.element_type);
     graph.enter(seen, &ends.input.name);
     let preprocessing = record(declared);
@@ -198,7 +204,7 @@ mod tests {
     fn wrapped(file: &[u8], declared: &Declared) -> Option<Vec<u8>> {
         let model = OnnxModel::parse(file).ok()?;
         let (input, output) = model.inputs().first().zip(model.outputs().first())?;
-        let ends = Ends { input, output: &output.name };
+        let ends = Ends { input, output: &output.name, single: false };
         let metadata = Metadata::new("t".to_owned());
         wrap(&model, ends, declared, None, View::Native, metadata).ok()
     }

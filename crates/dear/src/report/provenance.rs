@@ -62,6 +62,9 @@ pub(super) fn facts(evaluation: &Evaluation, extras: &Extras) -> Vec<Fact> {
         None => add("engine", "none: the scores came from files".to_owned(), false),
     }
     add("data", evaluation.data.root.clone(), true);
+    if let Some(split) = &evaluation.data.split {
+        add("split", split.clone(), true);
+    }
     if let Some(scores) = &evaluation.scores {
         for file in &scores.files {
             add(

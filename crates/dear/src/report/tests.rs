@@ -199,6 +199,7 @@ fn sample(systems: usize, chains: usize, subsets: usize) -> Evaluation {
         version: "0.1.0".to_owned(),
         data: Data {
             root: format!("photos/{HOSTILE}"),
+            split: None,
             real: 155,
             fake: 172,
             skipped: 2,
@@ -546,6 +547,12 @@ fn both_denominators_are_shown_where_images_were_refused() {
     }
     let [page, _] = render(&sample(1, 1, 1));
     assert!(page.contains("Every image listed was scored") && !page.contains("of listed %"));
+    let said =
+        "Judged on 152 real (of 155 listed) and 161 generated images (of 172 listed), under 2 conditions;";
+    assert!(lead(&sample(1, 2, 1)).starts_with(said), "{}", lead(&sample(1, 2, 1)));
+    let mut processed = sample(1, 1, 1);
+    processed.chains = vec!["jpeg(70, 4:2:0)".to_owned()];
+    assert!(lead(&processed).contains(", after jpeg(70, 4:2:0); "), "{}", lead(&processed));
 }
 
 /// WCAG 2.1's relative luminance of `#rrggbb`.

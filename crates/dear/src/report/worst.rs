@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::evaluate::ImageRecord;
 use crate::explain::{Scale, overlay};
 use crate::files::{read_image, sha256_hex};
+use crate::scan::exact_bytes;
 
 /// Longer side of a picture in the report, in pixels.
 const SIDE: u32 = 256;
@@ -37,10 +38,8 @@ impl Default for WorstOptions {
 
 /// The worst false alarms of `system` under `chain` (real images with the greatest logits above the threshold), then its
 /// worst misses (generated images with the least logits at or below it): of one scene only the worst, worst first. `detector`
-/// must be the one that gave the system's logits.
-///
-/// # Errors
-/// As [`examples`].
+/// must be the one that gave the system's logits. An image of which no example can be made any more is left out; a line for
+/// each says why.
 pub fn worst_errors(
     detector: &Detector,
     system: &str,
@@ -48,13 +47,14 @@ pub fn worst_errors(
     records: &[ImageRecord],
     chain: &str,
     options: &WorstOptions,
-) -> Result<Vec<Example>, Error> {
+) -> (Vec<Example>, Vec<String>) {
     let chosen = worst(system, dataset, records, chain, options);
-    let mut made = examples(&[("evidence", detector)], dataset, &chosen, options.seed, &options.decode)?;
+    let (mut made, failed) =
+        drawn(&[("evidence", detector)], dataset, &chosen, options.seed, &options.decode);
     for example in &mut made {
         example.wrong = Some(system.to_owned());
     }
-    Ok(made)
+    (made, failed.into_iter().map(|(record, error)| format!("{}: {error}", record.path)).collect())
 }
 
 fn worst<'a>(
@@ -64,8 +64,7 @@ fn worst<'a>(
     chain: &str,
     options: &WorstOptions,
 ) -> Vec<&'a ImageRecord> {
-    let groups: BTreeMap<&str, &str> =
-        dataset.samples.iter().map(|sample| (sample.key.as_str(), sample.group.as_str())).collect();
+    let samples = by_name(dataset);
     let mut chosen = Vec::new();
     for label in [Label::Real, Label::Generated] {
         let mut wrong: Vec<(f64, &ImageRecord)> = records
@@ -76,16 +75,31 @@ fn worst<'a>(
             .collect();
         let badness = |logit: f64| if label == Label::Real { -logit } else { logit };
         wrong.sort_by(|(a, first), (b, second)| {
-            badness(*a).total_cmp(&badness(*b)).then_with(|| first.path.cmp(&second.path))
+            badness(*a).total_cmp(&badness(*b)).then_with(|| name(first).cmp(&name(second)))
         });
-        let mut scenes = BTreeSet::new();
+        let mut scenes: BTreeSet<String> = BTreeSet::new();
         let fresh = wrong.into_iter().filter(|(_, record)| {
-            let path = record.path.as_str();
-            scenes.insert(groups.get(path).copied().unwrap_or(path))
+            scenes.insert(match samples.get(&name(record)) {
+                Some(sample) => sample.group.clone(),
+                None => record.path_base64.as_ref().unwrap_or(&record.path).clone(),
+            })
         });
         chosen.extend(fresh.take(options.each).map(|(_, record)| record));
     }
     chosen
+}
+
+/// What records call an image: its key, and the key's exact bytes where it is not UTF-8, since such names may look the same.
+type Name<'a> = (&'a str, Option<String>);
+
+fn name(record: &ImageRecord) -> Name<'_> {
+    (record.path.as_str(), record.path_base64.clone())
+}
+
+fn by_name(dataset: &Dataset) -> BTreeMap<Name<'_>, &Sample> {
+    let exact =
+        |sample: &Sample| exact_bytes(sample.path.strip_prefix(&dataset.root).unwrap_or(&sample.path));
+    dataset.samples.iter().map(|sample| ((sample.key.as_str(), exact(sample)), sample)).collect()
 }
 
 /// An example of each record: the image as scored, and a heat map of each captioned detector that can tell where its
@@ -100,59 +114,106 @@ pub fn examples(
     seed: u64,
     options: &DecodeOptions,
 ) -> Result<Vec<Example>, Error> {
-    let samples: BTreeMap<&str, &Sample> =
-        dataset.samples.iter().map(|sample| (sample.key.as_str(), sample)).collect();
-    let with_maps: Vec<&(&str, &Detector)> =
-        detectors.iter().filter(|(_, detector)| detector.has_map()).collect();
+    let (made, failed) = drawn(detectors, dataset, records, seed, options);
+    match failed.into_iter().next() {
+        None => Ok(made),
+        Some((record, Error::Options(message))) => Err(Error::Options(format!("{}: {message}", record.path))),
+        Some((_, error)) => Err(error),
+    }
+}
+
+/// A record of which no example can be made, and why.
+type Failed<'a> = (&'a ImageRecord, Error);
+
+/// The examples of all records of which one can be made.
+fn drawn<'a>(
+    detectors: &[(&str, &Detector)],
+    dataset: &Dataset,
+    records: &[&'a ImageRecord],
+    seed: u64,
+    options: &DecodeOptions,
+) -> (Vec<Example>, Vec<Failed<'a>>) {
+    let samples = by_name(dataset);
+    let with_maps: Vec<(&str, &Detector)> =
+        detectors.iter().copied().filter(|(_, detector)| detector.has_map()).collect();
     // Evidence first, pictures after: the scale is known only then, and large images are not all held at once.
-    let mut open: Vec<(&ImageRecord, &Sample, Vec<Evidence>)> = Vec::new();
-    for record in records {
-        let Some(sample) = samples.get(record.path.as_str()) else { continue };
-        let mut maps = Vec::new();
-        if !with_maps.is_empty() {
-            let image = as_scored(sample, record, seed, options)?;
-            for (_, detector) in &with_maps {
-                maps.push(detector.evidence(&image)?);
-            }
+    let mut open: Vec<(&'a ImageRecord, &Sample, Vec<Evidence>)> = Vec::new();
+    let mut failed = Vec::new();
+    for &record in records {
+        let Some(&sample) = samples.get(&name(record)) else { continue };
+        match maps(&with_maps, sample, record, seed, options) {
+            Ok(maps) => open.push((record, sample, maps)),
+            Err(error) => failed.push((record, error)),
         }
-        open.push((record, sample, maps));
     }
     let scale = Scale::of(open.iter().flat_map(|(_, _, maps)| maps));
-    open.iter()
-        .map(|(record, sample, maps)| {
-            let image = as_scored(sample, record, seed, options)?;
-            let mut images = vec![picture("as scored", &image)?];
-            for ((caption, detector), evidence) in with_maps.iter().zip(maps) {
-                // Over what the network sees of the image; a map is of one picture.
-                let seen = detector.seen(&image)?;
-                images.push(picture(caption, &overlay(&seen[0], evidence, detector.metadata(), &scale))?);
-            }
-            let logits = record.logits.iter().map(|(system, &logit)| Logit { system: system.clone(), logit });
-            Ok(Example {
+    let mut made = Vec::new();
+    for (record, sample, maps) in &open {
+        let images = as_scored(sample, record, seed, options)
+            .and_then(|image| pictures(&image, &with_maps, maps, &scale));
+        match images {
+            Ok(images) => made.push(Example {
                 path: record.path.clone(),
                 label: record.label,
                 chain: record.chain.clone(),
                 wrong: None,
                 images,
                 full: (!with_maps.is_empty()).then_some(scale.full),
-                logits: logits.collect(),
-            })
-        })
-        .collect()
+                logits: record
+                    .logits
+                    .iter()
+                    .map(|(system, &logit)| Logit { system: system.clone(), logit })
+                    .collect(),
+            }),
+            Err(error) => failed.push((*record, error)),
+        }
+    }
+    (made, failed)
 }
 
-/// The image under the record's chain, drawn as the evaluation drew it.
+/// Where each detector sees evidence in the image.
+fn maps(
+    detectors: &[(&str, &Detector)],
+    sample: &Sample,
+    record: &ImageRecord,
+    seed: u64,
+    options: &DecodeOptions,
+) -> Result<Vec<Evidence>, Error> {
+    if detectors.is_empty() {
+        return Ok(Vec::new());
+    }
+    let image = as_scored(sample, record, seed, options)?;
+    detectors.iter().map(|(_, detector)| Ok(detector.evidence(&image)?)).collect()
+}
+
+/// The image as scored, and each map over what its network sees of it.
+fn pictures(
+    image: &Image,
+    detectors: &[(&str, &Detector)],
+    maps: &[Evidence],
+    scale: &Scale,
+) -> Result<Vec<Picture>, Error> {
+    let mut images = vec![picture("as scored", image)?];
+    for ((caption, detector), evidence) in detectors.iter().zip(maps) {
+        // A map is of one picture.
+        let seen = detector.seen(image)?;
+        images.push(picture(caption, &overlay(&seen[0], evidence, detector.metadata(), scale))?);
+    }
+    Ok(images)
+}
+
+/// The image under the record's chain, drawn as the evaluation drew it. Errors leave its name to the caller.
 fn as_scored(
     sample: &Sample,
     record: &ImageRecord,
     seed: u64,
     options: &DecodeOptions,
 ) -> Result<Image, Error> {
-    let named = |error: &dyn std::fmt::Display| Error::Options(format!("{}: {error}", record.path));
-    let chain = Chain::parse(&record.chain).map_err(|error| named(&error))?;
-    let bytes = read_image(&sample.path, options).map_err(|error| named(&error))?;
-    let image = decode(&bytes, options).map_err(|error| named(&error))?.image;
-    Ok(chain.apply(&image, seed, sha256_hex(&bytes).as_bytes()).map_err(|error| named(&error))?.image)
+    let told = |error: &dyn std::fmt::Display| Error::Options(error.to_string());
+    let chain = Chain::parse(&record.chain).map_err(|error| told(&error))?;
+    let bytes = read_image(&sample.path, options).map_err(|error| told(&error))?;
+    let image = decode(&bytes, options).map_err(|error| told(&error))?.image;
+    Ok(chain.apply(&image, seed, sha256_hex(&bytes).as_bytes()).map_err(|error| told(&error))?.image)
 }
 
 fn picture(caption: &str, image: &Image) -> Result<Picture, Error> {
@@ -252,7 +313,8 @@ mod tests {
             record("gone.png", Label::Real, "resize(0.5)", Some(2.0)),
         ];
         let options = WorstOptions::default();
-        let made = worst_errors(&detector, "mini", &dataset, &records, "resize(0.5)", &options).unwrap();
+        let (made, left_out) = worst_errors(&detector, "mini", &dataset, &records, "resize(0.5)", &options);
+        assert_eq!(left_out, Vec::<String>::new());
         let paths: Vec<&str> = made.iter().map(|example| example.path.as_str()).collect();
         assert_eq!(paths, ["real/a.png", "fake/f.png"]);
         for example in &made {
@@ -275,6 +337,53 @@ mod tests {
                 .to_string()
                 .starts_with("real/a.png: ")
         );
+    }
+
+    #[test]
+    fn an_image_that_gives_no_example_is_left_out_and_said() {
+        let (folder, dataset) = dataset();
+        let detector = Detector::mini(&EngineOptions::default()).unwrap();
+        let records = [
+            record("real/b.png", Label::Real, "clean", Some(3.0)),
+            record("real/c.png", Label::Real, "clean", Some(2.0)),
+            record("real/d.png", Label::Real, "clean", Some(1.0)),
+        ];
+        fs_err::remove_file(folder.path().join("real/b.png")).unwrap();
+        fs_err::write(folder.path().join("real/d.png"), b"x").unwrap();
+        let options = WorstOptions::default();
+        let (made, left_out) = worst_errors(&detector, "mini", &dataset, &records, "clean", &options);
+        assert_eq!(made.iter().map(|example| example.path.as_str()).collect::<Vec<_>>(), ["real/c.png"]);
+        assert_eq!(left_out.len(), 2, "{left_out:?}");
+        assert!(left_out[0].starts_with("real/b.png: ") && left_out[1].starts_with("real/d.png: "));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_that_look_the_same_are_two_images() {
+        use std::os::unix::ffi::OsStrExt;
+        let (folder, _) = dataset();
+        let image = |level: u8| Image::from_fn(64, 64, |x, _| [level, x as u8, level]);
+        for (name, level) in [(&b"\xfe.png"[..], 10), (b"\xff.png", 200)] {
+            let path = folder.path().join("real").join(std::ffi::OsStr::from_bytes(name));
+            if fs_err::write(path, encode_png(&image(level)).unwrap()).is_err() {
+                eprintln!("this file system has no such names: nothing to see here");
+                return;
+            }
+        }
+        let dataset = crate::dataset::open(folder.path(), None).unwrap();
+        // real/\xff.png is the worse.
+        let odd = |exact: &str, logit: f64| ImageRecord {
+            path_base64: Some(exact.to_owned()),
+            ..record("real/\u{fffd}.png", Label::Real, "clean", Some(logit))
+        };
+        let records = [odd("cmVhbC/+LnBuZw==", 1.0), odd("cmVhbC//LnBuZw==", 2.0)];
+        let options = WorstOptions::default();
+        let chosen = worst("mini", &dataset, &records, "clean", &options);
+        assert_eq!(chosen, [&records[1], &records[0]], "each is a scene of its own");
+        let shown = examples(&[], &dataset, &chosen, 0, &options.decode).unwrap();
+        let levels: Vec<u8> =
+            shown.iter().map(|example| decoded(&example.images[0]).pixel(0, 0)[0]).collect();
+        assert_eq!(levels, [200, 10]);
     }
 
     fn decoded(picture: &Picture) -> Image {

@@ -10,6 +10,7 @@ use super::rows::{self, Table, Unfit};
 use super::{Refusal, Shard};
 use crate::dataset::{DatasetError, Walked, walk};
 use crate::error::Error;
+use crate::files::place;
 
 /// How inputs are read.
 #[derive(Debug, Clone, Default)]
@@ -315,18 +316,6 @@ pub(super) fn replaced(path: &Path) -> Error {
         format!("{}: is an input, expected another file for the records", path.display()),
         "name another file with --out",
     )
-}
-
-/// Where a file is, or will be once it is made, links resolved: two paths of one file have one place.
-pub fn place(path: &Path) -> PathBuf {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    fs_err::canonicalize(path).unwrap_or_else(|_| match (fs_err::canonicalize(folder), path.file_name()) {
-        (Ok(folder), Some(name)) => folder.join(name),
-        _ => path.to_owned(),
-    })
 }
 
 pub(super) fn wrong(message: String, hint: &str) -> Error {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Record, Refusal, ScanOptions, Status, Verdict};
-use crate::detector::Detector;
+use crate::detector::{Detector, is_passing};
 use crate::engine::EngineInfo;
 use crate::stability::Stability;
 
@@ -78,6 +78,12 @@ impl Outcome {
             provenance,
             threads: engine.threads,
         }
+    }
+
+    /// Whether another scan would come to the same: not where the engine, memory or time did not do.
+    pub(super) fn lasts(&self) -> bool {
+        self.error.as_ref().is_none_or(|error| !is_passing(&error.kind))
+            && self.provenance.as_ref().is_none_or(|provenance| !provenance.c2pa.passing)
     }
 
     /// The record of a file with these bytes; `blank` is one of the same scan.

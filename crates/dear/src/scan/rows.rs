@@ -12,6 +12,7 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 use super::inputs::{Item, wrong};
 use super::{Refusal, Shard};
 use crate::error::Error;
+use crate::evaluate::counted;
 
 /// Columns that may hold images, the first that is there is taken: bytes, or a structure of `bytes` and perhaps `path`.
 pub(super) const COLUMNS: [&str; 3] = ["image", "bytes", "content"];
@@ -82,6 +83,7 @@ impl Table {
 
     /// Its rows, or those of a part: which part is said by the number of a row.
     pub(super) fn rows(self, shard: Option<Shard>) -> impl Iterator<Item = Item> + Send + use<> {
+        let rows = self.count(None);
         let Self { path, builder, column, names } = self;
         let mask = ProjectionMask::roots(builder.parquet_schema(), names.into_iter().chain([column]));
         let [column, names] = [Some(column), names]
@@ -92,7 +94,8 @@ impl Table {
             Ok(built) => built.map_err(|error| damaged(&error)),
             Err(_) => Err(damaged(&"it is damaged")),
         };
-        Rows { path, reader: Some(reader), column: column.unwrap_or_default(), names, batch: None, row: 0 }
+        let column = column.unwrap_or_default();
+        Rows { path, reader: Some(reader), column, names, batch: None, row: 0, rows }
             .filter(move |(row, _)| shard.is_none_or(|shard| shard.holds(row)))
             .map(|(_, item)| item)
     }
@@ -107,6 +110,8 @@ struct Rows {
     /// What was read, and how much of it was given out.
     batch: Option<(RecordBatch, usize)>,
     row: u64,
+    /// As the footer says.
+    rows: u64,
 }
 
 impl Iterator for Rows {
@@ -131,8 +136,17 @@ impl Iterator for Rows {
             };
             match read {
                 Ok(batch) => self.batch = Some((batch, 0)),
-                Err(refusal) => {
+                Err(mut refusal) => {
                     self.reader = None;
+                    match self.rows.saturating_sub(self.row + 1) {
+                        0 => {}
+                        more => {
+                            refusal.message.push_str(&format!(
+                                "; {} after this row cannot be read either",
+                                counted(more, "row")
+                            ));
+                        }
+                    }
                     let name = numbered(&self.path, self.row);
                     return Some((name.clone(), Item::Refused { name, refusal }));
                 }

@@ -157,11 +157,12 @@ impl Run<'_> {
             Status::Scored | Status::ScoredWithWarning => tally.scored += 1,
         }
         let outcome = Arc::new(Outcome::of(&record));
-        let mut remembered = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Err(error)) = remembered.cache.as_ref().map(|cache| cache.put(&hash, &outcome)) {
-            remembered.give_up(error);
+        if outcome.lasts() {
+            let mut remembered = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(Err(error)) = remembered.cache.as_ref().map(|cache| cache.put(&hash, &outcome)) {
+                remembered.give_up(error);
+            }
         }
-        drop(remembered);
         ahead.scored(hash, outcome);
         Ok(record)
     }

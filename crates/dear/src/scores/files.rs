@@ -189,6 +189,9 @@ fn of_table(
     let (subset, split, scene) = (table.place("subset"), table.place("split"), first(&["scene", "group"]));
     let (sha256, chain, system) =
         (table.place("sha256"), table.place("chain"), first(&["system", "detector"]));
+    let exact = table.place("path_base64");
+    let used = [Some(path), Some(label), Some(score), subset, split, scene, sha256, chain, system, exact];
+    table.texts(used)?;
     let mut entries = Vec::with_capacity(table.rows.len());
     for (row, label) in table.labels(label)?.into_iter().enumerate() {
         let text =

@@ -59,15 +59,21 @@ export function saveJson(about) {
   save(fileName(found.created, "json"), "application/json", `${JSON.stringify(found, null, 2)}\n`);
 }
 
+/** What the page has loaded: the server may be gone by now. */
+function styleOfContents() {
+  const sheet = [...document.styleSheets].find(({ href }) => href?.endsWith("/page/content.css"));
+  return [...sheet.cssRules].map((rule) => rule.cssText).join("\n");
+}
+
 export async function savePage(about) {
   const found = documentOf(about);
-  const style = await fetch("/page/content.css").then((answer) => answer.text());
+  const style = styleOfContents();
   const body = el("body", {}, el("main", {}, await reportOf(about, found)));
   // The element writes its own markup, so every text in it is escaped.
   const page =
     `<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">\n` +
     `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">\n` +
-    `<title>Report of dear, ${found.created}</title>\n<style>\n${style}</style>\n</head>\n${body.outerHTML}\n</html>\n`;
+    `<title>Report of dear, ${found.created}</title>\n<style>\n${style}\n</style>\n</head>\n${body.outerHTML}\n</html>\n`;
   save(fileName(found.created, "html"), "text/html", page);
 }
 

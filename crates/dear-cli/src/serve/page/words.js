@@ -163,6 +163,8 @@ const REFUSALS = {
     "The picture has the wrong size for this detector",
     "Look for a larger version. Do not enlarge it yourself: that changes what the detector looks at.",
   ],
+  engine: ["The detector could not work on this picture", "Another picture may do; whoever runs this server finds the reason below."],
+  memory: ["The picture needs more memory than this server gives", "Ask whoever runs it, or use \"dear scan\"."],
   non_finite: ["The detector gave no usable number", "Another detector may; the report names file and detector for whoever looks into it."],
 };
 

@@ -1,6 +1,6 @@
 // What is said when something is wrong, and what to do then.
 
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { choose, screenshot, settled, withPage } from "../browser.mjs";
@@ -62,6 +62,10 @@ export async function serverGone(test) {
     checks.contains("title", await detail(page), "The server cannot be reached");
     checks.contains("remedy", await detail(page), "Check that \"dear serve\" is still running");
     await screenshot(page, screenshots, "server-gone", false);
+    const [report] = await Promise.all([page.waitForEvent("download"), page.locator("#save-page").click()]);
+    const saved = await readFile(await report.path(), "utf8");
+    checks.contains("a report all the same", saved, "The server cannot be reached");
+    checks.contains("with its style", saved, ".notice");
     const port = new URL(server.address).port;
     const again = await serve(dear, [], port);
     try {
