@@ -11,7 +11,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::architecture::{ARCHITECTURES, Architecture, NetworkOptions, named};
+use crate::architecture::{ARCHITECTURES, Architecture, HeadChoice, NetworkOptions, named};
 use crate::backbone::metadata::{Metadata, Source};
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
@@ -89,7 +89,7 @@ pub fn import(path: &Path, options: &ImportOptions) -> Result<Imported, Error> {
         ..Metadata::new(name)
     };
     let file = network.into_detector(metadata).map_err(|error| error.named(path.display()))?;
-    Ok(Imported { file, architecture, notes: notes(&checkpoint, architecture) })
+    Ok(Imported { file, architecture, notes: notes(&checkpoint, architecture, options.network.head) })
 }
 
 fn unknown(name: &str) -> Error {
@@ -132,8 +132,14 @@ pub fn decide(checkpoint: &Checkpoint, path: &Path) -> Result<&'static Architect
 }
 
 /// What was chosen among several things in the file.
-fn notes(checkpoint: &Checkpoint, architecture: &Architecture) -> Vec<String> {
+fn notes(checkpoint: &Checkpoint, architecture: &Architecture, head: HeadChoice) -> Vec<String> {
     let mut notes = Vec::new();
+    if matches!(head, HeadChoice::Replace | HeadChoice::PatchMean) {
+        notes.push(
+            "its head is zeros, so every logit is 0 until dear fit --backbone FILE has trained one"
+                .to_owned(),
+        );
+    }
     if let Some(key) = checkpoint.nesting() {
         notes.push(format!("the weights stand under \"{key}\""));
     }

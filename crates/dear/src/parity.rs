@@ -89,9 +89,11 @@ pub fn measure(
     }
     if reference.info() == compared.info() {
         let engine = reference.info().words();
-        return Err(Error::Options(format!(
-            "both sides are {engine}: name another engine, provider or precision"
-        )));
+        return Err(Error::Images {
+            message: format!("both sides are {engine}, expected two ways to run the detector"),
+            hint: "for example --engine onnxruntime --reference-engine builtin, or --provider openvino --precision bf16"
+                .to_owned(),
+        });
     }
     let mut pairs: Vec<(f64, String)> = Vec::with_capacity(paths.len());
     let (mut refused, mut scored_by_one, mut flips) = (Vec::new(), Vec::new(), 0);

@@ -110,7 +110,8 @@ pub fn validation_set(root: &Path) -> Result<Dataset, Error> {
         let found = splits.into_iter().collect::<Vec<_>>().join(", ");
         return Err(Error::Images {
             message: format!("{}: holds the splits {found}, expected val or validation", root.display()),
-            hint: "pass the folder of the validation split itself, or a list without the column split"
+            hint: "pass the folder of the validation split itself, or a list without the column split; dear calibrate also takes \
+                   --split"
                 .to_owned(),
         });
     }

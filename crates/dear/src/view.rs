@@ -33,9 +33,12 @@ pub enum View {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ViewError {
-    /// A chain that does not parse, or does not fit the image.
+    /// A chain that does not fit the image.
     #[error("view: {0}")]
     Chain(#[from] ChainError),
+    /// A text that is no chain.
+    #[error("view: {0}")]
+    Text(ChainError),
     /// A step that no view is made of.
     #[error("view: step {found:?}, expected resize, fit or crop with numbers that are not drawn")]
     Step {
@@ -65,10 +68,11 @@ pub enum ViewError {
 }
 
 impl ViewError {
-    /// A stable word: `chain`, `step`, `windows` or `too_small`.
+    /// A stable word: `chain`, `text`, `step`, `windows` or `too_small`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Chain(_) => "chain",
+            Self::Text(_) => "text",
             Self::Step { .. } => "step",
             Self::Windows { .. } => "windows",
             Self::TooSmall { .. } => "too_small",
@@ -82,6 +86,9 @@ impl ViewError {
                 let smaller = "it is smaller than the view needs: leave it out, or import with a view that enlarges it; \
                                in training the crop is augment.crop of the recipe";
                 return error.hint().or_else(|| Some(smaller.to_owned()));
+            }
+            Self::Text(_) => {
+                "for example crop(224), or resize(side=224, kernel=bicubic) | crop(224), or native"
             }
             Self::Step { .. } => {
                 "a view is the same for every image: what is drawn or compressed belongs to --perturb"
@@ -185,7 +192,7 @@ impl FromStr for View {
         if text.starts_with("windows") {
             return windows(text).ok_or_else(|| ViewError::Windows { found: text.to_owned() });
         }
-        let chain = Chain::parse(text)?;
+        let chain = Chain::parse(text).map_err(ViewError::Text)?;
         let canonical = chain.to_string();
         let sizes = |step: &&str| {
             let same = ["resize(", "fit(", "crop("].iter().any(|name| step.starts_with(name));
@@ -270,8 +277,8 @@ mod tests {
             ("windows(10, 11)", "windows"),
             ("windows(10, 5, 5)", "windows"),
             ("windows(10", "windows"),
-            ("crop(", "chain"),
-            ("middle", "chain"),
+            ("crop(", "text"),
+            ("middle", "text"),
         ];
         for (text, kind) in cases {
             let error = text.parse::<View>().expect_err(text);

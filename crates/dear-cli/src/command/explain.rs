@@ -26,6 +26,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
+    if args.out.extension().is_some_and(|extension| !extension.eq_ignore_ascii_case("png")) {
+        return Err(Error::Images {
+            message: format!("{}: the map is a PNG, expected a name that ends in .png", args.out.display()),
+            hint: format!("give --out {}", args.out.with_extension("png").display()),
+        });
+    }
     output::check_writable(&args.out)?;
     for input in [Some(&args.image), args.detector.detector.as_ref()].into_iter().flatten() {
         output::check_other(&args.out, input)?;

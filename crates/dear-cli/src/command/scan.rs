@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use dear::backbone::metadata::Threshold;
 use dear::engine::cache_dir;
 use dear::error::Error;
+use dear::evaluate::counted;
 use dear::files::place;
 use dear::scan::{Cache, InputOptions, Inputs, Record, Scan, ScanOptions, Shard, Status, Tally, Verdict};
 use dear::view::View;
@@ -189,8 +190,9 @@ impl Counts {
     fn tell(&self, tally: &Tally, threshold: &Threshold, engine: &str) {
         let Self { generated, real, uncertain, refused, .. } = self;
         let Tally { records, scored, refused: refused_now, cached, duplicates, passed_over } = tally;
+        let files = counted(*records, "file");
         output::note(format_args!(
-            "{records} files: {} scored ({generated} generated, {real} real, {uncertain} uncertain at logit {}{} [{}]), {refused} refused{}; {engine}",
+            "{files}: {} scored ({generated} generated, {real} real, {uncertain} uncertain at logit {}{} [{}]), {refused} refused{}; {engine}",
             records - refused,
             threshold.value,
             match threshold.uncertain {
@@ -201,7 +203,7 @@ impl Counts {
             if *passed_over > 0 { format!(", {passed_over} other files passed over") } else { String::new() },
         ));
         output::note(format_args!(
-            "{records} files: {scored} scored now, {refused_now} refused now, {cached} from the cache, {duplicates} duplicates"
+            "{files}: {scored} scored now, {refused_now} refused now, {cached} from the cache, {duplicates} duplicates"
         ));
     }
 

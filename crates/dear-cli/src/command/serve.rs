@@ -65,6 +65,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
+    let address = SocketAddr::new(args.host, args.port);
+    // Before all else: that another server has the port says more than that it has the file of batches.
+    let listener = std::net::TcpListener::bind(address)
+        .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
+        .map_err(|problem| Error::Listen { address, problem })?;
     let keys = args.api_key_file.as_deref().map(Keys::read).transpose()?;
     let detectors = open(&args)?;
     let path = match args.jobs {
@@ -101,11 +106,8 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     };
     let app = App::new(settings, detectors, jobs);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let address = SocketAddr::new(args.host, args.port);
     let served = runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind(address)
-            .await
-            .map_err(|problem| Error::Listen { address, problem })?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
         output::note(format_args!("listening on http://{}", listener.local_addr()?));
         Ok::<_, Error>(serve(listener, app, asked_to_stop()).await?)
     });

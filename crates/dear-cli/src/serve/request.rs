@@ -58,7 +58,7 @@ impl Asked {
         };
         let detector = detector.ok_or_else(|| {
             let wanted = parameters.detector.unwrap_or_default().chars().take(100).collect::<String>();
-            Fault::NotFound(format!("no detector {wanted:?}; /v1/models lists them"))
+            Fault::NotFound(format!("no one detector {wanted:?}; /v1/models lists them, with their SHA-256"))
         })?;
         Ok(Self { detector: Arc::clone(detector), options, name: parameters.name })
     }
@@ -96,11 +96,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
 }
 
 impl App {
-    /// The detector of this name or hash.
+    /// The detector of this hash, or the only one of this name.
     pub(super) fn detector(&self, wanted: &str) -> Option<&Arc<Detector>> {
-        self.detectors
-            .iter()
-            .find(|detector| detector.sha256() == wanted)
-            .or_else(|| self.detectors.iter().find(|detector| detector.metadata().name == wanted))
+        self.detectors.iter().find(|detector| detector.sha256() == wanted).or_else(|| {
+            let mut named = self.detectors.iter().filter(|detector| detector.metadata().name == wanted);
+            named.next().filter(|_| named.next().is_none())
+        })
     }
 }

@@ -170,6 +170,24 @@ async fn what_is_no_image_is_a_record_and_what_is_no_request_an_error() {
 }
 
 #[tokio::test]
+async fn a_name_that_two_detectors_have_is_no_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let jobs = Jobs::open(&folder.path().join("jobs.sqlite")).unwrap();
+    let first = mini();
+    let other = first.with_head(first.head(), |metadata| metadata.threshold.value = 1.0).unwrap();
+    let other = Detector::from_bytes(other, &EngineOptions::builtin()).unwrap();
+    let hashes = [first.sha256().to_owned(), other.sha256().to_owned()];
+    let app = App::new(settings(), vec![first, other], jobs);
+    let bytes = fs_err::read(sample()).unwrap();
+    let of = |detector: &str| request("POST", &format!("/v1/score?detector={detector}"), "", bytes.clone());
+    for hash in &hashes {
+        assert_eq!(ask(&app, of(hash)).await.record().detector.sha256, *hash);
+    }
+    let answer = ask(&app, of("mini")).await;
+    assert_eq!((answer.status.as_u16(), answer.kind().as_str()), (404, "not_found"));
+}
+
+#[tokio::test]
 async fn a_limit_says_itself_and_what_came() {
     let (app, _folder) = app(Settings { max_upload: 1000, ..settings() });
     let chunks =

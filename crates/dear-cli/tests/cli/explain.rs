@@ -37,11 +37,17 @@ fn the_map_replaces_neither_image_nor_detector() {
     fs_err::copy(sample(false), &image).unwrap();
     fs_err::write(&detector, dear::detector::MINI).unwrap();
     let before = contents(temp.path());
-    for out in [&image, &detector, &temp.path().join("none/../a.png")] {
+    for out in [&image, &temp.path().join("none/../a.png")] {
         let ran = dear(args!["explain", &image, "--detector", &detector, "--out", out]).expect(2);
         assert!(ran.stderr.contains("is the input, expected another file"), "{}", ran.stderr);
         assert_eq!(contents(temp.path()), before);
     }
+    let ran = dear(args!["explain", &image, "--out", temp.path().join("map.jpg")]).expect(2);
+    assert!(
+        ran.stderr.contains("map.jpg: the map is a PNG") && ran.stderr.contains("map.png"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]

@@ -86,6 +86,8 @@ fn a_prefix_of_all_names_is_left_out_and_said_and_a_head_that_does_not_fit_refus
     };
     assert_eq!(logit(&plain, false), logit(&module, true));
     let out = temp.path().join("p.onnx");
+    let ran = dear(args!["import", &plain, "--residual", "raw", "--head", "replace", "-o", &out]).expect(0);
+    assert!(ran.stderr.contains("its head is zeros") && ran.stderr.contains("dear fit"), "{}", ran.stderr);
     let ran =
         dear(args!["import", &plain, "--residual", "raw", "--head", "patch-mean", "-o", &out]).expect(2);
     assert!(ran.stderr.contains("patch-mean is for transformers, found tiny-ladeda"), "{}", ran.stderr);

@@ -279,7 +279,7 @@ fn a_truncated_file_is_scored_where_allowed_and_never_silently() {
     assert_eq!(records[0]["status"], "scored_with_warning");
     assert!(records[0]["warning"].as_str().unwrap().contains("truncated"), "{}", ran.stdout);
     assert!(records[0]["logit"].is_f64() && records[0]["error"].is_null());
-    assert!(ran.stderr.contains("1 files: 1 scored") && ran.stderr.contains("0 refused"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("1 file: 1 scored") && ran.stderr.contains("0 refused"), "{}", ran.stderr);
     let text = dear(args!["scan", temp.path(), "--allow-truncated"]).expect(1);
     assert!(
         text.stdout.contains("cut.jpg  warning: ") && text.stdout.lines().count() == 1,

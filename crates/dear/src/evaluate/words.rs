@@ -12,8 +12,8 @@ const QUESTIONS: [(&str, &str, &str); 7] = [
     ("base + bias", "Did hardening help?", "only moving its threshold"),
     ("base + temperature", "Did hardening help?", "only rescaling its scores"),
     ("stay-positive", "Did hardening help?", "a last layer without negative weights"),
-    ("refit, no pruning", "Did pruning by RAD help?", "a new head without pruning"),
-    ("refit, random gate", "Did pruning by RAD help?", "pruning as many channels at random"),
+    ("refit, no pruning", "Did pruning help?", "a new head without pruning"),
+    ("refit, random gate", "Did pruning help?", "pruning as many channels at random"),
     ("refit, reference gate", "Did our way of pruning help?", "the reference's gate"),
 ];
 

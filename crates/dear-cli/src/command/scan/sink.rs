@@ -169,5 +169,6 @@ fn provenance_words(provenance: &Provenance) -> String {
             State::CouldNotCheck => Some(format!("  {name}: could not check ({summary})")),
         }
     });
-    words.collect()
+    let words: String = words.collect();
+    if words.is_empty() { "  origin: nothing found".to_owned() } else { words }
 }
