@@ -117,8 +117,12 @@ pub(crate) fn check_writable(path: &Path) -> Result<(), Error> {
 }
 
 /// Refuse to write over what is read.
-pub(crate) fn check_other(out: &Path, input: &Path) -> Result<(), Error> {
-    match place(out) == place(input) {
+pub(crate) fn check_other(
+    out: &Path,
+    inputs: impl IntoIterator<Item = impl AsRef<Path>>,
+) -> Result<(), Error> {
+    let own = place(out);
+    match inputs.into_iter().any(|input| place(input.as_ref()) == own) {
         false => Ok(()),
         true => Err(Error::Images {
             message: format!("{}: is the input, expected another file", out.display()),

@@ -552,6 +552,11 @@ fn judge<'a>(
 }
 
 impl Split {
+    /// How many images of a class it has.
+    pub fn count(&self, label: Label) -> u64 {
+        if label == Label::Real { self.real } else { self.fake }
+    }
+
     fn not_judged(name: &Option<String>, reason: String) -> Self {
         Self {
             split: name.clone(),

@@ -368,13 +368,12 @@ impl Detector {
 
     /// The logit of an image, through the declared view. A large image goes through the network in tiles, see the module.
     pub fn score(&self, image: &Image) -> Result<f64, DetectorError> {
-        match self.seen_whole(image)? {
-            Some(seen) if self.tiled(&seen)?.is_none() => {
-                let [logit] = self.compute(&[seen.as_ref()], [Quantity::Logit])?;
-                Ok(f64::from(logit.data[0]))
-            }
-            _ => Ok(self.head.logit(&self.pooled(image)?)),
+        let Some(seen) = self.seen_whole(image)? else { return Ok(self.head.logit(&self.pooled(image)?)) };
+        if self.tiled(&seen)?.is_some() {
+            return Ok(self.head.logit(&self.pooled_of_seen(&seen)?));
         }
+        let [logit] = self.compute(&[seen.as_ref()], [Quantity::Logit])?;
+        Ok(f64::from(logit.data[0]))
     }
 
     /// The pooled features of an image through the declared view, `[C]`; of several windows, their mean. A large image goes

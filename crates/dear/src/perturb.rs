@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::{self, path_text};
 use crate::error::Error;
-use crate::files::{TEMPORARY, read_image, sha256_hex, write_atomic};
+use crate::files::{TEMPORARY, place, read_image, sha256_hex, write_atomic};
 use crate::observe::{Event, Observer};
 use crate::probe::Refused;
 use crate::scan::{exact_bytes, exact_path};
@@ -340,13 +340,13 @@ impl Job<'_> {
 
 /// Neither folder may lie in the other: the copy would become its own source, or overwrite it.
 fn check_apart(source: &Path, out: &Path) -> Result<(), Error> {
-    let (from, to) = (fs_err::canonicalize(source)?, resolved(out)?);
+    let (from, to) = (fs_err::canonicalize(source)?, place(out));
     if from.starts_with(&to) || to.starts_with(&from) { Err(shares(source, out)) } else { Ok(()) }
 }
 
 /// A listed image may not lie in the copy, which could overwrite it.
 fn check_outside(image: &Path, out: &Path) -> Result<(), Error> {
-    if fs_err::canonicalize(image)?.starts_with(resolved(out)?) { Err(shares(image, out)) } else { Ok(()) }
+    if fs_err::canonicalize(image)?.starts_with(place(out)) { Err(shares(image, out)) } else { Ok(()) }
 }
 
 fn shares(source: &Path, out: &Path) -> Error {
@@ -354,14 +354,6 @@ fn shares(source: &Path, out: &Path) -> Error {
         message: format!("{}: shares files with the source {}", out.display(), source.display()),
         hint: "choose an output folder beside the source".to_owned(),
     }
-}
-
-/// `out` without links; what does not exist yet lies where its nearest existing folder does.
-fn resolved(out: &Path) -> Result<PathBuf, Error> {
-    let absolute = std::path::absolute(out)?;
-    let existing = absolute.ancestors().find(|folder| folder.exists()).unwrap_or(&absolute);
-    let rest = absolute.strip_prefix(existing).unwrap_or(Path::new(""));
-    Ok(fs_err::canonicalize(existing)?.join(rest))
 }
 
 /// Rows of an earlier run with the same chain and seed.

@@ -156,11 +156,10 @@ fn prefix(split: Option<&str>) -> String {
 /// Say how many images of a split the detector refused, and why; returns how many.
 fn warn_unscored(split: &Split) -> u64 {
     for Unscored { label, images, kind, message } in &split.unscored {
-        let of = if *label == Label::Real { split.real } else { split.fake };
         output::warning(format_args!(
             "{}{images} of {} could not be scored ({kind}): {message}",
             prefix(split.split.as_deref()),
-            counted(of, &format!("{} image", label.as_str()))
+            counted(split.count(*label), &format!("{} image", label.as_str()))
         ));
     }
     split.unscored.iter().map(|unscored| unscored.images).sum()

@@ -53,9 +53,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     output::check_writable(&args.preview)?;
     let (sources, role) =
         if args.probes { (probes(&args)?, AugmentRole::Probe) } else { (images(&args)?, AugmentRole::Main) };
-    for source in &sources {
-        output::check_other(&args.preview, &source.path)?;
-    }
+    output::check_other(&args.preview, sources.iter().map(|source| &source.path))?;
     let found = sources.len();
     let sources = spread(sources, args.images as usize);
     let options = ViewOptions::of(&recipe, "augmenting");

@@ -94,9 +94,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         None => validation_set(&args.data)?,
     };
     output::check_writable(&args.out)?;
-    if let Some(detector) = &args.detector.detector {
-        output::check_other(&args.out, detector)?;
-    }
+    output::check_other(&args.out, &args.detector.detector)?;
     let work = args.work.unwrap_or_else(|| work_folder(&args.out));
     output::check_no_file(&work)?;
     let detector = args.detector.open()?;

@@ -57,9 +57,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         });
     }
     output::check_writable(&args.out)?;
-    if let Some(detector) = &args.detector.detector {
-        output::check_other(&args.out, detector)?;
-    }
+    output::check_other(&args.out, &args.detector.detector)?;
     args.recipe.check_beside(&recipe_path(&args.out), &recipe)?;
     let pairs = list(&args.probes, args.masks.as_deref(), Some(InpainterKind::Resynthesis))?;
     let null_pairs = args

@@ -33,9 +33,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         });
     }
     output::check_writable(&args.out)?;
-    for input in [Some(&args.image), args.detector.detector.as_ref()].into_iter().flatten() {
-        output::check_other(&args.out, input)?;
-    }
+    output::check_other(&args.out, args.detector.detector.iter().chain([&args.image]))?;
     let options = args.decode.options();
     let bytes = read_image(&args.image, &options).map_err(|error| Error::Images {
         message: format!("{}: {error}", args.image.display()),

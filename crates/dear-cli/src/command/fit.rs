@@ -36,7 +36,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         return Ok(Outcome::Done);
     }
     output::check_writable(&args.out)?;
-    output::check_other(&args.out, &args.backbone)?;
+    output::check_other(&args.out, [&args.backbone])?;
     args.recipe.check_beside(&recipe_path(&args.out), &recipe)?;
     let work = args.work.unwrap_or_else(|| work_folder(&args.out));
     output::check_no_file(&work)?;

@@ -63,9 +63,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     output::check_writable(&args.out)?;
-    for input in [Some(&args.checkpoint), args.backbone.as_ref()].into_iter().flatten() {
-        output::check_other(&args.out, input)?;
-    }
+    output::check_other(&args.out, args.backbone.iter().chain([&args.checkpoint]))?;
     if args.arch == "onnx" {
         return run_foreign(args);
     } else if let Some(option) = args.foreign.first_given() {

@@ -89,7 +89,7 @@ pub(crate) struct GateFile {
 }
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
-    output::check_other(&args.out, &args.rad)?;
+    output::check_other(&args.out, [&args.rad])?;
     let scores: Record = output::read_json(&args.rad, "a file of scores from `dear dissect`")?;
     let mut options = args.options();
     // What is written makes the same gate again.

@@ -52,9 +52,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
         return Ok(Outcome::Done);
     }
     output::check_writable(&args.out)?;
-    for input in [args.detector.detector.as_ref(), Some(&args.gate)].into_iter().flatten() {
-        output::check_other(&args.out, input)?;
-    }
+    output::check_other(&args.out, args.detector.detector.iter().chain([&args.gate]))?;
     args.recipe.check_beside(&recipe_path(&args.out), &recipe)?;
     let detector = args.detector.open()?;
     if detector.backbone_sha256() != gate.scores.backbone_sha256 {

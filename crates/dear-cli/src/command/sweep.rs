@@ -81,13 +81,9 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     output::check_folder_writable(&args.out)?;
     let [tried, chosen_recipe, model, judged] =
         ["sweep.toml", "chosen.recipe.toml", "chosen.onnx", "test"].map(|name| args.out.join(name));
-    for (written, read) in [
-        (&model, args.detector.detector.as_ref()),
-        (&tried, args.sweep.as_ref()),
-        (&chosen_recipe, args.recipe.file()),
-    ] {
-        read.map_or(Ok(()), |read| output::check_other(written, read))?;
-    }
+    output::check_other(&model, &args.detector.detector)?;
+    output::check_other(&tried, &args.sweep)?;
+    output::check_other(&chosen_recipe, args.recipe.file())?;
     let engine = args.detector.engine.options();
     let detector = args.detector.open()?;
     refuse_other_backbone(&args.out, &detector)?;

@@ -118,7 +118,7 @@ fn dependence(audit: &Audit, split: &Split) -> Vec<String> {
         if let Some(Unscored { images, kind, message, .. }) =
             split.unscored.iter().find(|unscored| unscored.label == label)
         {
-            let all = if label == Label::Real { split.real } else { split.fake };
+            let all = split.count(label);
             let of = counted(all, &format!("{class} image"));
             if *images == all {
                 words.push(format!(
