@@ -30,8 +30,9 @@ STD = np.array([0.229, 0.224, 0.225], np.float32)
 class Writer:
     """A graph under construction."""
 
-    def __init__(self, seed):
+    def __init__(self, seed, windows=True):
         self.rng = np.random.default_rng(SEED + seed)
+        self.windows = windows
         self.nodes, self.initializers = [], []
 
     def weight(self, name, *shape, scale=1.0):
@@ -45,7 +46,7 @@ class Writer:
         return name
 
     def node(self, operator, inputs, output, **attributes):
-        if operator == "Conv":  # As every exporter writes it; rten 0.27 needs it.
+        if operator == "Conv" and self.windows:  # As most exporters write it.
             attributes["kernel_shape"] = [3, 3]
         self.nodes.append(helper.make_node(operator, inputs, [output], **attributes))
         return output
@@ -220,6 +221,28 @@ def rigid():
     return pipeline
 
 
+def bare():
+    """What ONNX has a default for is left out, as where a graph is written by hand. NCHW, RGB, 0..1, one logit."""
+    w = Writer(9, windows=False)
+    x = w.node("Conv", ["x", w.weight("conv1.weight", 6, 3, 3, 3, scale=2), w.weight("conv1.bias", 6)], "c1")
+    x = w.node("Relu", [x], "r1")
+    x = w.node("MaxPool", [x], "m1", kernel_shape=[3, 2])
+    x = w.node("Conv", [x, w.weight("conv2.weight", 6, 1, 3, 1, scale=2)], "c2", group=6, pads=[1, 0, 1, 0])
+    x = w.node("AveragePool", [x], "a1", kernel_shape=[2, 2], pads=[1, 1, 0, 0])
+    x = w.node("ConvTranspose", [x, w.weight("up.weight", 6, 4, 2, 2, scale=2)], "u1", strides=[2, 2])
+    x = w.node("Relu", [x], "r2")
+    x = w.node("GlobalAveragePool", [x], "mean")
+    x = w.node("Flatten", [x], "flat")
+    w.node("Gemm", [x, w.weight("fc.weight", 4, 1, scale=3), w.weight("fc.bias", 1)], "logit")
+    w.save("bare", [("x", TensorProto.FLOAT, ["n", 3, "h", "w"])], [("logit", TensorProto.FLOAT, ["n", 1])], 17, 8)
+
+    def pipeline(session, path):
+        x = np.asarray(Image.open(path).convert("RGB")).astype(np.float32).transpose(2, 0, 1)[None] / 255
+        return session.run(["logit"], {"x": np.ascontiguousarray(x)})[0][0].tolist()
+
+    return pipeline
+
+
 def nested():
     """A graph inside a node uses one of the contract's names."""
     port = lambda name, shape: helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
@@ -261,6 +284,7 @@ def main():
         ("half", half(), everything),
         ("quantised", quantised(), everything),
         ("rigid", rigid(), everything[:2]),
+        ("bare", bare(), everything),
     ]
     networks = []
     for name, pipeline, images in parts:

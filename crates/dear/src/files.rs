@@ -14,7 +14,7 @@ use tempfile::NamedTempFile;
 pub struct Unread {
     /// `unreadable`, or `too_large` for a file above [`DecodeOptions::max_bytes`].
     pub kind: &'static str,
-    /// One line.
+    /// One line, without the path.
     pub message: String,
     /// What to do about it, if anything.
     pub hint: Option<String>,
@@ -26,14 +26,17 @@ pub struct Unread {
 /// # Errors
 /// [`Unread`].
 pub fn read_image(path: &Path, options: &DecodeOptions) -> Result<Vec<u8>, Unread> {
-    let unreadable = |error: io::Error| Unread { kind: "unreadable", message: error.to_string(), hint: None };
+    let unreadable = |error: io::Error| {
+        let message = format!("cannot be read: {}", without_path(&error));
+        Unread { kind: "unreadable", message, hint: None }
+    };
     let too_long = |bytes: u64| {
         let error = DecodeError::TooLong { bytes, max_bytes: options.max_bytes };
         Unread { kind: error.kind().as_str(), message: error.to_string(), hint: error.hint() }
     };
     let metadata = fs_err::metadata(path).map_err(unreadable)?;
     if !metadata.is_file() && !metadata.is_dir() {
-        let message = format!("{}: is a pipe, a socket or a device, expected a file", path.display());
+        let message = "is a pipe, a socket or a device, expected a file".to_owned();
         return Err(Unread { kind: "unreadable", message, hint: None });
     }
     if metadata.len() > options.max_bytes {
@@ -87,7 +90,10 @@ pub fn one_line(text: impl Display) -> String {
 pub(crate) fn without_path(error: &io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::NotFound => io::Error::new(error.kind(), "no such file"),
-        kind => io::Error::from(kind),
+        kind => match error.get_ref().and_then(|inner| inner.source()) {
+            Some(source) => io::Error::new(kind, source.to_string()),
+            None => kind.into(),
+        },
     }
 }
 
@@ -196,7 +202,12 @@ mod tests {
             ("too_large", "file of 5 bytes exceeds the limit of 4 bytes")
         );
         let missing = read_image(&folder.path().join("b.png"), &DecodeOptions::default()).unwrap_err();
-        assert_eq!(missing.kind, "unreadable");
+        assert_eq!(
+            (missing.kind, missing.to_string().as_str()),
+            ("unreadable", "cannot be read: no such file")
+        );
+        let above = read_image(&path.join("c.png"), &DecodeOptions::default()).unwrap_err();
+        assert_eq!(above.to_string(), "cannot be read: Not a directory (os error 20)");
     }
 
     #[test]

@@ -514,14 +514,15 @@ impl Content {
 
     /// The image, and the mask if the source has one (whose file is `mask`, for messages).
     fn decode(&self, mask: Option<&Path>, options: &DecodeOptions) -> Result<Pixels, (String, String)> {
-        let unreadable = |error: &Unread| (error.kind.to_owned(), error.message.clone());
         let named = |error: dear_image::DecodeError| (error.kind().as_str().to_owned(), error.to_string());
-        let bytes = self.bytes.as_ref().map_err(unreadable)?;
+        let bytes = self.bytes.as_ref().map_err(|error| (error.kind.to_owned(), error.message.clone()))?;
         let dear_image::Decoded { image, warnings, .. } = decode(bytes, options).map_err(named)?;
         let (Some(path), Some(bytes)) = (mask, &self.mask) else {
             return Ok(Pixels { image, mask: None, warnings });
         };
-        let mask = bytes.as_ref().map_err(unreadable)?;
+        let mask = bytes
+            .as_ref()
+            .map_err(|error| (error.kind.to_owned(), format!("{}: {}", path.display(), error.message)))?;
         let mask = read_mask(path, mask, image.size(), options)?;
         Ok(Pixels { image, mask: Some(mask), warnings })
     }

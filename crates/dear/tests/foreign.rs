@@ -72,7 +72,9 @@ impl Network {
             "torch" => (Layout::Nchw, Range::Signed, none, Color::Rgb, Answer::Logits(0), None),
             "names" => (Layout::Nchw, Range::Bytes, none, Color::Rgb, Answer::Logit, generated),
             "saturated" => (Layout::Nchw, Range::Unit, none, Color::Rgb, Answer::Probability, generated),
-            "half" | "rigid" => (Layout::Nchw, Range::Unit, none, Color::Rgb, Answer::Logit, generated),
+            "half" | "rigid" | "bare" => {
+                (Layout::Nchw, Range::Unit, none, Color::Rgb, Answer::Logit, generated)
+            }
             "quantised" => (Layout::Nchw, Range::Bytes, none, Color::Rgb, Answer::Logit, generated),
             other => panic!("{other}"),
         };
@@ -139,7 +141,7 @@ fn message(error: &Error) -> String {
 fn wrapped_networks_answer_as_their_pipelines() {
     let mut compared = 0;
     for engine in engines() {
-        for name in ["keras", "timm", "torch", "names", "half", "quantised", "rigid"] {
+        for name in ["keras", "timm", "torch", "names", "half", "quantised", "rigid", "bare"] {
             let network = network(name);
             // Answers of half precision have 11 bits; what is quantised may fall on the next of 256 steps in some places.
             let close = match name {
@@ -173,7 +175,7 @@ fn wrapped_networks_answer_as_their_pipelines() {
             assert!(test.run(&again).expect("runs").passed());
         }
     }
-    assert_eq!(compared, 20 * engines().len() - 3);
+    assert_eq!(compared, 23 * engines().len() - 3);
 }
 
 #[test]

@@ -81,6 +81,7 @@ pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
 
 /// Steps and presets on stdout: a line with the name and arguments, then what it does, then what it equals or where it is from.
 fn list() -> Result<Outcome, Error> {
+    output::line("Steps of a chain, joined by `|`; of each argument its values (and its default)\n")?;
     for step in Chain::steps() {
         let alias = step.alias.map(|alias| format!(", or {alias}")).unwrap_or_default();
         output::line(format_args!("{}{alias}({})", step.name, step.arguments))?;
@@ -89,6 +90,7 @@ fn list() -> Result<Outcome, Error> {
             output::line(format_args!("    equal to {}", step.peer))?;
         }
     }
+    output::line("\nPresets: chains with a name, each with the source of its numbers\n")?;
     for preset in Chain::presets() {
         output::line(format_args!("{} = {}", preset.name, preset.chain))?;
         output::line(format_args!("    {}", preset.source))?;

@@ -22,7 +22,10 @@ fn the_list_names_every_step_and_says_where_presets_come_from() {
     );
     let preset = at("twitter = fit(2048) | jpeg(85)");
     assert!(lines[preset + 1].contains("December 2018"), "{}", lines[preset + 1]);
-    assert_eq!(lines.iter().filter(|line| !line.starts_with(' ')).count(), 27 + 5);
+    let steps = at("Steps of a chain")..at("Presets: ");
+    let named =
+        |lines: &[&str]| lines.iter().filter(|line| !line.is_empty() && !line.starts_with(' ')).count();
+    assert_eq!([named(&lines[steps.clone()]), named(&lines[steps.end..])], [1 + 27, 1 + 5]);
 }
 
 #[test]

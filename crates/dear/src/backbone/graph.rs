@@ -484,6 +484,7 @@ impl Graph {
             name: if self.around.is_some() { String::new() } else { name(&node.output) },
             op_type: node.operator.to_owned(),
             attribute: node.attributes.iter().map(AttributeProto::from).collect(),
+            domain: String::new(),
         };
         node.encode_to_vec()
     }
@@ -529,6 +530,8 @@ struct NodeProto {
     op_type: String,
     #[prost(message, repeated, tag = "5")]
     attribute: Vec<AttributeProto>,
+    #[prost(string, tag = "7")]
+    domain: String,
 }
 
 #[derive(Clone, PartialEq, Message)]

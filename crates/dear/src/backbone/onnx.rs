@@ -111,6 +111,11 @@ impl<'f> OnnxModel<'f> {
         (self.file, &self.fields, &self.graph)
     }
 
+    /// Names and shapes of the initializers.
+    pub(super) fn shapes(&self) -> impl Iterator<Item = (&str, &[u64])> {
+        self.initializers.iter().map(|tensor| (tensor.name.as_str(), tensor.shape.as_slice()))
+    }
+
     /// The version of the standard operators that the file asks for.
     pub fn operators(&self) -> Result<Option<i64>, ImportError> {
         let mut version = None;

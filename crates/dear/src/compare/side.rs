@@ -37,8 +37,11 @@ impl Side {
             message: format!("{}: {message}", path.display()),
             hint: "give the results.json that `dear evaluate` wrote, or the folder that holds it".to_owned(),
         };
-        let text = String::from_utf8(fs_err::read(&path)?)
-            .map_err(|error| named(format!("not results.json: {error}")))?;
+        let bytes = fs_err::read(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => named("does not exist".to_owned()),
+            _ => error.into(),
+        })?;
+        let text = String::from_utf8(bytes).map_err(|error| named(format!("not results.json: {error}")))?;
         let value: serde_json::Value =
             serde_json::from_str(&text).map_err(|error| named(format!("not results.json: {error}")))?;
         match value.get("schema") {

@@ -258,8 +258,7 @@ fn does_not_run(error: impl Into<DetectorError>) -> Error {
 fn read(path: &Path) -> Result<Image, Error> {
     let options = DecodeOptions::default();
     let named = |reason: String| refused(format!("--self-test: {}: {reason}", path.display()), SELF_TEST);
-    let bytes =
-        read_image(path, &options).map_err(|error| refused(format!("--self-test: {error}"), SELF_TEST))?;
+    let bytes = read_image(path, &options).map_err(|error| named(error.to_string()))?;
     decode(&bytes, &options).map(|decoded| decoded.image).map_err(|error| named(error.to_string()))
 }
 

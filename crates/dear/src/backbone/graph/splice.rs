@@ -3,15 +3,16 @@
 //! ```text
 //! image -> our nodes -> the file's input ... the file's graph ... some of its tensors -> our nodes -> our outputs
 //! ```
-//! Its inputs and outputs give way to ours. Its names stay, except those that are ours: they become `NAME.foreign`.
+//! Its inputs and outputs give way to ours. Its names stay, except those that are ours: they become `NAME.foreign`. Defaults of
+//! its windows that rten does not know are written out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use prost::Message;
 
 use super::super::onnx::{TensorProto, graph, metadata_field, model, tensor};
 use super::super::wire::{self, Field, Wire};
-use super::{Graph, Known, MOST_BYTES, Value, port};
+use super::{Attribute, AttributeProto, Graph, Known, MOST_BYTES, NodeProto, Value, port};
 use crate::backbone::{Edit, ImportError, METADATA_KEY, OnnxModel};
 
 /// How the names of our own nodes begin.
@@ -132,12 +133,14 @@ impl Graph {
         let before = self.around.as_ref().map_or(0, |around| around.before);
         let ours = self.with_inner_names(renamed);
         let copy = |out: &mut Vec<u8>, field: &Field, names: &[u32]| {
-            write_renamed(out, bytes, field, names, renamed);
+            write_renamed(out, bytes, field, names, renamed, &[]);
         };
+        let shapes: HashMap<_, _> = network.shapes().collect();
         let mut out = Vec::new();
         ours[..before].iter().for_each(|node| wire::write_bytes(&mut out, graph::NODE, node));
         for field in fields.iter().filter(|field| field.number == graph::NODE) {
-            copy(&mut out, field, &[node::INPUT, node::OUTPUT]);
+            let default = default_window(bytes, field, &shapes);
+            write_renamed(&mut out, bytes, field, &[node::INPUT, node::OUTPUT], renamed, &default);
         }
         ours[before..].iter().for_each(|node| wire::write_bytes(&mut out, graph::NODE, node));
         let replaced: Vec<&str> = network.inputs().iter().map(|port| port.name.as_str()).collect();
@@ -192,19 +195,44 @@ fn port_of(header: &[u8]) -> Vec<u8> {
     port.encode_to_vec()
 }
 
-/// A field that holds a message, with other names in its fields of these numbers.
+/// What ONNX infers of a node's window and rten 0.27 does not, as fields that come after the node's own: the kernel's sides are
+/// those of the weights, and a pool moves by one. Empty where all is there.
+fn default_window(bytes: &[u8], field: &Field, shapes: &HashMap<&str, &[u64]>) -> Vec<u8> {
+    let Ok(node) = NodeProto::decode(&bytes[field.body.clone()]) else { return Vec::new() };
+    let given = |name: &str| node.attribute.iter().find(|attribute| attribute.name == name);
+    let attribute = match (node.domain.as_str(), node.op_type.as_str()) {
+        ("" | "ai.onnx", "Conv" | "ConvTranspose" | "ConvInteger") if given("kernel_shape").is_none() => {
+            let weight = node.input.get(1).and_then(|name| shapes.get(name.as_str()));
+            weight.and_then(|shape| shape.get(2..)).map(|sides| {
+                ("kernel_shape", Attribute::Ints(sides.iter().map(|&side| side as i64).collect()))
+            })
+        }
+        ("" | "ai.onnx", "MaxPool" | "AveragePool") if given("strides").is_none() => {
+            given("kernel_shape").map(|kernel| ("strides", Attribute::Ints(vec![1; kernel.ints.len()])))
+        }
+        _ => None,
+    };
+    let mut fields = Vec::new();
+    if let Some(attribute) = attribute {
+        wire::write_bytes(&mut fields, node::ATTRIBUTE, &AttributeProto::from(&attribute).encode_to_vec());
+    }
+    fields
+}
+
+/// A field that holds a message, with other names in its fields of these numbers, and with `more` fields at its end.
 fn write_renamed(
     out: &mut Vec<u8>,
     bytes: &[u8],
     field: &Field,
     numbers: &[u32],
     renamed: &BTreeMap<Vec<u8>, String>,
+    more: &[u8],
 ) {
     let fresh = |part: &Field| match part.wire == Wire::Length && numbers.contains(&part.number) {
         true => renamed.get(&bytes[part.body.clone()]),
         false => None,
     };
-    if !parts(bytes, field).any(|part| fresh(&part).is_some()) {
+    if more.is_empty() && !parts(bytes, field).any(|part| fresh(&part).is_some()) {
         out.extend_from_slice(&bytes[field.whole.clone()]);
         return;
     }
@@ -215,6 +243,7 @@ fn write_renamed(
             None => message.extend_from_slice(&bytes[part.whole]),
         }
     }
+    message.extend_from_slice(more);
     wire::write_bytes(out, field.number, &message);
 }
 
