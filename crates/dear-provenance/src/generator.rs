@@ -11,6 +11,7 @@ use crate::line::Details;
 use crate::tags::Tags;
 use crate::xmp::{Property, Xmp};
 use exif::Tag;
+use serde_json::Value;
 
 /// What one text gives away.
 #[derive(Debug)]
@@ -145,6 +146,30 @@ fn in_xmp(xmp: &Xmp, traces: &mut Vec<(&str, Trace)>) {
         let read = if property == Property::CreatorTool { named } else { described };
         traces.extend(xmp.all(property).filter_map(read).take(1).map(|trace| (place, trace)));
     }
+}
+
+/// JSON, also as Python writes it: there `NaN` and infinity, which JSON does not have, may stand among the values.
+fn json(text: &str) -> Option<Value> {
+    serde_json::from_str(text).or_else(|_| serde_json::from_str(&without_infinities(text))).ok()
+}
+
+/// `null` for each of these words that stands outside of a text.
+fn without_infinities(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let (mut quoted, mut rest) = (false, text);
+    while let Some(c) = rest.chars().next() {
+        let word = ["NaN", "Infinity", "-Infinity"].into_iter().find(|word| !quoted && rest.starts_with(word));
+        // What is escaped in a text ends none.
+        let length = match (word, c) {
+            (Some(word), _) => word.len(),
+            (None, '\\') if quoted => 1 + rest[1..].chars().next().map_or(0, char::len_utf8),
+            (None, c) => c.len_utf8(),
+        };
+        quoted ^= c == '"';
+        out.push_str(if word.is_some() { "null" } else { &rest[..length] });
+        rest = &rest[length..];
+    }
+    out
 }
 
 /// Settings as the web UI writes them in words, or as Fooocus and SwarmUI do in JSON.

@@ -1,6 +1,6 @@
 //! ComfyUI: the graph that was run (`prompt`), and the graph as it was drawn (`workflow`), both JSON.
 
-use super::Trace;
+use super::{Trace, json};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
@@ -9,17 +9,18 @@ const MAX_LINKS: usize = 32;
 
 /// `{"3": {"class_type": "KSampler", "inputs": {"seed": 5, "positive": ["6", 0]}}}`
 pub(super) fn prompt(text: &str) -> Option<Trace> {
-    let Ok(Value::Object(graph)) = serde_json::from_str::<Value>(text) else { return None };
+    let Some(Value::Object(graph)) = json(text) else { return None };
     if graph.is_empty() || !graph.values().all(|node| node["class_type"].is_string()) {
         return None;
     }
-    let mut trace = Trace::new("ComfyUI");
-    let details = &mut trace.details;
-    details.add("nodes", graph.len().to_string());
     // The first node that samples stands for the graph: which has sampler_name of its own, or gets noise.
     let sampler = graph.values().map(|node| &node["inputs"]).find(|inputs| {
         (inputs["sampler_name"].is_string() && !inputs["steps"].is_null()) || !inputs["noise"].is_null()
     });
+    let types = graph.values().filter_map(|node| node["class_type"].as_str());
+    let mut trace = trace(types, sampler.is_some());
+    let details = &mut trace.details;
+    details.add("nodes", graph.len().to_string());
     let any = |name: &str| graph.values().map(|node| &node["inputs"][name]).find_map(scalar);
     let of_sampler = |name: &str| sampler.and_then(|inputs| scalar(&inputs[name])).or_else(|| any(name));
 
@@ -42,13 +43,27 @@ pub(super) fn prompt(text: &str) -> Option<Trace> {
     Some(trace)
 }
 
-/// `{"nodes": [...], "links": [...]}`
+/// `{"nodes": [...], "links": [...]}`; nodes may be put together, and then stand apart in `definitions`.
 pub(super) fn workflow(text: &str) -> Option<Trace> {
-    let graph: Value = serde_json::from_str(text).ok()?;
+    let graph = json(text)?;
     let nodes = graph["nodes"].as_array().filter(|_| graph["links"].is_array())?;
-    let mut trace = Trace::new("ComfyUI");
+    let parts = graph["definitions"]["subgraphs"].as_array().into_iter().flatten();
+    let inside = parts.filter_map(|part| part["nodes"].as_array()).flatten();
+    let works = nodes.iter().chain(inside).filter(|node| !OFF.contains(&node["mode"].as_i64()));
+    let mut trace = trace(works.filter_map(|node| node["type"].as_str()), false);
     trace.details.add("workflow", format!("{} nodes", nodes.len()));
     Some(trace)
+}
+
+/// ComfyUI also scales and cuts out photographs: a graph declares something where nodes of these types make a picture.
+fn trace<'g>(types: impl Iterator<Item = &'g str>, samples: bool) -> Trace {
+    let types: Vec<&str> = types.collect();
+    if samples || types.iter().any(|node| MAKERS.iter().any(|part| node.contains(part))) {
+        return Trace::new("ComfyUI");
+    }
+    let mut trace = Trace { declares: None, ..Trace::new("ComfyUI") };
+    trace.details.add("node types", types.join(", "));
+    trace
 }
 
 /// EXIF of the WebP files of ComfyUI: `prompt:{...}` and `workflow:{...}` where a camera has its make and model.
@@ -67,6 +82,10 @@ fn label(text: &str) -> Option<(&str, &str)> {
     json.trim_start().starts_with('{').then_some((label, json))
 }
 
+/// Parts of the types of nodes that make pictures, or load the models of those.
+const MAKERS: [&str; 4] = ["Sampler", "CheckpointLoader", "UNETLoader", "UnetLoader"];
+/// Modes of nodes that do not run: muted, bypassed.
+const OFF: [Option<i64>; 2] = [Some(2), Some(4)];
 const MODELS: [&str; 3] = ["ckpt_name", "unet_name", "model_name"];
 const TEXTS: [&str; 5] = ["text", "text_g", "clip_l", "t5xxl", "prompt"];
 

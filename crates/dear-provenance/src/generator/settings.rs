@@ -1,7 +1,7 @@
 //! Programs that write their settings as named values: NovelAI, InvokeAI, Fooocus, SwarmUI, Easy Diffusion.
 
-use super::Trace;
 use super::comfyui::scalar;
+use super::{Trace, json};
 use serde_json::Value;
 
 /// A name that is shown, and where the value stands: names of members, joined by dots.
@@ -73,7 +73,7 @@ const EASY_DIFFUSION: [(&str, &str); 6] = [
 
 /// NovelAI's `Comment`, known by its members; its model stands in `Source`, its prompt in `Description`.
 pub(super) fn novelai(comment: &str, source: Option<&str>, description: Option<&str>) -> Option<Trace> {
-    let settings: Value = serde_json::from_str(comment).ok()?;
+    let settings = json(comment)?;
     let is = ["uc", "sampler", "scale", "seed"].iter().all(|name| !settings[*name].is_null());
     let mut trace = is.then(|| Trace::new("NovelAI"))?;
     trace.details.add_some("model", source);
@@ -88,7 +88,7 @@ pub(super) fn invoke(keyword: &str, value: &str) -> Option<Trace> {
     if keyword == "Dream" {
         return dream(value);
     }
-    let settings: Value = serde_json::from_str(value).ok()?;
+    let settings = json(value)?;
     let mut trace = settings.is_object().then(|| Trace::new("InvokeAI"))?;
     if keyword == "sd-metadata" {
         add(&settings, INVOKE_2, &mut trace);
@@ -132,7 +132,7 @@ fn dream(command: &str) -> Option<Trace> {
 
 /// JSON under the keyword `parameters`, or in EXIF's comment.
 pub(super) fn parameters(text: &str) -> Option<Trace> {
-    let settings: Value = serde_json::from_str(text).ok()?;
+    let settings = json(text)?;
     let swarm = &settings["sui_image_params"];
     if swarm.is_object() {
         let mut trace = Trace::new("SwarmUI");

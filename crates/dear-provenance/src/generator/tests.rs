@@ -64,6 +64,45 @@ fn texts_behind_other_nodes_are_found() {
     }
 }
 
+/// ComfyUI writes Python's `NaN` where a node is to run again (Comfy-Org/ComfyUI#6915).
+#[test]
+fn numbers_that_json_does_not_have_are_read() {
+    let graph = r#"{"3": {"class_type": "KSampler", "inputs": {"seed": 5, "steps": 20, "sampler_name": "NaN \"-Infinity"},
+        "is_changed": NaN, "other": [-Infinity, Infinity, "\\"]}}"#;
+    let trace = comfyui::prompt(graph).expect("a graph");
+    assert_eq!(get(&trace, "sampler").as_deref(), Some("NaN \"-Infinity"));
+    assert!(comfyui::prompt(&graph.replace("NaN,", "nan,")).is_none());
+    let settings = settings::novelai(r#"{"uc": "", "sampler": "k", "scale": NaN, "seed": 1}"#, None, None);
+    assert!(settings.is_none(), "a scale is not there");
+}
+
+#[test]
+fn a_graph_that_makes_no_picture_declares_nothing() {
+    let prompt = |kind: &str| {
+        let graph = format!(
+            r#"{{"1": {{"class_type": "LoadImage", "inputs": {{"image": "IMG_2041.jpg"}}}},
+                "2": {{"class_type": "UpscaleModelLoader", "inputs": {{"model_name": "x4"}}}},
+                "3": {{"class_type": "{kind}", "inputs": {{"image": ["1", 0]}}}}}}"#
+        );
+        comfyui::prompt(&graph).expect("a graph")
+    };
+    let scaled = prompt("ImageScale");
+    assert_eq!((scaled.program.as_str(), scaled.declares), ("ComfyUI", None));
+    assert_eq!(get(&scaled, "node types").as_deref(), Some("LoadImage, UpscaleModelLoader, ImageScale"));
+    assert_eq!(prompt("UltimateSDUpscaleSampler").declares, Some(Declares::Generated));
+
+    let workflow = |mode: u32, inside: &str| {
+        let graph = format!(
+            r#"{{"nodes": [{{"type": "LoadImage"}}, {{"type": "KSampler", "mode": {mode}}}], "links": [],
+                "definitions": {{"subgraphs": [{{"nodes": [{{"type": "{inside}"}}]}}]}}}}"#
+        );
+        comfyui::workflow(&graph).expect("a graph").declares
+    };
+    assert_eq!(workflow(0, "PreviewImage"), Some(Declares::Generated));
+    assert_eq!((workflow(2, "PreviewImage"), workflow(4, "PreviewImage")), (None, None));
+    assert_eq!(workflow(4, "KSampler (Efficient)"), Some(Declares::Generated));
+}
+
 #[test]
 fn names_are_whole_words_in_fields_for_names() {
     let cases = [
