@@ -281,6 +281,25 @@ fn claims_of_gigapixels_are_refused_before_anything_is_allocated() {
 }
 
 #[test]
+fn tiff_files_that_were_cut_off_are_truncated() {
+    let lenient = DecodeOptions { allow_truncated: true, ..DecodeOptions::default() };
+    // 47 x 29 pixels in one strip from byte 140 on, not packed: nine tenths are 3806 bytes.
+    let whole = file("raw.tif");
+    let cut = &whole[..whole.len() * 9 / 10];
+    let said = "tiff file is truncated: it ends before its pixels do";
+    assert_eq!(strict(cut).unwrap_err().to_string(), said);
+    let decoded = decode(cut, &lenient).unwrap();
+    let (there, all) = (cut.len() - 140, strict(&whole).unwrap());
+    assert_eq!((decoded.truncated, decoded.image.size()), (true, (47, 29)));
+    assert_eq!(decoded.image.data()[..there], all.image.data()[..there]);
+    assert!(decoded.image.data()[there..].iter().all(|&value| value == 0));
+    // The directory comes last, and behind it the depths of the samples.
+    let packed = file("deflate.tif");
+    let said = "tiff file is truncated: it ends before the depth of its samples";
+    assert_eq!(strict(&packed[..packed.len() - 1]).unwrap_err().to_string(), said);
+}
+
+#[test]
 fn the_extension_is_never_asked() {
     // Bytes have no name at all here; every format is found from its first bytes, also behind another's name.
     let encoded = dear_image::encode_png(&picture(8, 8)).unwrap();

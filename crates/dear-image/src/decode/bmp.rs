@@ -10,7 +10,29 @@ use std::io::{self, Cursor, ErrorKind};
 
 /// Decodes a bitmap file.
 pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, DecodeError> {
-    read(bytes, Format::Bmp, options)?.finish(options)
+    if !lacks_padding(bytes) {
+        return read(bytes, Format::Bmp, options)?.finish(options);
+    }
+    read(&[bytes, &[0; 3]].concat(), Format::Bmp, options)?.finish(options)
+}
+
+/// Whether only what fills up the last row to a multiple of four bytes is missing, or some of it; no pixel is.
+fn lacks_padding(bytes: &[u8]) -> bool {
+    let number = |at: usize| Some(u32::from_le_bytes(*bytes.get(at..at + 4)?.as_array()?));
+    let missing = || {
+        let [start, header, width, height] = [number(10)?, number(14)?, number(18)?, number(22)?];
+        let [bits, packing] = [number(28)? & 0xffff, number(30)?];
+        if header < 40 || !matches!(packing, 0 | 3) {
+            return None;
+        }
+        let height = u64::from((height as i32).unsigned_abs());
+        let row = (u64::from(width) * u64::from(bits)).div_ceil(8);
+        let stride = row.next_multiple_of(4);
+        let end = u64::from(start) + stride.checked_mul(height)?;
+        let length = bytes.len() as u64;
+        Some(length < end && length >= end - (stride - row))
+    };
+    missing().unwrap_or(false)
 }
 
 /// Decodes a bitmap file that may have come out of another one, which is named in errors.
@@ -120,4 +142,25 @@ fn ended(error: &ImageError) -> bool {
         cause = error.source();
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_rows_padding_may_be_missing() {
+        let mut bytes = b"BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\x03\0\0\0\x02\0\0\0\x01\0\x18\0".to_vec();
+        bytes.extend([0; 24]);
+        bytes.extend((1..=24).collect::<Vec<u8>>());
+        let decoded = |bytes: &[u8]| decode(bytes, &DecodeOptions::default());
+        let whole = decoded(&bytes).unwrap();
+        assert_eq!(whole.image.pixel(2, 0), [21, 20, 19]);
+        for cut in 1..=3 {
+            let cut = decoded(&bytes[..bytes.len() - cut]).unwrap();
+            assert_eq!((cut.image, cut.truncated), (whole.image.clone(), false));
+        }
+        let error = decoded(&bytes[..bytes.len() - 4]).unwrap_err();
+        assert!(matches!(error, DecodeError::Truncated { .. }), "{error}");
+    }
 }

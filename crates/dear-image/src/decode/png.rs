@@ -1,4 +1,5 @@
-//! PNG: every colour type and depth to RGB as Pillow does it; wrong checksums are told, not refused.
+//! PNG: every colour type and depth to RGB as Pillow does it. Wrong checksums of the pixels and of what follows are told; of
+//! what comes before them, and of the pixels when inflated, they are refused.
 //!
 //! A walk over the chunks checks checksums and finds where the file ends; the `png` crate does the rest, with its
 //! transformations off, so that depth and palette arithmetic is here to be read.
@@ -19,6 +20,8 @@ struct Chunks<'a> {
     data: u64,
     /// Name of the first chunk with a wrong checksum.
     wrong_checksum: Option<String>,
+    /// Whether that chunk comes before the pixels, where Pillow does not go on.
+    wrong_before: bool,
     /// EXIF orientation.
     orientation: u8,
     /// Whether there is a colour profile.
@@ -33,9 +36,14 @@ const MOST_PER_BYTE: u64 = 1032;
 /// Decodes the default picture.
 pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, DecodeError> {
     let format = Format::Png;
-    let chunks = walk(bytes);
+    let chunks = walk(bytes, options);
+    if let (Some(name), true) = (&chunks.wrong_checksum, chunks.wrong_before) {
+        let detail = format!("the checksum of its chunk {name} is wrong");
+        return Err(DecodeError::Corrupt { format, detail });
+    }
     let mut decode_options = png::DecodeOptions::default();
-    decode_options.set_ignore_checksums(true);
+    decode_options.set_ignore_crc(true);
+    decode_options.set_ignore_adler32(false);
     decode_options.set_ignore_text_chunk(true);
     decode_options.set_ignore_iccp_chunk(options.icc == Icc::Ignore);
     let mut decoder = png::Decoder::new_with_options(Cursor::new(bytes), decode_options);
@@ -256,22 +264,24 @@ fn refuse(error: &DecodingError, chunks: &Chunks) -> DecodeError {
 }
 
 /// Goes from chunk to chunk as far as the file reaches.
-fn walk(bytes: &[u8]) -> Chunks<'_> {
+fn walk<'a>(bytes: &'a [u8], options: &DecodeOptions) -> Chunks<'a> {
     let table = crc_table();
     let mut found = Chunks {
         end: None,
         data: 0,
         wrong_checksum: None,
+        wrong_before: false,
         orientation: 1,
         profile: false,
         transparency: &[],
     };
-    let mut at = 8usize;
+    let (mut at, mut pixels) = (8usize, false);
     while let Some(head) = bytes.get(at..at.saturating_add(8)) {
         let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
         let name = &head[4..8];
         let rest = &bytes[at + 8..];
         if name == b"IDAT" {
+            pixels = true;
             found.data += length.min(rest.len()) as u64;
         }
         let (Some(data), Some(stored)) = (rest.get(..length), rest.get(length..).and_then(|r| r.get(..4)))
@@ -281,6 +291,10 @@ fn walk(bytes: &[u8]) -> Chunks<'_> {
         let sum = crc(crc(u32::MAX, name, &table), data, &table) ^ u32::MAX;
         if sum.to_be_bytes() != stored && found.wrong_checksum.is_none() {
             found.wrong_checksum = Some(name.escape_ascii().to_string());
+            // Pillow's LOAD_TRUNCATED_IMAGES passes over those of chunks that a reader need not know.
+            let ancillary = name[0] & 0x20 != 0;
+            // Of fuzzed files none would be right.
+            found.wrong_before = !(pixels || ancillary && options.allow_truncated || cfg!(fuzzing));
         }
         at += 12 + length;
         match name {
@@ -341,6 +355,35 @@ mod tests {
         assert_eq!(decoded.image, image);
         let said = "png checksum of chunk IDAT is wrong; its data are used as Pillow does";
         assert_eq!(decoded.warnings, [said]);
+    }
+
+    #[test]
+    fn a_wrong_checksum_before_the_pixels_or_of_them_is_refused() {
+        let image = Image::from_fn(9, 7, |x, y| [x as u8, y as u8, 200]);
+        let bytes = encode_png(&image).unwrap();
+        let refused = |bytes: &[u8], options: &DecodeOptions| {
+            super::super::decode(bytes, options).map_err(|error| error.to_string())
+        };
+        let (strict, lax) = (
+            DecodeOptions::default(),
+            DecodeOptions { allow_truncated: true, ..DecodeOptions::default() },
+        );
+        let mut header = bytes.clone();
+        header[29] ^= 1;
+        for options in [&strict, &lax] {
+            let error = refused(&header, options).unwrap_err();
+            assert_eq!(error, "png file is corrupt: the checksum of its chunk IHDR is wrong");
+        }
+        let mut text = bytes.clone();
+        text.splice(33..33, *b"\0\0\0\x03tEXta\0b1234");
+        let error = refused(&text, &strict).unwrap_err();
+        assert_eq!(error, "png file is corrupt: the checksum of its chunk tEXt is wrong");
+        assert_eq!(refused(&text, &lax).unwrap().image, image);
+        // The last four bytes of the data are the checksum of what they inflate to.
+        let mut data = bytes;
+        let at = data.len() - 17;
+        data[at] ^= 1;
+        assert!(refused(&data, &strict).unwrap_err().starts_with("png file is corrupt: "));
     }
 
     #[test]

@@ -110,7 +110,8 @@ fn read(bytes: &[u8], ifd: &Ifd, raw: &mut [u8]) -> Result<(), DecodeError> {
     let source = Patched { inner: Cursor::new(bytes), at: photometric.at, value: ifd.encode(1) };
     let mut limits = Limits::default();
     limits.decoding_buffer_size = raw.len().max(bytes.len());
-    limits.intermediate_buffer_size = bytes.len();
+    // A strip that is not packed may be longer than a file that was cut off.
+    limits.intermediate_buffer_size = limits.decoding_buffer_size;
     limits.ifd_value_size = bytes.len();
     let mut decoder = Decoder::new(source).map_err(refuse)?.with_limits(limits);
     decoder.read_image_bytes(raw).map_err(refuse)

@@ -6,7 +6,7 @@ use super::super::options::{DecodeOptions, Gray16};
 use super::super::png::packed;
 use super::super::wide::{clip_float, clip_whole};
 use super::super::{DecodeError, Format};
-use super::{corrupt, unsupported};
+use super::{corrupt, truncated, unsupported};
 
 const BITS: u16 = 258;
 const COMPRESSION: u16 = 259;
@@ -59,6 +59,9 @@ impl Layout {
     pub(super) fn read(ifd: &Ifd, size: (u32, u32), options: &DecodeOptions) -> Result<Layout, DecodeError> {
         let samples = ifd.number_of(SAMPLES).unwrap_or(1);
         let depths = ifd.numbers(BITS);
+        if depths.is_empty() && ifd.entry(BITS).is_some() {
+            return Err(truncated("it ends before the depth of its samples"));
+        }
         let bits = depths.first().copied().unwrap_or(1);
         let kind = ifd.number_of(SAMPLE_FORMAT).unwrap_or(1);
         let compression = ifd.number_of(COMPRESSION).unwrap_or(1);
