@@ -55,8 +55,13 @@ pub struct Architecture {
     pub anchor: &'static str,
     /// Tensors that tell it from the others, after the prefix.
     pub signature: &'static [&'static str],
+    /// The same in names of another library, or with parts in other places: an anchor and a signature each.
+    pub others: &'static [(&'static str, &'static [&'static str])],
     build: fn(&Checkpoint, &NetworkOptions) -> Result<Network, Error>,
 }
+
+/// The first weights of CLIP's image tower in Hugging Face's names.
+const HUGGING_FACE: &str = "vision_model.embeddings.patch_embedding.weight";
 
 /// All of them.
 pub const ARCHITECTURES: &[Architecture] = &[
@@ -66,6 +71,7 @@ pub const ARCHITECTURES: &[Architecture] = &[
         paper: "Corvi et al., ICASSP 2023 (arXiv 2211.00680)",
         anchor: "conv1.weight",
         signature: &["layer4.2.conv3.weight"],
+        others: &[],
         build: |checkpoint, options| resnet::ResNet50::CORVI.build(checkpoint, options),
     },
     Architecture {
@@ -74,6 +80,7 @@ pub const ARCHITECTURES: &[Architecture] = &[
         paper: "Rajan et al., ICLR 2025 (arXiv 2410.11835)",
         anchor: "conv1.weight",
         signature: &["layer4.2.conv3.weight"],
+        others: &[],
         build: |checkpoint, options| resnet::ResNet50::CORVI.build(checkpoint, options),
     },
     Architecture {
@@ -82,6 +89,7 @@ pub const ARCHITECTURES: &[Architecture] = &[
         paper: "Dissect and Prune, ICML 2026",
         anchor: "backbone.conv1.weight",
         signature: &["gate.gate", "backbone.layer4.2.conv3.weight"],
+        others: &[],
         build: |checkpoint, options| resnet::ResNet50::DEAR.build(checkpoint, options),
     },
     Architecture {
@@ -90,6 +98,7 @@ pub const ARCHITECTURES: &[Architecture] = &[
         paper: "Wang et al., CVPR 2020 (arXiv 1912.11035)",
         anchor: "conv1.weight",
         signature: &["layer4.2.conv3.weight"],
+        others: &[],
         build: |checkpoint, options| resnet::ResNet50::CNNDETECTION.build(checkpoint, options),
     },
     Architecture {
@@ -98,6 +107,7 @@ pub const ARCHITECTURES: &[Architecture] = &[
         paper: "Tan et al., CVPR 2024 (arXiv 2312.10461)",
         anchor: "conv1.weight",
         signature: &["layer2.3.conv3.weight", "fc1.weight"],
+        others: &[],
         build: npr::build,
     },
     Architecture {
@@ -106,6 +116,7 @@ pub const ARCHITECTURES: &[Architecture] = &[
         paper: "Cavia et al. 2024 (arXiv 2406.09398)",
         anchor: "conv1.weight",
         signature: &["conv2.weight", "layer2.0.conv1.weight", "layer4.2.conv3.weight", "fc.weight"],
+        others: &[],
         build: ladeda::ladeda,
     },
     Architecture {
@@ -114,6 +125,7 @@ pub const ARCHITECTURES: &[Architecture] = &[
         paper: "Cavia et al. 2024 (arXiv 2406.09398)",
         anchor: "conv1.weight",
         signature: &["conv2.weight", "layer1.0.conv2.weight", "fc.weight"],
+        others: &[],
         build: ladeda::tiny,
     },
     Architecture {
@@ -122,6 +134,7 @@ pub const ARCHITECTURES: &[Architecture] = &[
         paper: "Tan and Le, ICML 2019 (arXiv 1905.11946); the variant for phones",
         anchor: "_conv_stem.weight",
         signature: &["_conv_head.weight", "_blocks.15._project_conv.weight"],
+        others: &[],
         build: efficientnet_lite::lite0,
     },
     Architecture {
@@ -130,14 +143,28 @@ pub const ARCHITECTURES: &[Architecture] = &[
         paper: "Ojha et al., CVPR 2023 (arXiv 2302.10174)",
         anchor: "visual.conv1.weight",
         signature: &["visual.ln_pre.weight", "visual.proj"],
+        others: &[(HUGGING_FACE, &["vision_model.pre_layrnorm.weight", "visual_projection.weight"])],
         build: |checkpoint, options| ufd::Ufd::PUBLISHED.build(checkpoint, options),
     },
     Architecture {
         name: "c2p-clip",
         title: "C2P-CLIP: a linear head on the direction of CLIP's embedding",
         paper: "Tan et al., AAAI 2025 (arXiv 2408.09647)",
-        anchor: "vision_model.embeddings.patch_embedding.weight",
+        anchor: HUGGING_FACE,
         signature: &["visual_projection.weight", "fc.weight"],
+        others: &[
+            // As published: the linear layer within the `model` that is CLIP.
+            (
+                "model.vision_model.embeddings.patch_embedding.weight",
+                &[
+                    "model.vision_model.pre_layrnorm.weight",
+                    "model.visual_projection.weight",
+                    "model.fc.weight",
+                ],
+            ),
+            // Anything else on these names may as well be UniversalFakeDetect's.
+            (HUGGING_FACE, &["vision_model.pre_layrnorm.weight", "visual_projection.weight"]),
+        ],
         build: |checkpoint, options| c2p_clip::C2pClip::PUBLISHED.build(checkpoint, options),
     },
     Architecture {
@@ -146,6 +173,7 @@ pub const ARCHITECTURES: &[Architecture] = &[
         paper: "Koutlis and Papadopoulos, ECCV 2024 (arXiv 2402.19091)",
         anchor: "alpha",
         signature: &["alpha", "proj1.1.weight", "proj2.1.weight", "head.6.weight"],
+        others: &[],
         build: |checkpoint, options| rine::Rine::PUBLISHED.build(checkpoint, options),
     },
     Architecture {
@@ -154,6 +182,7 @@ pub const ARCHITECTURES: &[Architecture] = &[
         paper: "Oquab et al., TMLR 2024 (arXiv 2304.07193)",
         anchor: "patch_embed.proj.weight",
         signature: &["cls_token", "pos_embed", "blocks.0.ls1.gamma", "norm.weight"],
+        others: &[],
         build: |checkpoint, options| dinov2::Dinov2::PUBLISHED.build(checkpoint, options),
     },
 ];
@@ -164,20 +193,45 @@ impl Architecture {
         ARCHITECTURES.iter().find(|architecture| architecture.name == name)
     }
 
-    /// Whether a checkpoint has the names of tensors that this one has.
-    pub fn fits(&self, checkpoint: &Checkpoint) -> bool {
-        let Some(prefix) = self.prefix(checkpoint) else { return false };
-        self.signature.iter().all(|name| checkpoint.shape(&format!("{prefix}{name}")).is_some())
+    /// Whether a checkpoint has the names of tensors that this one has, and in how many of them that shows.
+    pub fn fits(&self, checkpoint: &Checkpoint) -> Option<usize> {
+        let names = self.names().filter(|(anchor, signature)| {
+            let prefix = weights::prefix_of(checkpoint.names(), anchor);
+            prefix.is_some_and(|prefix| has_all(checkpoint, prefix, signature))
+        });
+        names.map(|(_, signature)| signature.len()).max()
     }
 
     /// What stands before the names of tensors in a checkpoint (`module.`, often nothing), if it has the anchor.
     pub fn prefix<'c>(&self, checkpoint: &'c Checkpoint) -> Option<&'c str> {
-        weights::prefix_of(checkpoint.names(), self.anchor)
+        self.names().find_map(|(anchor, _)| weights::prefix_of(checkpoint.names(), anchor))
     }
 
-    /// How much its signature asks for.
-    pub(crate) fn specific(&self) -> usize {
-        self.signature.len()
+    /// Anchors and signatures.
+    fn names(&self) -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+        [(self.anchor, self.signature)].into_iter().chain(self.others.iter().copied())
+    }
+
+    /// What to do about a checkpoint with other names than this one has.
+    fn advice(&self, checkpoint: &Checkpoint) -> String {
+        if let Some(hint) = several_networks(checkpoint) {
+            return hint;
+        }
+        let own = self.fits(checkpoint);
+        let likes = |other: &Self| (other.anchor, other.signature) == (self.anchor, self.signature);
+        let others = ARCHITECTURES.iter().filter(|other| !likes(other));
+        let fitting: Vec<_> =
+            others.filter_map(|other| Some((other.fits(checkpoint)?, other.name))).collect();
+        let most = fitting.iter().map(|(specific, _)| *specific).max();
+        if most > own {
+            let best = fitting.iter().filter(|(specific, _)| Some(*specific) == most).map(|(_, name)| *name);
+            return format!("the names fit --arch {}", best.collect::<Vec<_>>().join(" or "));
+        } else if own.is_some() {
+            return "the other names are this network's: a part of its file, or another variant; get the whole file, or \
+                    export the network to ONNX and import that (--arch onnx)"
+                .to_owned();
+        }
+        KeyProblems::UNLIKE.to_owned()
     }
 
     /// The network with the weights of a checkpoint.
@@ -192,7 +246,10 @@ impl Architecture {
                     .to_owned(),
             });
         }
-        let network = (self.build)(checkpoint, options)?;
+        let network = (self.build)(checkpoint, options).map_err(|error| match error {
+            Error::Detector(DetectorError::Import(error)) => error.or_hint(|| self.advice(checkpoint)).into(),
+            other => other,
+        })?;
         if options.head == HeadChoice::PatchMean && network.graph.side().is_none() {
             return Err(Error::Import {
                 message: format!("patch-mean is for transformers, found {}", self.name),
@@ -202,6 +259,27 @@ impl Architecture {
         }
         Ok(network)
     }
+}
+
+fn has_all(checkpoint: &Checkpoint, prefix: &str, names: &[&str]) -> bool {
+    names.iter().all(|name| checkpoint.shape(&format!("{prefix}{name}")).is_some())
+}
+
+/// What to do where a file has one network several times beside each other (its weights and their moving average), under
+/// prefixes of which none stands before all names.
+pub(crate) fn several_networks(checkpoint: &Checkpoint) -> Option<String> {
+    let names = ARCHITECTURES.iter().flat_map(Architecture::names);
+    let mut several = names.filter_map(|(anchor, signature)| {
+        let prefixes = checkpoint.names().filter_map(|name| name.strip_suffix(anchor));
+        let prefixes = prefixes.filter(|prefix| prefix.is_empty() || prefix.ends_with('.'));
+        let whole: Vec<_> = prefixes.filter(|prefix| has_all(checkpoint, prefix, signature)).collect();
+        (whole.len() > 1).then_some(whole)
+    });
+    let prefixes: Vec<_> = several.next()?.iter().map(|prefix| format!("\"{prefix}\"")).collect();
+    Some(format!(
+        "the file holds the network several times, under {}: save the one that is wanted alone in PyTorch",
+        keys::some(prefixes.into_iter())
+    ))
 }
 
 /// What becomes of the head of a checkpoint.
@@ -279,6 +357,8 @@ pub struct Network {
     pub view: View,
     /// The second file that it was built from.
     pub backbone: Option<BackboneFile>,
+    /// Sentences about what of the checkpoint was taken otherwise than by its name, or passed over.
+    pub notes: Vec<String>,
 }
 
 impl Network {
@@ -294,6 +374,7 @@ impl Network {
             stride: None,
             view: View::Native,
             backbone: None,
+            notes: Vec::new(),
         }
     }
 
@@ -367,6 +448,9 @@ impl Network {
 
         if let Some(backbone) = self.backbone {
             metadata.source.extra.insert("backbone".to_owned(), json!(backbone));
+        }
+        if !self.notes.is_empty() {
+            metadata.source.extra.insert("notes".to_owned(), json!(self.notes));
         }
         metadata.view = self.view;
         metadata.channels = channels as u32;

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::architecture::{ARCHITECTURES, Architecture, HeadChoice, NetworkOptions, named};
+use crate::architecture::{ARCHITECTURES, Architecture, HeadChoice, NetworkOptions, named, several_networks};
 use crate::backbone::metadata::{Metadata, Source};
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
@@ -88,8 +88,16 @@ pub fn import(path: &Path, options: &ImportOptions) -> Result<Imported, Error> {
         head: json!({"training": "none by dear", "imported": options.network.head}),
         ..Metadata::new(name)
     };
+    let mut notes = notes(&checkpoint, architecture, options.network.head);
+    if options.architecture.is_none() && architecture.name == "c2p-clip" {
+        notes.push(
+            "a linear layer \"fc\" within \"model\" is C2P-CLIP's way; of another network with these names say --arch ufd"
+                .to_owned(),
+        );
+    }
+    notes.extend(network.notes.iter().cloned());
     let file = network.into_detector(metadata).map_err(|error| error.named(path.display()))?;
-    Ok(Imported { file, architecture, notes: notes(&checkpoint, architecture, options.network.head) })
+    Ok(Imported { file, architecture, notes })
 }
 
 fn unknown(name: &str) -> Error {
@@ -105,10 +113,12 @@ fn unknown(name: &str) -> Error {
 /// # Errors
 /// If there is none, or if several have them.
 pub fn decide(checkpoint: &Checkpoint, path: &Path) -> Result<&'static Architecture, Error> {
-    let fitting: Vec<_> = ARCHITECTURES.iter().filter(|architecture| architecture.fits(checkpoint)).collect();
+    let fits = |architecture: &'static Architecture| Some((architecture.fits(checkpoint)?, architecture));
+    let fitting: Vec<_> = ARCHITECTURES.iter().filter_map(fits).collect();
     // Of two that fit, the one that asks for more: a gate, a second stem convolution.
-    let most = fitting.iter().map(|architecture| architecture.specific()).max();
-    let best: Vec<_> = fitting.iter().filter(|architecture| Some(architecture.specific()) == most).collect();
+    let most = fitting.iter().map(|(specific, _)| *specific).max();
+    let best = fitting.iter().filter(|(specific, _)| Some(*specific) == most);
+    let best: Vec<_> = best.map(|(_, architecture)| *architecture).collect();
     let names = || best.iter().map(|architecture| architecture.name).collect::<Vec<_>>().join(", ");
     match best.as_slice() {
         [architecture] => Ok(architecture),
@@ -121,7 +131,9 @@ pub fn decide(checkpoint: &Checkpoint, path: &Path) -> Result<&'static Architect
                     shown.join(", "),
                     checkpoint.names().count()
                 ),
-                hint: "name one with --arch to see what differs, or export the network to ONNX".to_owned(),
+                hint: several_networks(checkpoint).unwrap_or_else(|| {
+                    "name one with --arch to see what differs, or export the network to ONNX".to_owned()
+                }),
             })
         }
         _ => Err(Error::Import {

@@ -15,7 +15,7 @@ use dear::checkpoint::Checkpoint;
 use dear::detector::{Detector, DetectorError, Quantity};
 use dear::engine::EngineOptions;
 use dear::error::Error;
-use dear::import::{ImportOptions, import};
+use dear::import::{ImportOptions, decide, import};
 use dear_image::{Chain, Image};
 use oracle::seeded::{Seeded, safetensors};
 use oracle::{engines, picture};
@@ -249,9 +249,36 @@ fn what_is_missing_or_does_not_fit_is_named_with_its_remedy() {
     let (unprojected, blockless) = (without("rine, in two files", "proj2."), without("dinov2", "blocks."));
     let beside = tempfile::tempdir().expect("a folder");
     let below = with(&unprojected.backbone(beside.path()));
+    let apart_with = |weight: Vec<usize>| {
+        let bias = Seeded("bias".to_owned(), weight[..1].to_vec(), 0.0, 1.0);
+        Peer {
+            tensors: vec![Seeded("weight".to_owned(), weight, 0.0, 1.0), bias],
+            ..self::peer("ufd, in two files")
+        }
+    };
+    let (two, wider) = (apart_with(vec![2, 48]), apart_with(vec![1, 64]));
+    let mut variant = self::peer("c2p-clip");
+    for Seeded(name, shape, ..) in &mut variant.tensors {
+        if name.ends_with(".mlp.fc1.weight") {
+            shape[0] *= 2;
+        }
+    }
     let cases = [
+        (&two, with(&tower), "tensor \"weight\" is [2, 48], expected [1, 48]", "--head second-minus-first"),
+        (
+            &wider,
+            with(&tower),
+            "tensor \"weight\" is [1, 64], expected [1, 48]",
+            "another number of channels",
+        ),
+        (
+            &variant,
+            none.clone(),
+            "mlp.fc1.weight\" is [512, 64], expected [256, 64]",
+            "the names fit and the shapes do not: another variant",
+        ),
         (&unprojected, below, "2 tensors are missing: proj2.1.weight, proj2.1.bias", ""),
-        (&blockless, none.clone(), "tensor \"blocks.0.attn.qkv.weight\" is [], expected [", ""),
+        (&blockless, none.clone(), "1 tensor is missing: blocks.0.attn.qkv.weight", ""),
         (&apart, none.clone(), "no image tower", "--backbone ViT-L-14.pt"),
         (&apart, with(&Some(headless)), "head.safetensors: no image tower", "--backbone takes"),
         (&whole, with(&tower), "an image tower of its own", "leave --backbone out"),
@@ -271,6 +298,37 @@ fn what_is_missing_or_does_not_fit_is_named_with_its_remedy() {
         assert!(!error.to_string().contains('\n'));
         assert!(error.hint().expect("a hint").contains(hint), "{:?}", error.hint());
     }
+}
+
+#[test]
+fn names_of_hugging_face_decide_for_c2p_clip_only_where_the_head_is_within_the_model() {
+    let whole = peer("c2p-clip");
+    let decided = |rename: &dyn Fn(&str) -> Option<String>| {
+        let renamed =
+            |tensor: &Seeded| Some(Seeded(rename(&tensor.0)?, tensor.1.clone(), tensor.2, tensor.3));
+        let tensors: Vec<_> = whole.tensors.iter().filter_map(renamed).collect();
+        let checkpoint = Checkpoint::from_bytes(safetensors(&tensors)).expect("a checkpoint");
+        decide(&checkpoint, Path::new("c.pth"))
+            .map(|architecture| architecture.name)
+            .map_err(|error| error.to_string())
+    };
+    let published =
+        |name: &str| Some(if name.starts_with("fc.") { format!("model.{name}") } else { name.to_owned() });
+    assert_eq!(decided(&published), Ok("c2p-clip"));
+    assert_eq!(decided(&|name| Some(format!("module.{}", published(name)?))), Ok("c2p-clip"));
+    let both = Err("c.pth: the tensors do not decide between ufd, c2p-clip".to_owned());
+    assert_eq!(decided(&|name| Some(name.trim_start_matches("model.").to_owned())), both);
+    assert_eq!(decided(&|name| Some(name.to_owned())), both);
+    assert_eq!(
+        decided(&|name| Some(
+            name.replace("model.vision", "clip.vision").replace("model.visual", "clip.visual")
+        )),
+        both
+    );
+    assert_eq!(decided(&|name| (!name.starts_with("fc.")).then(|| name.to_owned())), both);
+    let openai =
+        Checkpoint::from_bytes(safetensors(&peer("ufd, in one file").tensors)).expect("a checkpoint");
+    assert_eq!(decide(&openai, Path::new("c.pth")).expect("decided").name, "ufd");
 }
 
 /// The smallest network has tokens as wide as one head of the published ones, so the command's own way reads it.

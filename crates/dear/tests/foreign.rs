@@ -439,6 +439,39 @@ fn declarations_that_the_file_contradicts_are_refused_with_what_it_shows() {
     assert!(message(&error).ends_with(expected), "{error}");
 }
 
+/// A number of the right range passes a self-test under the wrong word, so the graph is asked.
+#[test]
+fn a_word_that_the_last_operator_contradicts_is_refused() {
+    let refused = |name: &str, output: Answer, positive: Option<Positive>, numbers: &[f64]| {
+        let network = network(name);
+        let given = GivenAnswer { image: path("a.png"), numbers: numbers.to_vec() };
+        let options =
+            ForeignOptions { output: Some(output), positive, self_test: Some(given), ..network.options() };
+        let error = network.import(&options, &EngineOptions::builtin()).expect_err(name);
+        (message(&error), error.hint().expect("a hint"))
+    };
+    let generated = Some(Positive::Generated);
+    type Case = (&'static str, Answer, Option<Positive>, &'static [f64], &'static str, &'static str);
+    let cases: [Case; 7] = [
+        ("timm", Answer::Logit, generated, &[0.5], "(of operator Sigmoid)", "--output probability"),
+        ("saturated", Answer::Logit, generated, &[0.5], "(of operator Sigmoid)", "--output probability"),
+        ("keras", Answer::Logits(1), None, &[0.5, 0.5], "(of operator Softmax)", "--output softmax:1"),
+        ("torch", Answer::Softmax(0), None, &[0.5], "(of operator Gemm)", "--output logits:0"),
+        ("half", Answer::Probability, generated, &[0.5], "(of operator Gemm)", "--output logit"),
+        ("rigid", Answer::Probability, generated, &[0.5], "(of operator MatMul)", "--output logit"),
+        ("names", Answer::Probability, generated, &[0.5], "(of operator MatMul)", "--output logit"),
+    ];
+    for (name, output, positive, numbers, expected, remedy) in cases {
+        let (error, hint) = refused(name, output, positive, numbers);
+        assert!(error.contains(expected) && error.contains(&format!("as --output {output} says")), "{error}");
+        assert!(hint.contains(remedy), "{name}: {hint}");
+    }
+    let (error, _) = refused("timm", Answer::Logit, generated, &[0.5]);
+    let expected = "output \"prob\" is a probability (of operator Sigmoid), expected a number without bounds as --output \
+                    logit says";
+    assert!(error.ends_with(expected), "{error}");
+}
+
 #[test]
 fn files_that_cannot_be_wrapped_say_why() {
     let options = ForeignOptions { self_test: None, ..network("names").options() };
@@ -448,9 +481,16 @@ fn files_that_cannot_be_wrapped_say_why() {
         ..options
     };
     let import = |path: &Path| import_foreign(path, &options, &EngineOptions::builtin()).map(|_| ());
-    let error = message(&import(&path("nested.onnx")).expect_err("a name inside a node"));
+    let nested = import(&path("nested.onnx")).expect_err("a name inside a node");
+    let error = message(&nested);
     assert!(error.contains("the name \"features\" is used in a graph inside a node"), "{error}");
+    assert!(nested.hint().expect("a hint").contains("another name in the original network"));
     let temp = tempfile::tempdir().expect("folder");
+    let checkpoint = temp.path().join("x.pth");
+    fs_err::write(&checkpoint, b"PK\x03\x04 and so on").expect("written");
+    let error = import(&checkpoint).expect_err("a checkpoint");
+    assert!(message(&error).contains("x.pth: not an ONNX model"), "{error}");
+    assert!(error.hint().expect("a hint").starts_with("a PyTorch checkpoint: name its network as --arch"));
     let ours = temp.path().join("ours.onnx");
     fs_err::write(&ours, dear::detector::MINI).expect("written");
     let error = message(&import(&ours).expect_err("a detector"));

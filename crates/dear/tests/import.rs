@@ -50,6 +50,11 @@ fn renamed(change: impl Fn(&str) -> String) -> Vec<Seeded> {
         .collect()
 }
 
+/// The tensors behind this prefix.
+fn named(prefix: &str) -> Vec<Seeded> {
+    renamed(|name| format!("{prefix}{name}"))
+}
+
 fn with_head(outputs: usize) -> Vec<Seeded> {
     let mut tensors = tensors();
     for Seeded(name, shape, ..) in &mut tensors {
@@ -73,8 +78,30 @@ fn what_does_not_fit_is_named_with_the_likely_fix() {
     let corvi = ImportOptions { architecture: Some("corvi".to_owned()), ..ImportOptions::default() };
     let head = HeadChoice::Checkpoint;
     let unknown = ImportOptions { architecture: Some("corvii".to_owned()), ..options(head) };
-    let cases: [(Vec<Seeded>, ImportOptions, &str, &str); 8] = [
-        (without("fc.bias"), options(head), "1 tensor is missing: fc.bias", "--head replace"),
+    let tiny = ImportOptions { architecture: Some("tiny-ladeda".to_owned()), ..options(head) };
+    let dinov2 = ImportOptions { architecture: Some("dinov2".to_owned()), ..ImportOptions::default() };
+    // Half as wide, in all layers.
+    let mut narrow = tensors();
+    narrow.iter_mut().flat_map(|tensor| &mut tensor.1).filter(|side| **side == 8).for_each(|side| *side = 4);
+    let mut copies = named("net.");
+    copies.extend(named("net_ema."));
+    let cases: [(Vec<Seeded>, ImportOptions, &str, &str); 13] = [
+        (without("fc.weight"), tiny.clone(), "1 tensor is missing: fc.weight", "--head replace"),
+        (without("bn1.bias"), tiny.clone(), "1 tensor is missing: bn1.bias", "get the whole file"),
+        (tensors(), dinov2, "c.pth: 1 tensor is missing: patch_embed.proj.weight", "--arch tiny-ladeda"),
+        (
+            narrow,
+            tiny.clone(),
+            "tensor \"conv1.weight\" is [4, 3, 1, 1], expected [8, 3, 1, 1]",
+            "the names fit and the shapes do not: another variant",
+        ),
+        (
+            copies.clone(),
+            options(head),
+            "are those of no architecture that dear knows",
+            "several times, under \"net.\", \"net_ema.\": save the one",
+        ),
+        (copies, tiny, "tensors are missing: ", "several times, under \"net.\", \"net_ema.\""),
         (
             with("ema.decay"),
             options(head),
@@ -125,6 +152,7 @@ fn variances_below_zero_are_named_and_a_missing_first_tensor_is_one_missing_tens
     let error = imported(&negative, &options(HeadChoice::Checkpoint)).expect_err("negative");
     let text = error.to_string();
     assert!(text.contains("c.pth: tensor \"bn1.running_var\" is -0."), "{text}");
+    assert_eq!(error.hint().as_deref(), Some("the weights are damaged: get or train them again"));
 
     // Another tensor ends in the same words; what stands before it is no prefix.
     let headless: Vec<Seeded> = tensors().into_iter().filter(|tensor| tensor.0 != "conv1.weight").collect();
@@ -144,6 +172,56 @@ fn prefixes_are_found_and_counters_are_no_weights() {
     let mut counted = renamed(str::to_owned);
     counted.push(Seeded("bn1.num_batches_tracked".to_owned(), vec![], 7.0, 7.0));
     assert_eq!(score(imported(&counted, &options(HeadChoice::Checkpoint)).expect("counter")), plain);
+}
+
+#[test]
+fn a_head_of_another_name_is_taken_where_nothing_else_is_left() {
+    let options = |head| ImportOptions { architecture: Some("tiny-ladeda".to_owned()), ..options(head) };
+    let plain = score(imported(&renamed(str::to_owned), &options(HeadChoice::Checkpoint)).expect("plain"));
+    for head in ["fc.1", "classifier", "classifier.0"] {
+        let tensors = renamed(|name| name.replace("fc.", &format!("{head}.")));
+        let imported = imported(&tensors, &options(HeadChoice::Checkpoint)).expect(head);
+        let notes = imported.notes.join("; ");
+        assert!(notes.contains(&format!("the head is \"{head}\", the only layer that is left")), "{notes}");
+        assert_eq!(score(imported), plain, "{head}");
+    }
+    // Two layers are no linear head: it can be replaced.
+    for head in ["fc", "classifier"] {
+        let mut tensors: Vec<_> =
+            tensors().into_iter().filter(|tensor| !tensor.0.starts_with("fc.")).collect();
+        for (part, shape) in
+            [("0.weight", vec![4, 8]), ("0.bias", vec![4]), ("2.weight", vec![1, 4]), ("2.bias", vec![1])]
+        {
+            tensors.push(Seeded(format!("{head}.{part}"), shape, 0.0, 1.0));
+        }
+        let error = imported(&tensors, &options(HeadChoice::Checkpoint)).expect_err("two layers");
+        assert!(error.to_string().contains(&format!("4 tensors are unexpected: {head}.0.bias")), "{error}");
+        assert!(error.hint().expect("a hint").contains("--head replace"), "{:?}", error.hint());
+        assert_eq!(score(imported(&tensors, &options(HeadChoice::Replace)).expect("replaced")), 0.0);
+    }
+}
+
+#[test]
+fn a_head_without_bias_has_one_of_zero_and_what_training_leaves_is_passed_over() {
+    let options = options(HeadChoice::Checkpoint);
+    let plain = score(imported(&renamed(str::to_owned), &options).expect("plain"));
+    let mut unbiased = renamed(str::to_owned);
+    unbiased.retain(|tensor| tensor.0 != "fc.bias");
+    let imported_unbiased = imported(&unbiased, &options).expect("without bias");
+    assert!(imported_unbiased.notes.iter().any(|note| note.contains("no tensor \"fc.bias\"")));
+    // All numbers of a renamed tensor are its highest: a bias of 0.3.
+    let found = score(imported_unbiased);
+    assert!((plain - found - 0.3).abs() < 1e-4 * plain.abs().max(1.0), "{plain} and {found}");
+
+    let mut trained = named("module.");
+    trained.push(Seeded("n_averaged".to_owned(), vec![], 7.0, 7.0));
+    trained.push(Seeded("criterion.pos_weight".to_owned(), vec![1], 2.0, 2.0));
+    let imported = imported(&trained, &options).expect("extras");
+    let note = "passed over, of the training: \"criterion.pos_weight\", \"n_averaged\"".to_owned();
+    assert!(imported.notes.contains(&note), "{:?}", imported.notes);
+    let detector = Detector::from_bytes(imported.file, &EngineOptions::builtin()).expect("a detector");
+    assert_eq!(detector.metadata().source.extra["notes"], serde_json::json!([note]));
+    assert_eq!(detector.score(&picture(96, 96, 1)).expect("a score"), plain);
 }
 
 #[test]

@@ -7,10 +7,11 @@ use std::path::Path;
 
 use super::transformer::{self, Activation, Attention, Encoder, Linear, Mlp, Norm};
 use super::{BackboneFile, HeadChoice, Network, NetworkOptions, Weights, weights};
+use crate::backbone::Graph;
 use crate::backbone::graph::{Conv, Value};
 use crate::backbone::metadata::Preprocessing;
-use crate::backbone::{Graph, ImportError};
 use crate::checkpoint::{Checkpoint, Tensor};
+use crate::detector::DetectorError;
 use crate::error::Error;
 use crate::head::Head;
 
@@ -18,6 +19,9 @@ use crate::head::Head;
 const MEAN: [f64; 3] = [0.48145466, 0.4578275, 0.40821073];
 /// Their standard deviation.
 const STD: [f64; 3] = [0.26862954, 0.26130258, 0.27577711];
+
+/// What has a tower.
+const TOWERS: &str = "--backbone takes OpenAI's ViT-L-14.pt or the same weights from Hugging Face";
 
 /// Pixels along a side at most: more than any tower has, and fewer than images may have.
 const MOST_SIDE: usize = 16_384;
@@ -162,8 +166,7 @@ impl<'c> Tower<'c> {
                     OPENAI.patches,
                     HUGGING_FACE.patches
                 ),
-                hint: "--backbone takes OpenAI's ViT-L-14.pt or the same weights from Hugging Face"
-                    .to_owned(),
+                hint: TOWERS.to_owned(),
             })?,
             (None, None) => {
                 return Err(Error::Import {
@@ -186,26 +189,25 @@ impl<'c> Tower<'c> {
         let holder = backbone.map_or(checkpoint, |backbone| &backbone.checkpoint);
         let weights = Weights::new(holder, names.patches, HeadChoice::Checkpoint);
         let shape = |name: &str| weights.shape(name).unwrap_or_default();
+        let unlike = |name: &str, expected: &str| of_backbone(weights.unlike(name, expected), backbone);
         let (width, patch) = match *shape(names.patches) {
             [width, 3, patch, other] if patch == other && patch * width > 0 => (width, patch),
-            ref found => return Err(reshaped(names.patches, found, "[width, 3, patch, patch]")),
+            _ => return Err(unlike(names.patches, "[width, 3, patch, patch]")),
         };
         let cells = match *shape(names.positions) {
             [tokens, found] if found == width && tokens > 1 && (tokens - 1).isqrt().pow(2) == tokens - 1 => {
                 (tokens - 1).isqrt()
             }
-            ref found => return Err(reshaped(names.positions, found, "[a square number and 1, width]")),
+            _ => return Err(unlike(names.positions, "[a square number and 1, width]")),
         };
         if cells * patch > MOST_SIDE {
-            return Err(reshaped(
-                names.patches,
-                &[cells, patch],
-                &format!("patches along at most {MOST_SIDE} pixels"),
-            ));
+            let expected = format!("patches along at most {MOST_SIDE} pixels");
+            let error = weights.unlike_sizes(names.patches, &[cells, patch], expected);
+            return Err(of_backbone(error, backbone));
         }
         let channels = match (shape(names.projection), names.projection_turned) {
             (&[inputs, outputs], true) | (&[outputs, inputs], false) if inputs == width => outputs,
-            (found, _) => return Err(reshaped(names.projection, found, "from the width of the tokens")),
+            _ => return Err(unlike(names.projection, "from the width of the tokens")),
         };
         let rows = 3 * width / names.qkv.len();
         // Counted by its largest tensors, so that no small file asks for a large network.
@@ -215,7 +217,7 @@ impl<'c> Tower<'c> {
         let blocks = (0..).take_while(there).count();
         if blocks == 0 {
             let name = format!("{}.0.{}weight", names.blocks, names.qkv[0]);
-            return Err(reshaped(&name, shape(&name), &format!("[{rows}, {width}]")));
+            return Err(unlike(&name, &format!("[{rows}, {width}]")));
         }
         let encoder = Encoder { width, head_width, epsilon: 1e-5, activation: Activation::QuickGelu };
         encoder.check()?;
@@ -335,22 +337,21 @@ impl<'c> Tower<'c> {
         weights
     }
 
-    /// Whether the tower was complete, and which file it is from.
-    pub(super) fn finish(mut self) -> Result<Option<BackboneFile>, Error> {
+    /// Whether the tower was complete; which file it is from, and sentences about what was passed over.
+    pub(super) fn finish(mut self) -> Result<(Option<BackboneFile>, Vec<String>), Error> {
         let prefix = self.weights.prefix().to_owned();
         for start in self.names.others {
             self.weights.ignore_all(&format!("{prefix}{start}"));
         }
         match self.backbone {
             Some(backbone) => {
-                self.weights.finish().map_err(|error| super::named(error, backbone.path))?;
-                Ok(Some(backbone.record()))
+                let notes = self.weights.finish().map_err(|error| of_backbone(error, Some(backbone)))?;
+                Ok((Some(backbone.record()), notes))
             }
             None => {
                 let tower: Vec<_> = self.names.tower.iter().map(|start| format!("{prefix}{start}")).collect();
                 self.weights.keep(|name| tower.iter().any(|start| name.starts_with(start)));
-                self.weights.finish()?;
-                Ok(None)
+                Ok((None, self.weights.finish()?))
             }
         }
     }
@@ -406,13 +407,15 @@ pub(super) fn linear_probe(
     let class = transformer::class_token(&mut graph, x);
     let class = embedding(&mut graph, class);
     let pooled = transformer::vector(&mut graph, class, channels);
-    let head = linear_head(&tower, checkpoint, options.head, channels)?;
-    let backbone = tower.finish()?;
+    let (head, mut notes) = linear_head(&tower, checkpoint, options.head, channels)?;
+    let (backbone, of_tower) = tower.finish()?;
+    notes.extend(of_tower);
     let pooled = (options.head != HeadChoice::PatchMean).then_some(pooled);
     Ok(Network {
         pooled,
         backbone,
         stride: Some(stride),
+        notes,
         ..Network::pooled(graph, features, head, preprocessing)
     })
 }
@@ -423,13 +426,12 @@ fn linear_head(
     checkpoint: &Checkpoint,
     choice: HeadChoice,
     channels: usize,
-) -> Result<Head, Error> {
+) -> Result<(Head, Vec<String>), Error> {
     let bare = checkpoint.shape("weight").is_some();
     let (anchor, name) = if bare { ("weight", "") } else { ("fc.weight", "fc") };
     let mut weights = tower.others(checkpoint, anchor, choice);
     let head = weights.linear_head(name, channels);
-    weights.finish()?;
-    Ok(head)
+    Ok((head, weights.finish()?))
 }
 
 fn names_in(checkpoint: &Checkpoint) -> Option<&'static Names> {
@@ -437,8 +439,14 @@ fn names_in(checkpoint: &Checkpoint) -> Option<&'static Names> {
     [&OPENAI, &HUGGING_FACE].into_iter().find(has)
 }
 
-fn reshaped(name: &str, found: &[usize], expected: &str) -> Error {
-    ImportError::contract(format!("tensor \"{name}\""), format!("{found:?}"), expected).into()
+/// An error about the tower's tensors, with its file and what that has to be, where it is one of its own.
+fn of_backbone(error: Error, backbone: Option<&Backbone<'_>>) -> Error {
+    match (error, backbone) {
+        (Error::Detector(DetectorError::Import(error)), Some(backbone)) => {
+            error.or_hint(|| TOWERS.to_owned()).named(backbone.path.display()).into()
+        }
+        (error, _) => error,
+    }
 }
 
 /// Tensors, one below the other.

@@ -4,8 +4,8 @@
 use super::positions::{self, Interpolation};
 use super::transformer::{self, Activation, Attention, Encoder, Linear, Mlp};
 use super::{HeadChoice, Network, NetworkOptions, Weights, imagenet};
+use crate::backbone::Graph;
 use crate::backbone::graph::{Conv, Value};
-use crate::backbone::{Graph, ImportError};
 use crate::checkpoint::{Checkpoint, Tensor};
 use crate::error::Error;
 use crate::view::View;
@@ -68,22 +68,19 @@ impl Dinov2 {
         // Only its training hides patches.
         weights.ignore("mask_token");
         let head = weights.linear_head("head", sizes.width);
-        weights.finish()?;
+        let notes = weights.finish()?;
         let pooled = (options.head != HeadChoice::PatchMean).then_some(pooled);
         let (stride, view) = (Some(sizes.patch as u32), View::shorter_side(side * 8 / 7, "bicubic", side));
-        Ok(Network { pooled, stride, view, ..Network::pooled(graph, features, head, preprocessing) })
+        Ok(Network { pooled, stride, view, notes, ..Network::pooled(graph, features, head, preprocessing) })
     }
 }
 
 impl Sizes {
     fn of(weights: &Weights<'_>) -> Result<Self, Error> {
         let shape = |name: &str| weights.shape(name).unwrap_or_default();
-        let contract = |name: &str, found: &[usize], expected: &str| -> Error {
-            ImportError::contract(format!("tensor \"{name}\""), format!("{found:?}"), expected).into()
-        };
         let (width, patch) = match *shape("patch_embed.proj.weight") {
             [width, 3, patch, other] if patch == other && patch * width > 0 => (width, patch),
-            ref found => return Err(contract("patch_embed.proj.weight", found, "[width, 3, patch, patch]")),
+            _ => return Err(weights.unlike("patch_embed.proj.weight", "[width, 3, patch, patch]")),
         };
         let (positions, stored) = match *shape("pos_embed") {
             // timm's networks with registers keep the position of the class token in the class token.
@@ -91,10 +88,10 @@ impl Sizes {
                 let squares = [tokens, tokens - 1].into_iter().find(|count| count.isqrt().pow(2) == *count);
                 (tokens, squares.map_or(0, usize::isqrt))
             }
-            ref found => return Err(contract("pos_embed", found, "[1, positions, width]")),
+            _ => return Err(weights.unlike("pos_embed", "[1, positions, width]")),
         };
         if stored == 0 {
-            return Err(contract("pos_embed", &[1, positions, width], "those of a square of patches"));
+            return Err(weights.unlike("pos_embed", "those of a square of patches"));
         }
         let registers = ["register_tokens", "reg_token"].map(|name| shape(name).get(1).copied().unwrap_or(0));
         if !shape("blocks.0.mlp.w12.weight").is_empty() {
@@ -109,16 +106,12 @@ impl Sizes {
         let there = |block: &usize| shape(&format!("blocks.{block}.attn.qkv.weight")) == [3 * width, width];
         let blocks = (0..).take_while(there).count();
         if blocks == 0 {
-            let name = "blocks.0.attn.qkv.weight";
-            return Err(contract(name, shape(name), &format!("[{}, {width}]", 3 * width)));
+            return Err(weights.unlike("blocks.0.attn.qkv.weight", format!("[{}, {width}]", 3 * width)));
         }
         if stored > MOST_CELLS || patch > MOST_PATCH {
             let found = [stored, stored, patch];
-            return Err(contract(
-                "pos_embed",
-                &found,
-                &format!("at most {MOST_CELLS} patches of {MOST_PATCH} pixels along a side"),
-            ));
+            let expected = format!("at most {MOST_CELLS} patches of {MOST_PATCH} pixels along a side");
+            return Err(weights.unlike_sizes("pos_embed", &found, expected));
         }
         Ok(Self { width, patch, positions, stored, registers: registers.into_iter().sum(), blocks })
     }

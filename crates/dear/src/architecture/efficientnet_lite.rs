@@ -70,8 +70,8 @@ pub(super) fn lite0(checkpoint: &Checkpoint, options: &NetworkOptions) -> Result
     let x = graph.conv(x, last);
     let x = graph.relu6(x);
     let head = weights.linear_head("_fc", CHANNELS);
-    weights.finish()?;
-    Ok(Network::pooled(graph, x, head, preprocessing))
+    let notes = weights.finish()?;
+    Ok(Network { notes, ..Network::pooled(graph, x, head, preprocessing) })
 }
 
 /// 1 x 1 to more channels, a kernel for each channel, 1 x 1 to few; the input is added where sizes allow.

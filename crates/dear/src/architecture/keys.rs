@@ -11,7 +11,7 @@ pub struct KeyProblems {
     pub unexpected: Vec<String>,
     /// There, in another shape.
     pub reshaped: Vec<Reshaped>,
-    /// The likely remedy.
+    /// The likely remedy, where these lists say it.
     pub hint: Option<String>,
 }
 
@@ -27,6 +27,10 @@ pub struct Reshaped {
 }
 
 impl KeyProblems {
+    /// The remedy where the names are those of nothing.
+    pub(crate) const UNLIKE: &str = "the names fit no architecture that dear knows (dear import --help lists them); strip a foreign \
+         prefix from them, or export the network to ONNX";
+
     pub(crate) fn is_empty(&self) -> bool {
         self.missing.is_empty() && self.unexpected.is_empty() && self.reshaped.is_empty()
     }
@@ -54,7 +58,7 @@ fn listed(what: &str, names: &[String]) -> Option<String> {
 }
 
 /// The first few, and how many more.
-fn some(items: impl ExactSizeIterator<Item = String>) -> String {
+pub(super) fn some(items: impl ExactSizeIterator<Item = String>) -> String {
     const SHOWN: usize = 6;
     let more = items.len().saturating_sub(SHOWN);
     let shown = items.take(SHOWN).collect::<Vec<_>>().join(", ");

@@ -82,8 +82,8 @@ pub(super) fn ladeda(checkpoint: &Checkpoint, options: &NetworkOptions) -> Resul
         }
     }
     let head = weights.linear_head("fc", 2048);
-    weights.finish()?;
-    Ok(Network { view: authors_view(), ..Network::pooled(graph, x, head, preprocessing) })
+    let notes = weights.finish()?;
+    Ok(Network { view: authors_view(), notes, ..Network::pooled(graph, x, head, preprocessing) })
 }
 
 /// Tiny-LaDeDa: four convolutions of eight channels.
@@ -99,8 +99,8 @@ pub(super) fn tiny(checkpoint: &Checkpoint, options: &NetworkOptions) -> Result<
     let x = graph.conv(x, spatial.stride(2).padding([0, 0]));
     let x = graph.relu(x);
     let head = weights.linear_head("fc", WIDTH);
-    weights.finish()?;
-    Ok(Network { view: authors_view(), ..Network::pooled(graph, x, head, preprocessing) })
+    let notes = weights.finish()?;
+    Ok(Network { view: authors_view(), notes, ..Network::pooled(graph, x, head, preprocessing) })
 }
 
 /// How the authors train and test: every image in this size, whatever its shape.

@@ -27,8 +27,8 @@ pub(super) fn build(checkpoint: &Checkpoint, options: &NetworkOptions) -> Result
         x = block.stage(&mut graph, &mut weights, x, &format!("layer{}", stage + 1), blocks);
     }
     let head = weights.linear_head("fc1", 512);
-    weights.finish()?;
-    Ok(Network::pooled(graph, x, head, preprocessing))
+    let notes = weights.finish()?;
+    Ok(Network { notes, ..Network::pooled(graph, x, head, preprocessing) })
 }
 
 fn scaled(conv: Conv, factor: f64) -> Conv {

@@ -32,8 +32,8 @@ impl ResNet50 {
     pub(super) fn build(self, checkpoint: &Checkpoint, options: &NetworkOptions) -> Result<Network, Error> {
         let mut weights = Weights::new(checkpoint, "conv1.weight", options.head);
         let network = self.network(&mut weights);
-        weights.finish()?;
-        Ok(network)
+        let notes = weights.finish()?;
+        Ok(Network { notes, ..network })
     }
 
     /// The network in the names of torchvision. A checkpoint of the DEAR reference has them behind `backbone.`, and a buffer

@@ -7,8 +7,8 @@
 use super::clip::{self, Backbone, Tower};
 use super::transformer::{self, Linear};
 use super::{HeadChoice, Network, NetworkOptions, Weights};
+use crate::backbone::Graph;
 use crate::backbone::graph::Value;
-use crate::backbone::{Graph, ImportError};
 use crate::checkpoint::{Checkpoint, Tensor};
 use crate::error::Error;
 use crate::view::View;
@@ -48,14 +48,14 @@ impl Rine {
         let (encoder, cells, stride) = (tower.encoder(), tower.cells, tower.side() / tower.cells as u32);
         let width = match *weights.shape("alpha").unwrap_or_default() {
             [1, blocks, width] if blocks == tower.blocks && width > 0 => width,
-            ref found => {
+            _ => {
                 let expected = format!("[1, {}, width], a row for each block of the tower", tower.blocks);
-                return Err(ImportError::contract("tensor \"alpha\"", format!("{found:?}"), expected).into());
+                return Err(weights.unlike("alpha", expected));
             }
         };
         let trained = Trained::take(&mut graph, &mut weights, [tower.blocks, encoder.width, width]);
         let head = weights.linear_head("head.6", width);
-        weights.finish()?;
+        let mut notes = weights.finish()?;
 
         let preprocessing = clip::preprocessing();
         let normalised = graph.normalise(image, &preprocessing);
@@ -72,7 +72,8 @@ impl Rine {
             }
         }
         tower.ignore_above_the_last_norm();
-        let backbone = tower.finish()?;
+        let (backbone, of_tower) = tower.finish()?;
+        notes.extend(of_tower);
         let patches: Vec<_> =
             said.iter().map(|&tokens| transformer::patch_tokens(&mut graph, tokens, 1)).collect();
         let patches = trained.write(&mut graph, &patches);
@@ -88,6 +89,7 @@ impl Rine {
             backbone,
             stride,
             view,
+            notes,
             ..Network::pooled(graph, features, head, preprocessing)
         })
     }

@@ -132,7 +132,8 @@ impl Encoder {
             return Ok(());
         }
         let expected = format!("a multiple of {}, the width of an attention head", self.head_width);
-        Err(ImportError::contract("the width of the tokens", self.width.to_string(), expected).into())
+        let error = ImportError::contract("the width of the tokens", self.width.to_string(), expected);
+        Err(error.hinted("another variant of this network: export it to ONNX (--arch onnx)").into())
     }
 
     /// The layer norm `NAME.weight`, `NAME.bias` of a checkpoint.

@@ -13,6 +13,8 @@ use crate::architecture::KeyProblems;
 pub struct ImportError {
     file: String,
     problem: Box<Problem>,
+    /// What to do, where the problem alone does not say it.
+    hint: Option<String>,
 }
 
 /// What is wrong with the file.
@@ -87,7 +89,7 @@ impl ImportError {
     pub(crate) const UNNAMED: &str = "model";
 
     pub(crate) fn new(problem: Problem) -> Self {
-        Self { file: Self::UNNAMED.to_owned(), problem: Box::new(problem) }
+        Self { file: Self::UNNAMED.to_owned(), problem: Box::new(problem), hint: None }
     }
 
     pub(crate) fn contract(
@@ -107,6 +109,20 @@ impl ImportError {
     pub fn named(mut self, file: impl fmt::Display) -> Self {
         self.file = file.to_string();
         self
+    }
+
+    /// The same error with another remedy: the same problem has one in a detector file and another in an import.
+    #[must_use]
+    pub(crate) fn hinted(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same error with this remedy, if it is about a checkpoint's names and they say none.
+    #[must_use]
+    pub(crate) fn or_hint(self, hint: impl FnOnce() -> String) -> Self {
+        let open = matches!(&*self.problem, Problem::Keys(problems) if problems.hint.is_none());
+        if open && self.hint.is_none() { self.hinted(hint()) } else { self }
     }
 
     /// The file, or `model` for bytes without a name.
@@ -138,8 +154,12 @@ impl ImportError {
 
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
+        if let Some(hint) = &self.hint {
+            return Some(hint.clone());
+        }
         let hint = match &*self.problem {
-            Problem::Keys(problems) => return problems.hint.clone(),
+            Problem::Keys(KeyProblems { hint: Some(hint), .. }) => hint.as_str(),
+            Problem::Keys(_) => KeyProblems::UNLIKE,
             Problem::NotOnnx(looks_like) => return looks_like.hint().map(str::to_owned),
             Problem::Empty | Problem::Truncated { .. } | Problem::Corrupt { .. } => {
                 "download or copy the file again and compare its sha256"

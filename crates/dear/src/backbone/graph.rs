@@ -449,7 +449,7 @@ impl Graph {
         let body = parts.map(wire::field_length).sum::<usize>();
         if body + document.len() + 1024 > MOST_BYTES {
             let found = format!("{} MB", body / 1_000_000);
-            return Err(ImportError::contract("the network", found, "less than 2 GiB, as ONNX files have"));
+            return Err(too_large(found));
         }
         let mut file = Vec::with_capacity(body + document.len() + 1024);
         let producer = ("dear".to_owned(), env!("CARGO_PKG_VERSION").to_owned());
@@ -505,6 +505,11 @@ fn port(name: &str, shape: &[Option<usize>]) -> ValueInfo {
     let shape = Shape { dimensions: shape.iter().map(dimension).collect() };
     let tensor = TensorType { element_type: FLOAT, shape: Some(shape) };
     ValueInfo { name: name.to_owned(), r#type: Some(Type { tensor: Some(tensor) }) }
+}
+
+fn too_large(found: String) -> ImportError {
+    ImportError::contract("the network", found, "less than 2 GiB, as ONNX files have")
+        .hinted("take a smaller variant of the network")
 }
 
 /// The first fields of `ModelProto`.

@@ -68,7 +68,7 @@ impl LooksLike {
             Self::Html => Some("download the file itself, not the page that links to it"),
             Self::LfsPointer => Some("fetch the file itself: git lfs pull"),
             Self::Tar | Self::Compressed => Some("unpack it, and give the model that is in it"),
-            Self::Picture => Some("the detector comes first, then the images"),
+            Self::Picture => Some("give the detector's file (.onnx) here, not an image"),
             Self::Hdf5 => Some("export the network to ONNX first"),
             Self::Unknown => Some("give a detector that dear wrote (.onnx)"),
         }

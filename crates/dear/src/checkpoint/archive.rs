@@ -111,6 +111,15 @@ fn inflate(compressed: &[u8], size: u64, limit: usize) -> Result<Option<Vec<u8>>
 
 fn what_else(zip: &Zip<'_>) -> Problem {
     const SHOWN: usize = 4;
+    let is_export = |name: &str| {
+        // `NAME/archive_format` and `NAME/models/model.json`; before PyTorch 2.7 another list.
+        let last = name.rsplit('/').next().unwrap_or_default();
+        matches!(last, "archive_format" | "serialized_exported_program.json")
+            || name.ends_with("/models/model.json")
+    };
+    if zip.names().any(is_export) {
+        return Problem::TorchExport;
+    }
     if zip.names().any(|name| name == "model.json" || name.ends_with("/model.json")) {
         return Problem::OldTorchScript;
     }

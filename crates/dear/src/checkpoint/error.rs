@@ -40,6 +40,9 @@ pub enum Problem {
     /// TorchScript as it was before PyTorch 1.4.
     #[error("a TorchScript archive of before PyTorch 1.4 (model.json), expected a later one")]
     OldTorchScript,
+    /// What `torch.export.save` writes.
+    #[error("a torch.export archive (.pt2), expected a state dict")]
+    TorchExport,
     /// A zip that begins as one and has no directory at its end.
     #[error("a cut zip: no central directory in its {size} bytes")]
     CutZip {
@@ -225,6 +228,7 @@ impl CheckpointError {
             Problem::Onnx => "onnx",
             Problem::TorchTar => "torch_tar",
             Problem::OldTorchScript => "old_torch_script",
+            Problem::TorchExport => "torch_export",
             Problem::CutZip { .. } => "cut_zip",
             Problem::DamagedZip(_) => "damaged_zip",
             Problem::NotTorchZip { .. } => "not_torch_zip",
@@ -270,6 +274,9 @@ impl CheckpointError {
             },
             Problem::Onnx => "use it as it is, if dear wrote it (--detector); one of others is imported with --arch onnx",
             Problem::TorchTar | Problem::OldTorchScript | Problem::Opcode { .. } | Problem::BigEndian => resave,
+            Problem::TorchExport => {
+                "save the weights with torch.save in PyTorch: torch.save(model.state_dict(), \"weights.pth\")"
+            }
             Problem::PlainPickle => {
                 "it is never unpickled here; load it where it comes from and write it with torch.save or safetensors"
             }
@@ -279,8 +286,15 @@ impl CheckpointError {
                 "write the file again with a current version of safetensors or torch.save"
             }
             Problem::NoTensors { .. } => resave,
+            Problem::NoSuchKey { found, .. } if found.is_empty() => "the file is a bare state dict: leave --key out",
             Problem::Ambiguous { .. } | Problem::NoSuchKey { .. } => "name the key that holds the weights: --key NAME",
             Problem::NoSuchTensor { .. } => "Checkpoint::names lists the tensors",
+            Problem::Kind { found, .. } if found.contains("device meta") => {
+                "it was saved before its weights were loaded: load them in PyTorch and save the state dict again"
+            }
+            Problem::Kind { found, .. } if found.contains("negated") => {
+                "make it plain in PyTorch (.resolve_conj(), .resolve_neg()) and save the state dict again"
+            }
             Problem::Kind { .. } => "convert it in PyTorch (.dequantize(), .to_dense()) and save the state dict again",
             Problem::Type { .. } => "convert it to float32 in PyTorch and save the state dict again",
             Problem::NonFinite { .. } => "the weights are damaged: get or train them again",

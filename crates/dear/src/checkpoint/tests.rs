@@ -81,7 +81,7 @@ fn what_is_no_checkpoint_says_what_it_is_and_what_to_do() {
     torch_tar[..8].copy_from_slice(b"sys_info");
     let cut = fixture("plain.pth");
     let onnx = fixture("../detector/tiny.onnx");
-    let cases: [(&[u8], &str, &str); 18] = [
+    let cases: [(&[u8], &str, &str); 20] = [
         (b"", "empty", "the file is empty"),
         (b"<!DOCTYPE html>\n<html>", "not_a_checkpoint", "looks like an HTML page"),
         (b"version https://git-lfs.github.com/spec/v1\noid", "not_a_checkpoint", "git-lfs pointer"),
@@ -97,6 +97,12 @@ fn what_is_no_checkpoint_says_what_it_is_and_what_to_do() {
         (&cut[..cut.len() - 30], "cut_zip", "no central directory"),
         (&zipped(&[("a.txt", b"")]), "not_torch_zip", "it holds \"a.txt\""),
         (&zipped(&[("x/model.json", b"")]), "old_torch_script", "model.json"),
+        (
+            &zipped(&[("m/models/model.json", b""), ("m/archive_format", b"pt2")]),
+            "torch_export",
+            "a torch.export archive (.pt2), expected a state dict",
+        ),
+        (&zipped(&[("serialized_exported_program.json", b""), ("version", b"")]), "torch_export", "(.pt2)"),
         (&with_pickle(b"\x80\x02}q\0h\x05."), "pickle", "nothing was remembered as 5"),
         (&with_pickle(b"\x80\x02\x97."), "opcode", "0x97 at byte 2"),
         (&with_pickle(b"\x80\x02}."), "no_tensors", "a dict without names"),
@@ -109,7 +115,7 @@ fn what_is_no_checkpoint_says_what_it_is_and_what_to_do() {
         assert!(!error.is_environment());
         hints.insert(error.hint());
     }
-    assert_eq!(hints.len(), 11);
+    assert_eq!(hints.len(), 12);
     assert_eq!(error(b"").to_string(), "checkpoint: the file is empty, expected a checkpoint");
     assert!(matches!(error(&tar).problem(), Problem::NotACheckpoint(LooksLike::Tar)));
 }
@@ -302,4 +308,27 @@ fn what_was_asked_for_and_is_not_there_lists_what_is() {
     assert_eq!(read("deep.pth", "model.cfg").kind(), "no_such_key");
     assert_eq!(read("plain.safetensors", "model").kind(), "no_such_key");
     assert_eq!(read("plain.pth", "fc.weight").kind(), "no_such_key");
+    assert!(error.hint().contains("--key NAME"));
+    assert_eq!(read("plain.pth", "model").hint(), "the file is a bare state dict: leave --key out");
+}
+
+#[test]
+fn a_tensor_without_numbers_or_behind_a_sign_has_its_own_remedy() {
+    // What `torch.save` writes of `torch._neg_view(t)`: the mark is the seventh argument.
+    let storage =
+        [b"(".as_slice(), &text("storage"), b"ctorch\nFloatStorage\n", &text("0"), &text("cpu"), b"K\x02tQ"]
+            .concat();
+    let mark = dict("neg", b"\x88");
+    let view = [b"ctorch._utils\n_rebuild_tensor_v2\n(".as_slice(), &storage, b"K\0K\x02\x85K\x01\x85\x89N"];
+    let view = [view.concat().as_slice(), &mark, b"tR"].concat();
+    let negated = error(&with_pickle(&pickle(&dict("a", &view))));
+    assert_eq!(
+        negated.to_string(),
+        "checkpoint: tensor \"a\" is a conjugate or negated view, expected a dense tensor"
+    );
+    assert!(negated.hint().contains(".resolve_neg()"), "{}", negated.hint());
+    let meta = error(&fixture("refused/meta.pth"));
+    assert!(meta.hint().contains("before its weights were loaded"), "{}", meta.hint());
+    let quantised = error(&fixture("refused/quantized.pth"));
+    assert!(quantised.hint().contains(".dequantize()"), "{}", quantised.hint());
 }

@@ -6,6 +6,7 @@ use super::wrap::{DOUBLE, FLOAT, FLOAT16, UINT8};
 use crate::backbone::OnnxModel;
 use crate::backbone::onnx::Port;
 use crate::error::Error;
+use crate::self_test::Scale;
 
 /// All that is declared and the output, or one error with all that is missing.
 pub(super) fn require<'m, 'o>(
@@ -142,6 +143,45 @@ pub(super) fn check_output(output: &Port, declared: &Declared) -> Result<(), Err
         ),
         "for one number declare logit or probability, for two logits:INDEX or softmax:INDEX; other classifiers are no detectors",
     ))
+}
+
+/// What computes the answer against what is declared of it. Only a surely wrong word is refused: sums and quotients may be
+/// anything.
+pub(super) fn check_kind(model: &OnnxModel<'_>, output: &Port, declared: &Declared) -> Result<(), Error> {
+    let Some(origin) = model.origin(&output.name) else { return Ok(()) };
+    let (gives, hint) = match (origin.operator.as_str(), declared.output) {
+        ("Sigmoid" | "HardSigmoid", Answer::Logit) => {
+            ("a probability", "declare --output probability".to_owned())
+        }
+        ("Sigmoid" | "HardSigmoid", Answer::Logits(_)) => (
+            "probabilities",
+            "export the network without its sigmoid, or with one number and --output probability".to_owned(),
+        ),
+        ("Softmax", Answer::Logit) if origin.picked => {
+            ("a probability", "declare --output probability".to_owned())
+        }
+        ("Softmax", Answer::Logit | Answer::Probability) if !origin.picked => (
+            "probabilities whose sum is 1",
+            "declare --output softmax:INDEX for two numbers; of one number a softmax is always 1".to_owned(),
+        ),
+        ("Softmax", Answer::Logits(index)) => ("probabilities", format!("declare --output softmax:{index}")),
+        (_, Answer::Probability) if origin.linear => {
+            ("a number without bounds", "declare --output logit".to_owned())
+        }
+        (_, Answer::Softmax(index)) if origin.linear => {
+            ("numbers without bounds", format!("declare --output logits:{index}"))
+        }
+        _ => return Ok(()),
+    };
+    let expected = match declared.output.scale() {
+        Scale::Logit => "a number without bounds",
+        Scale::Probability => "a probability",
+    };
+    let message = format!(
+        "output \"{}\" is {gives} (of operator {}), expected {expected} as --output {} says",
+        output.name, origin.operator, declared.output
+    );
+    Err(refused(message, hint))
 }
 
 pub(super) fn shown(ports: &[Port]) -> String {

@@ -202,8 +202,9 @@ impl Declared {
     }
 }
 
+/// Three numbers in as many digits as an f32 needs, which is what the graph has of them: 57.12, and not 57.120000000000005.
 fn three(values: &[f64; 3]) -> String {
-    values.map(|value| value.to_string()).join(",")
+    values.map(|value| (value as f32).to_string()).join(",")
 }
 
 /// The word that the document and the command line have for a choice.
@@ -299,5 +300,11 @@ mod tests {
         );
         assert!(!half.sees_unlike(&signed) && half.sees_unlike(&one));
         assert_eq!(half.options_unlike(&signed), "--range 0..1 --mean 0.5,0.5,0.5 --std 0.5,0.5,0.5");
+        let bytes = [0.229, 0.224, 0.225].map(|value: f64| value * 255.0);
+        let bytes = Normalisation::Colours { mean: [123.675; 3], std: bytes };
+        assert_eq!(
+            Declared { normalisation: bytes, ..one.clone() }.options_unlike(&one),
+            "--mean 123.675,123.675,123.675 --std 58.395,57.12,57.375"
+        );
     }
 }

@@ -12,12 +12,12 @@ use dear_image::{DecodeOptions, Image, decode};
 use serde_json::{Map, json};
 
 use super::alternatives::fitting;
-use super::check::{check_input, check_output, require, shown};
+use super::check::{check_input, check_kind, check_output, require, shown};
 use super::declared::{Answer, Color, Declared, Layout, Normalisation, Positive, Range};
 use super::inside::find_inside;
 use super::wrap::{Ends, Inside, wrap};
 use crate::backbone::metadata::{Metadata, Source};
-use crate::backbone::{METADATA_KEY, OnnxModel};
+use crate::backbone::{ImportError, LooksLike, METADATA_KEY, OnnxModel, Problem};
 use crate::detector::{Detector, DetectorError, read_model};
 use crate::engine::EngineOptions;
 use crate::error::Error;
@@ -117,7 +117,7 @@ fn import_bytes(
     options: &ForeignOptions,
     engine: &EngineOptions,
 ) -> Result<ImportedForeign, Error> {
-    let model = OnnxModel::parse(file)?;
+    let model = OnnxModel::parse(file).map_err(not_onnx)?;
     if model.metadata(METADATA_KEY)?.is_some() {
         return Err(refused("a file that dear wrote already", "use it as it is: --detector"));
     }
@@ -135,6 +135,7 @@ fn import_bytes(
     let (declared, output, given) = require(options, &model)?;
     check_input(input, &declared)?;
     check_output(output, &declared)?;
+    check_kind(&model, output, &declared)?;
     let inside =
         options.features.as_ref().map(|features| find_inside(&model, features, &declared)).transpose()?;
 
@@ -236,12 +237,28 @@ pub(super) fn refused(message: impl Into<String>, hint: impl Into<String>) -> Er
     Error::Import { message: message.into(), hint: hint.into() }
 }
 
+/// A file that is no ONNX model, in the words of an import.
+fn not_onnx(error: ImportError) -> ImportError {
+    let hint = match error.problem() {
+        Problem::NotOnnx(LooksLike::TorchZip | LooksLike::Pickle | LooksLike::Safetensors) => {
+            "a PyTorch checkpoint: name its network as --arch, or leave --arch out (dear import --help)"
+        }
+        Problem::NotOnnx(LooksLike::Picture | LooksLike::Unknown) => {
+            "give the .onnx file that the network was exported to"
+        }
+        _ => return error,
+    };
+    error.hinted(hint)
+}
+
 /// An engine that refuses the wrapped network speaks of the file and its declarations, not of the machine.
 fn does_not_run(error: impl Into<DetectorError>) -> Error {
     let error = error.into();
-    let hint = error.hint().unwrap_or_default();
     match error {
         DetectorError::Runtime(ref failure) if matches!(failure.kind(), "model" | "run") => {
+            // The built-in engine and providers have hints of their own.
+            let other = || "try --engine builtin, or export the network in f32".to_owned();
+            let hint = error.hint().unwrap_or_else(other);
             refused(format!("the wrapped network does not run: {error}"), hint)
         }
         DetectorError::WrongSize { .. } | DetectorError::View(_) => {
@@ -291,5 +308,21 @@ fn metadata(
         head: json!({"training": "none by dear", "imported": "foreign"}),
         self_test: Some(test),
         ..Metadata::new(options.name.clone().unwrap_or(stem))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::RuntimeError;
+
+    #[test]
+    fn an_engine_that_refuses_the_network_says_what_else_to_try() {
+        let refusing = |engine: &str| {
+            let error = RuntimeError::Model { engine: engine.to_owned(), reason: "no kernel".to_owned() };
+            does_not_run(error).hint().expect("a hint")
+        };
+        assert_eq!(refusing("onnxruntime 1.22.0"), "try --engine builtin, or export the network in f32");
+        assert!(refusing("builtin (rten 0.27.0)").contains("ONNX Runtime"));
     }
 }

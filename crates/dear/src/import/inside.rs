@@ -17,7 +17,8 @@ pub(super) fn find_inside(
         let message = format!("no node computes a tensor \"{}\"", options.tensor);
         return Err(refused(message, "look the name up in a viewer (netron), or leave --features out"));
     }
-    let tensor = |name: &str| model.tensor(name).map_err(Error::from);
+    let of_a_layer = "name the initializers of the last linear layer, of f32";
+    let tensor = |name: &str| model.tensor(name).map_err(|error| Error::from(error.hinted(of_a_layer)));
     let weight = tensor(&options.weight)?;
     let bias = options.bias.as_deref().map(tensor).transpose()?;
     let classes = declared.output.numbers() as usize;

@@ -12,7 +12,7 @@ use prost::Message;
 
 use super::super::onnx::{TensorProto, graph, metadata_field, model, tensor};
 use super::super::wire::{self, Field, Wire};
-use super::{Attribute, AttributeProto, Graph, Known, MOST_BYTES, NodeProto, Value, port};
+use super::{Attribute, AttributeProto, Graph, Known, MOST_BYTES, NodeProto, Value, port, too_large};
 use crate::backbone::{Edit, ImportError, METADATA_KEY, OnnxModel};
 
 /// How the names of our own nodes begin.
@@ -86,7 +86,7 @@ impl Graph {
         let body = self.body(network, &renamed)?;
         if body.len() + document.len() + 1024 > MOST_BYTES {
             let found = format!("{} MB", body.len() / 1_000_000);
-            return Err(ImportError::contract("the network", found, "less than 2 GiB, as ONNX files have"));
+            return Err(too_large(found));
         }
         let entry = metadata_field(&Edit::Metadata { key: METADATA_KEY, value: Some(document) });
         let mut file = Vec::with_capacity(body.len() + document.len() + 1024);
@@ -111,7 +111,8 @@ impl Graph {
                     format!("the name \"{name}\""),
                     "used in a graph inside a node (If, Loop)",
                     "another name, for it is one of the contract's",
-                ));
+                )
+                .hinted("give it another name in the original network, and export that again"));
             }
             if theirs.outer.contains(name.as_bytes()) {
                 let mut fresh = format!("{name}.foreign");
@@ -289,7 +290,70 @@ fn collect<'f>(bytes: &'f [u8], field: &Field, names: &mut BTreeSet<&'f [u8]>, n
     }
 }
 
+/// What the numbers of a tensor come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// The standard operator that computes them.
+    pub(crate) operator: String,
+    /// Whether it is a sum of products with weights, which has no bounds.
+    pub(crate) linear: bool,
+    /// Whether the tensor has some of its numbers only.
+    pub(crate) picked: bool,
+}
+
+/// Operators whose numbers are those of their first input.
+const MOVING: [&str; 10] = [
+    "Identity",
+    "Cast",
+    "Reshape",
+    "Squeeze",
+    "Unsqueeze",
+    "Flatten",
+    "Transpose",
+    "Dropout",
+    "QuantizeLinear",
+    "DequantizeLinear",
+];
+/// Those whose numbers are some of them.
+const PICKING: [&str; 3] = ["Gather", "Slice", "Split"];
+/// Sums of products with weights.
+const LINEAR: [&str; 4] = ["Gemm", "MatMul", "Conv", "BatchNormalization"];
+/// As many of the former as are looked through.
+const MOST_STEPS: usize = 64;
+
 impl OnnxModel<'_> {
+    /// What computes the numbers of a tensor, behind nodes that only move, convert or pick them. `None`: an input, a stored
+    /// tensor, or an operator that is not ONNX's own.
+    pub(crate) fn origin(&self, name: &str) -> Option<Origin> {
+        let (bytes, _, fields) = self.parts();
+        let mut nodes: HashMap<&[u8], &Field> = HashMap::new();
+        for field in fields.iter().filter(|field| field.number == graph::NODE) {
+            let outputs = parts(bytes, field).filter(|part| part.number == node::OUTPUT);
+            nodes.extend(outputs.map(|part| (&bytes[part.body], field)));
+        }
+        let node_of = |name: &str| {
+            let field = nodes.get(name.as_bytes())?;
+            let node = NodeProto::decode(&bytes[field.body.clone()]).ok()?;
+            matches!(node.domain.as_str(), "" | "ai.onnx").then_some(node)
+        };
+        let (mut node, mut picked) = (node_of(name)?, false);
+        for _ in 0..MOST_STEPS {
+            let operator = node.op_type.as_str();
+            let picks = PICKING.contains(&operator);
+            if !picks && !MOVING.contains(&operator) {
+                let product =
+                    |name: &String| node_of(name).is_some_and(|node| LINEAR.contains(&node.op_type.as_str()));
+                // Exporters write a linear layer's bias as a sum of its own; other sums may be of probabilities.
+                let biased = operator == "Add" && node.input.iter().take(2).any(product);
+                let linear = biased || LINEAR.contains(&operator);
+                return Some(Origin { linear, picked, operator: node.op_type });
+            }
+            picked |= picks;
+            node = node_of(node.input.first()?)?;
+        }
+        None
+    }
+
     /// Whether a node of the graph itself computes a tensor of this name.
     pub fn computes(&self, name: &str) -> bool {
         let (bytes, _, fields) = self.parts();
@@ -297,5 +361,63 @@ impl OnnxModel<'_> {
         nodes
             .flat_map(|field| parts(bytes, field))
             .any(|part| part.number == node::OUTPUT && bytes.get(part.body) == Some(name.as_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::onnx::OperatorSet;
+    use super::*;
+
+    /// A model of nodes: operator, domain, input, output.
+    fn model_of(nodes: &[[&str; 4]]) -> Vec<u8> {
+        let mut body = Vec::new();
+        for [operator, domain, input, output] in nodes {
+            let node = NodeProto {
+                input: input.split(' ').map(str::to_owned).collect(),
+                output: output.split(' ').map(str::to_owned).collect(),
+                op_type: (*operator).to_owned(),
+                domain: (*domain).to_owned(),
+                ..NodeProto::default()
+            };
+            wire::write_bytes(&mut body, graph::NODE, &node.encode_to_vec());
+        }
+        // Format version 8.
+        let mut file = vec![8, 8];
+        wire::write_bytes(&mut file, model::GRAPH, &body);
+        let operators = OperatorSet { domain: String::new(), version: 17 };
+        wire::write_bytes(&mut file, model::OPSET_IMPORT, &operators.encode_to_vec());
+        file
+    }
+
+    #[test]
+    fn the_operator_behind_what_only_moves_and_picks_numbers_is_found() {
+        let file = model_of(&[
+            ["MatMul", "", "x w", "product"],
+            ["Add", "ai.onnx", "bias product", "score"],
+            ["Softmax", "", "score", "shares"],
+            ["Cast", "", "shares", "cast"],
+            ["Gather", "", "cast one", "share"],
+            ["Reshape", "", "share shape", "flat"],
+            ["Split", "", "score", "first second"],
+            ["Add", "", "flat share", "mixed"],
+            ["Sigmoid", "theirs", "score", "other"],
+            ["Identity", "", "circle", "circle"],
+        ]);
+        let model = OnnxModel::parse(&file).expect("a model");
+        let found = |name: &str| {
+            let origin = model.origin(name)?;
+            Some((origin.operator, origin.linear, origin.picked))
+        };
+        let expected = |operator: &str, linear, picked| Some((operator.to_owned(), linear, picked));
+        assert_eq!(found("product"), expected("MatMul", true, false));
+        assert_eq!(found("score"), expected("Add", true, false));
+        assert_eq!(found("cast"), expected("Softmax", false, false));
+        assert_eq!(found("flat"), expected("Softmax", false, true));
+        assert_eq!(found("second"), expected("Add", true, true));
+        assert_eq!(found("mixed"), expected("Add", false, false));
+        for unknown in ["x", "other", "circle", "nothing"] {
+            assert_eq!(found(unknown), None, "{unknown}");
+        }
     }
 }

@@ -127,7 +127,7 @@ fn what_is_no_onnx_file_is_named_with_a_remedy() {
             "not an ONNX model (looks like a git-lfs pointer)",
             "git lfs pull",
         ),
-        (b"\x89PNG\r\n\x1a\n", "not an ONNX model (looks like a picture)", "then the images"),
+        (b"\x89PNG\r\n\x1a\n", "not an ONNX model (looks like a picture)", "not an image"),
         (b"\x89HDF\r\n\x1a\n", "not an ONNX model (looks like an HDF5 file (Keras))", "export"),
         (b"hello, this is text", "not an ONNX model (unknown content)", "give a detector"),
         (b"\x08\x08", "damaged at byte 2: the model has not exactly one graph", "sha256"),
