@@ -39,6 +39,7 @@ const PAGE: u64 = 100;
         (status = 408, description = "The body did not arrive in time", body = Problem),
         (status = 413, description = "Too many images, or an image of too many bytes", body = Problem),
         (status = 503, description = "Too many batches: Retry-After says when to come again", body = Problem),
+        (status = 507, description = "The server's disk is full", body = Problem),
     )
 )]
 pub(super) async fn submit(State(app): State<Arc<App>>, request: Request) -> Result<Response, Fault> {
@@ -51,7 +52,11 @@ pub(super) async fn submit(State(app): State<Arc<App>>, request: Request) -> Res
         return Err(upload::refuse(request, Fault::Busy { seconds: AGAIN }).await);
     }
     let Asked { detector, options, name } = asked;
-    let id = app.jobs.receive(detector.sha256().to_owned(), options.stability, options.provenance).await?;
+    let received = app.jobs.receive(detector.sha256().to_owned(), options.stability, options.provenance);
+    let id = match received.await {
+        Ok(id) => id,
+        Err(fault) => return Err(upload::refuse(request, fault).await),
+    };
     let unfinished = Unfinished { jobs: Arc::clone(&app.jobs), id: Some(id.clone()) };
     let (mut total, most) = (0, app.settings.max_batch);
     let mut uploads = Uploads::of(request, name, &app).await?;
@@ -60,7 +65,10 @@ pub(super) async fn submit(State(app): State<Arc<App>>, request: Request) -> Res
             let fault = Fault::TooLarge { what: "images", limit: most, got: most + 1 };
             return Err(uploads.refuse(fault).await);
         }
-        app.jobs.add(&id, total, upload.name, upload.bytes).await?;
+        let name = upload.name.to_string_lossy().into_owned();
+        if let Err(fault) = app.jobs.add(&id, total, name, upload.bytes).await {
+            return Err(uploads.refuse(fault).await);
+        }
         total += 1;
     }
     if total == 0 {
@@ -90,7 +98,7 @@ impl Drop for Unfinished {
     fn drop(&mut self) {
         if let (Some(id), Ok(runtime)) = (self.id.take(), tokio::runtime::Handle::try_current()) {
             let jobs = Arc::clone(&self.jobs);
-            runtime.spawn(async move { jobs.forget(&id).await });
+            runtime.spawn(async move { jobs.abandon(id).await });
         }
     }
 }
@@ -125,6 +133,7 @@ pub(super) async fn look(State(app): State<Arc<App>>, Name(id): Name) -> Result<
         (status = 401, description = "An API key is needed", body = Problem),
         (status = 403, description = "Another site asks", body = Problem),
         (status = 404, description = "No such batch", body = Problem),
+        (status = 507, description = "The server's disk is full", body = Problem),
     )
 )]
 pub(super) async fn cancel(State(app): State<Arc<App>>, Name(id): Name) -> Result<Json<Job>, Fault> {
@@ -139,6 +148,7 @@ pub(super) async fn cancel(State(app): State<Arc<App>>, Name(id): Name) -> Resul
         (status = 401, description = "An API key is needed", body = Problem),
         (status = 403, description = "Another site asks", body = Problem),
         (status = 404, description = "No such batch", body = Problem),
+        (status = 507, description = "The server's disk is full", body = Problem),
     )
 )]
 pub(super) async fn forget(State(app): State<Arc<App>>, Name(id): Name) -> Result<StatusCode, Fault> {

@@ -1,6 +1,7 @@
-//! Connections: so many, heads that arrive in time, and an end that lets what was begun finish.
+//! Connections: so many, heads that arrive in time, answers that are taken, and an end that lets what was begun finish.
 
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +9,9 @@ use hyper::server::conn::http1::Builder;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 
 use super::{App, router, runner};
 
@@ -17,11 +19,23 @@ use super::{App, router, runner};
 const CONNECTIONS: usize = 1024;
 /// For the head of a request to arrive.
 const HEAD: Duration = Duration::from_secs(30);
+/// For a client to take something of its answer.
+const TAKE: Duration = Duration::from_secs(30);
 /// For what was begun to finish, once the server is to stop.
 const GRACE: Duration = Duration::from_secs(30);
 
 /// Answer until `stop` ends, then finish what was begun.
 pub(crate) async fn serve(
+    listener: TcpListener,
+    app: Arc<App>,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
+    serve_within(TAKE, listener, app, stop).await
+}
+
+/// [`serve`], with another time for a client to take something of its answer.
+pub(super) async fn serve_within(
+    take: Duration,
     listener: TcpListener,
     app: Arc<App>,
     stop: impl Future<Output = ()>,
@@ -45,7 +59,8 @@ pub(crate) async fn serve(
         };
         // Small answers (events) go out at once.
         let _ = stream.set_nodelay(true);
-        let watched = graceful.watch(builder.serve_connection(TokioIo::new(stream), service.clone()));
+        let stream = TokioIo::new(bounded(stream, take));
+        let watched = graceful.watch(builder.serve_connection(stream, service.clone()));
         tokio::spawn(async move {
             // How a client breaks off is its own affair.
             let _ = watched.await;
@@ -59,4 +74,12 @@ pub(crate) async fn serve(
         crate::output::warning("stopped with requests unfinished");
     }
     Ok(())
+}
+
+/// Ends with an error where nothing of what is written goes out for so long: a client that reads nothing would hold its
+/// place for ever. How long it takes to send and to be answered is bounded elsewhere.
+fn bounded(stream: TcpStream, take: Duration) -> Pin<Box<TimeoutStream<TcpStream>>> {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(take));
+    Box::pin(stream)
 }

@@ -1,6 +1,5 @@
 //! `POST /v1/explain`: the record and the map.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use axum::Json;
@@ -93,8 +92,7 @@ pub(super) async fn explain(State(app): State<Arc<App>>, request: Request) -> Re
     let Arrived { asked: Asked { detector, options, .. }, upload, ticket } =
         Arrived::of(&app, request).await?;
     let work = move |stop: &dyn Fn() -> bool| -> Result<(Record, Option<Drawn>), Error> {
-        let (record, explained) =
-            explain_bytes(&detector, Path::new(&upload.name), &upload.bytes, &options, stop)?;
+        let (record, explained) = explain_bytes(&detector, &upload.name, &upload.bytes, &options, stop)?;
         let drawn = explained.map(|explained| draw(&detector, &explained, png)).transpose()?;
         Ok((record, drawn))
     };

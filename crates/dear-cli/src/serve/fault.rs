@@ -55,6 +55,8 @@ pub(super) enum Fault {
     TooLong,
     /// Too many wait already.
     Busy { seconds: u64 },
+    /// The disk that the file of batches is on is full.
+    NoSpace,
     /// Our fault; what it is stays in the log.
     Internal,
 }
@@ -102,13 +104,19 @@ impl Fault {
                 StatusCode::GATEWAY_TIMEOUT,
                 "too_long",
                 "the image was not scored in the time that it may take".to_owned(),
-                hint("ask without stability=true, or send a smaller image"),
+                hint("ask without stability=true, or start the server with a longer --score-timeout"),
             ),
             Self::Busy { seconds } => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "busy",
                 "the queue is full".to_owned(),
                 Some(format!("come again in {seconds} s")),
+            ),
+            Self::NoSpace => (
+                StatusCode::INSUFFICIENT_STORAGE,
+                "no_space",
+                "the disk of the server is full".to_owned(),
+                hint("free some space on the server, or delete batches"),
             ),
             Self::Internal => (
                 StatusCode::INTERNAL_SERVER_ERROR,

@@ -25,18 +25,29 @@ impl Keys {
     /// One a line; empty lines and those that begin with `#` are passed over.
     ///
     /// # Errors
-    /// A file without any key, or with a short one.
+    /// A file without any key, or with one that is short or has characters that no header carries; a folder.
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
-        let text = fs_err::read_to_string(path)?;
-        let lines = text.lines().map(str::trim).enumerate();
-        let keys: Vec<(usize, &str)> =
-            lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')).collect();
         let refused = |message: String| Error::Images {
             message: format!("{}: {message}", path.display()),
             hint: "write one key a line, for example of: openssl rand -hex 24".to_owned(),
         };
+        if path.is_dir() {
+            return Err(refused("is a folder, expected a file of keys".to_owned()));
+        }
+        // What is not UTF-8 is not visible ASCII either, and found below.
+        let text = String::from_utf8_lossy(&fs_err::read(path)?).into_owned();
+        let lines = text.lines().map(str::trim).enumerate();
+        let keys: Vec<(usize, &str)> =
+            lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')).collect();
         if keys.is_empty() {
             return Err(refused("no key, expected one a line".to_owned()));
+        }
+        if let Some((line, _)) = keys.iter().find(|(_, key)| !key.bytes().all(|byte| byte.is_ascii_graphic()))
+        {
+            let line = line + 1;
+            return Err(refused(format!(
+                "line {line}: a key with blanks or characters outside of ASCII, expected visible ASCII alone"
+            )));
         }
         if let Some((line, key)) = keys.iter().find(|(_, key)| key.len() < SHORTEST_KEY) {
             let (line, found) = (line + 1, key.len());
@@ -53,7 +64,8 @@ impl Keys {
             scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
         });
         let own = headers.get("x-api-key").and_then(|value| value.to_str().ok());
-        bearer.or(own).is_some_and(|key| self.0.contains(&sha256_hex(key.as_bytes())))
+        // A proxy may want the one for itself: either does.
+        bearer.into_iter().chain(own).any(|key| self.0.contains(&sha256_hex(key.as_bytes())))
     }
 }
 

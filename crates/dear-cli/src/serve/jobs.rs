@@ -1,13 +1,14 @@
 //! Batches in one SQLite file, so that a restart loses none. It holds an image's bytes until the image is scored; what is
-//! deleted is overwritten.
+//! deleted is overwritten, unless the disk is full.
 
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use dear::error::Error;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 use serde::de::IntoDeserializer;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -86,6 +87,8 @@ pub(super) struct Item {
 #[derive(Debug)]
 pub(crate) struct Jobs {
     database: Mutex<Connection>,
+    /// Batches that did not come whole and could not be forgotten yet.
+    left: Mutex<Vec<String>>,
     /// Told after every change.
     changed: watch::Sender<()>,
 }
@@ -94,19 +97,35 @@ impl Jobs {
     /// Open or make the file. Uploads that were cut off by the end of the last server are forgotten.
     ///
     /// # Errors
-    /// A file that is none of ours, or that another server holds.
+    /// A file that is none of ours, or that another server holds; a full disk.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
-        let failed = |error: rusqlite::Error| {
-            let held = error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy);
-            let (found, hint) = match held {
-                true => ("held by another server".to_owned(), "name another file with --jobs"),
-                false => (
-                    format!("not a file of batches: {error}"),
-                    "move it away, or name another file with --jobs",
-                ),
-            };
-            Error::Images { message: format!("{}: {found}", path.display()), hint: hint.to_owned() }
+        const OTHER: &str = "name another file with --jobs";
+        let other = |found: String, hint: &str| Error::Images {
+            message: format!("{}: {found}", path.display()),
+            hint: hint.to_owned(),
         };
+        let failed = |error: rusqlite::Error| match error.sqlite_error_code() {
+            _ if is_full(&error) => Error::Io(io::Error::new(
+                io::ErrorKind::StorageFull,
+                format!("{}: the disk is full", path.display()),
+            )),
+            Some(ErrorCode::DatabaseBusy) => other("held by another server".to_owned(), OTHER),
+            Some(ErrorCode::NotADatabase) => other(
+                format!("not a file of batches: {error}"),
+                "move it away, or name another file with --jobs",
+            ),
+            Some(ErrorCode::DatabaseCorrupt) => other(
+                format!("a damaged file of batches: {error}"),
+                "move it away, or name another file with --jobs",
+            ),
+            _ => other(
+                format!("cannot be used: {error}"),
+                "see that it and its folder can be read and written, or name another file with --jobs",
+            ),
+        };
+        if path.is_dir() {
+            return Err(other("is a folder, expected a file".to_owned(), "name a file with --jobs"));
+        }
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             fs_err::create_dir_all(folder)?;
         }
@@ -116,27 +135,31 @@ impl Jobs {
             use fs_err::os::unix::fs::OpenOptionsExt;
             fs_err::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
         }
-        let database = Connection::open(path).map_err(failed)?;
+        let mut database = Connection::open(path).map_err(failed)?;
         let (objects, application, version) = identity(&database).map_err(failed)?;
-        let other = |found: String| Error::Images {
-            message: format!("{}: {found}", path.display()),
-            hint: "name another file with --jobs".to_owned(),
-        };
         match (objects, application, version) {
             (0, 0, 0) | (_, APPLICATION, VERSION) => {}
             (_, APPLICATION, _) => {
-                return Err(other(format!("batches of version {version}, expected {VERSION}")));
+                return Err(other(format!("batches of version {version}, expected {VERSION}"), OTHER));
             }
-            _ => return Err(other("a SQLite file of another program, expected one of batches".to_owned())),
+            _ => {
+                let found = "a SQLite file of another program, expected one of batches";
+                return Err(other(found.to_owned(), OTHER));
+            }
         }
         prepare(&database).map_err(failed)?;
         if application == 0 {
             let numbers = format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION};");
             database.execute_batch(&format!("BEGIN; {TABLES} {numbers} COMMIT;")).map_err(failed)?;
         }
-        database.execute("DELETE FROM job WHERE state = 'receiving'", []).map_err(failed)?;
+        let cut_off = "DELETE FROM job WHERE state = 'receiving'";
+        in_little_room(&mut database, |database| database.execute(cut_off, [])).map_err(failed)?;
         tidy(&database).map_err(failed)?;
-        Ok(Self { database: Mutex::new(database), changed: watch::Sender::new(()) })
+        Ok(Self {
+            database: Mutex::new(database),
+            left: Mutex::new(Vec::new()),
+            changed: watch::Sender::new(()),
+        })
     }
 
     /// Told after every change.
@@ -158,7 +181,7 @@ impl Jobs {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => {
                 crate::output::warning(format_args!("the file of batches: {error}"));
-                Err(Fault::Internal)
+                Err(if is_full(&error) { Fault::NoSpace } else { Fault::Internal })
             }
             Err(_) => Err(Fault::Internal),
         }
@@ -171,17 +194,19 @@ impl Jobs {
         stability: bool,
         provenance: bool,
     ) -> Result<String, Fault> {
-        let id = self
-            .with(move |database| {
-                database.query_row(
-                    "INSERT INTO job SELECT lower(hex(randomblob(16))), coalesce(max(sequence), 0) + 1, 'receiving', 0, ?1, ?2, ?3, ?4, NULL
-                     FROM job RETURNING id",
-                    params![detector, stability, provenance, now()],
-                    |row| row.get(0),
-                )
-            })
-            .await?;
-        Ok(id)
+        self.with(move |database| {
+            // Of its own: a statement that answers with a row hides what goes wrong when it is committed.
+            let change = database.transaction()?;
+            let id: String = change.query_row(
+                "INSERT INTO job SELECT lower(hex(randomblob(16))), coalesce(max(sequence), 0) + 1, 'receiving', 0, ?1, ?2, ?3, ?4, NULL
+                 FROM job RETURNING id",
+                params![detector, stability, provenance, now()],
+                |row| row.get(0),
+            )?;
+            change.commit()?;
+            Ok(id)
+        })
+        .await
     }
 
     /// Add an image.
@@ -268,17 +293,19 @@ impl Jobs {
     ) -> Result<(), Fault> {
         let (job, place) = (item.job.id.clone(), item.place);
         self.with(move |database| {
-            let change = database.transaction()?;
-            change.execute(
-                "UPDATE item SET record = ?3, refused = ?4, bytes = NULL WHERE job = ?1 AND place = ?2 AND bytes IS NOT NULL",
-                params![job, place, record, refused],
-            )?;
-            change.execute(
-                "UPDATE job SET state = 'done', ended = ?2 WHERE id = ?1 AND state = 'running'
-                 AND NOT EXISTS (SELECT 1 FROM item WHERE job = ?1 AND record IS NULL)",
-                params![job, now()],
-            )?;
-            change.commit()?;
+            in_little_room(database, |database| {
+                let change = database.transaction()?;
+                change.execute(
+                    "UPDATE item SET record = ?3, refused = ?4, bytes = NULL WHERE job = ?1 AND place = ?2 AND bytes IS NOT NULL",
+                    params![job, place, record, refused],
+                )?;
+                change.execute(
+                    "UPDATE job SET state = 'done', ended = ?2 WHERE id = ?1 AND state = 'running'
+                     AND NOT EXISTS (SELECT 1 FROM item WHERE job = ?1 AND record IS NULL)",
+                    params![job, now()],
+                )?;
+                change.commit()
+            })?;
             tidy(database)
         })
         .await?;
@@ -293,15 +320,17 @@ impl Jobs {
         let word = if state == JobState::Failed { "failed" } else { "cancelled" };
         let job = self
             .with(move |database| {
-                let change = database.transaction()?;
-                let stopped = change.execute(
-                    "UPDATE job SET state = ?3, ended = ?2 WHERE id = ?1 AND state IN ('queued', 'running')",
-                    params![id, now(), word],
-                )?;
-                if stopped > 0 {
-                    change.execute("UPDATE item SET bytes = NULL WHERE job = ?1", [&id])?;
-                }
-                change.commit()?;
+                in_little_room(database, |database| {
+                    let change = database.transaction()?;
+                    let stopped = change.execute(
+                        "UPDATE job SET state = ?3, ended = ?2 WHERE id = ?1 AND state IN ('queued', 'running')",
+                        params![id, now(), word],
+                    )?;
+                    if stopped > 0 {
+                        change.execute("UPDATE item SET bytes = NULL WHERE job = ?1", [&id])?;
+                    }
+                    change.commit()
+                })?;
                 tidy(database)?;
                 find(database, &id)
             })
@@ -315,7 +344,7 @@ impl Jobs {
         let id = job.to_owned();
         let forgotten = self
             .with(move |database| {
-                let forgotten = database.execute("DELETE FROM job WHERE id = ?1", [&id])?;
+                let forgotten = delete(database, &id)?;
                 tidy(database)?;
                 Ok(forgotten > 0)
             })
@@ -324,26 +353,57 @@ impl Jobs {
         Ok(forgotten)
     }
 
+    /// Forget a batch that did not come whole: now, or, where that cannot be, when others expire.
+    pub(super) async fn abandon(self: &Arc<Self>, job: String) {
+        if self.forget(&job).await.is_err() {
+            self.left.lock().unwrap_or_else(PoisonError::into_inner).push(job);
+        }
+    }
+
     /// Forget batches that ended longer ago, and those that came longer ago and have none of these detectors to wait for.
     pub(super) async fn expire(
         self: &Arc<Self>,
         keep: Duration,
         detectors: Vec<String>,
     ) -> Result<(), Fault> {
+        self.forget_left().await?;
         let known = serde_json::to_string(&detectors).map_err(|_| Fault::Internal)?;
         self.with(move |database| {
             let before = now().saturating_sub(keep.as_secs());
-            let expired = database.execute(
-                "DELETE FROM job WHERE ended < ?1 OR (ended IS NULL AND created < ?1 AND state <> 'receiving'
-                 AND detector NOT IN (SELECT value FROM json_each(?2)))",
-                params![before, known],
-            )?;
+            let expired = in_little_room(database, |database| {
+                database.execute(
+                    "DELETE FROM job WHERE ended < ?1 OR (ended IS NULL AND created < ?1 AND state <> 'receiving'
+                     AND detector NOT IN (SELECT value FROM json_each(?2)))",
+                    params![before, known],
+                )
+            })?;
             if expired > 0 {
                 tidy(database)?;
             }
             Ok(())
         })
         .await
+    }
+
+    /// Try once more what [`Jobs::abandon`] could not do. Why it fails again was told the first time.
+    async fn forget_left(self: &Arc<Self>) -> Result<(), Fault> {
+        let left = std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner));
+        if left.is_empty() {
+            return Ok(());
+        }
+        let still = self
+            .with(move |database| {
+                let mut still = Vec::new();
+                for id in left {
+                    if delete(database, &id).and_then(|_| tidy(database)).is_err() {
+                        still.push(id);
+                    }
+                }
+                Ok(still)
+            })
+            .await?;
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).extend(still);
+        Ok(())
     }
 
     /// Batches that wait for a detector which is none of these.
@@ -402,6 +462,38 @@ fn tidy(database: &Connection) -> rusqlite::Result<()> {
     database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
+/// Forget a batch; how many there were.
+fn delete(database: &mut Connection, id: &str) -> rusqlite::Result<usize> {
+    in_little_room(database, |database| database.execute("DELETE FROM job WHERE id = ?1", [id]))
+}
+
+/// Make a change after which the file is smaller, also where the disk is full: what would help must not fail for want of
+/// what it helps with.
+fn in_little_room<T>(
+    database: &mut Connection,
+    mut change: impl FnMut(&mut Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    match change(database) {
+        Err(error) if is_full(&error) => {}
+        done => return done,
+    }
+    // What the log holds already may go into the file, and give its room back. Where it cannot, the rest may do.
+    let _ = tidy(database);
+    // To overwrite what is deleted, all of it is written to the log once more. Without that, only pages that move are: with
+    // auto_vacuum = FULL the last pages move to where the deleted were, and the file is cut, so nothing of it stays in the
+    // file; the disk has the cut bytes back as they were.
+    database.pragma_update(None, "secure_delete", "OFF")?;
+    let done = change(database);
+    database.pragma_update(None, "secure_delete", "ON")?;
+    done
+}
+
+/// Whether there was no room on the disk.
+fn is_full(error: &rusqlite::Error) -> bool {
+    let shared = |found: &rusqlite::ffi::Error| found.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull) || error.sqlite_error().is_some_and(shared)
+}
+
 fn find(database: &Connection, id: &str) -> rusqlite::Result<Option<Job>> {
     database.query_row(&format!("{JOB} WHERE id = ?1 AND state <> 'receiving'"), [id], job).optional()
 }
@@ -431,4 +523,61 @@ impl FromSql for JobState {
 
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Jobs {
+        /// As if there were room on the disk for so many pages.
+        pub(in crate::serve) fn most_pages(&self, pages: u32) {
+            let database = self.database.lock().unwrap();
+            database.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
+        }
+    }
+
+    fn overwrites(database: &Connection) -> i64 {
+        database.pragma_query_value(None, "secure_delete", |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn what_makes_room_is_tried_without_overwriting_where_there_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let jobs = Jobs::open(&folder.path().join("jobs.sqlite")).unwrap();
+        let mut database = jobs.database.lock().unwrap();
+        let full =
+            || rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL), None);
+        for (failures, expected) in [(0, vec![1]), (1, vec![1, 0]), (2, vec![1, 0])] {
+            let mut tried = Vec::new();
+            let done = in_little_room(&mut database, |database| {
+                tried.push(overwrites(database));
+                if tried.len() <= failures { Err(full()) } else { Ok(()) }
+            });
+            assert_eq!((done.is_ok(), tried), (failures < 2, expected));
+            assert_eq!(overwrites(&database), 1, "it is as before afterwards");
+        }
+        let mut tries = 0;
+        let failed = in_little_room(&mut database, |_| {
+            tries += 1;
+            Err::<(), _>(rusqlite::Error::InvalidQuery)
+        });
+        assert_eq!((failed.is_err(), tries), (true, 1));
+    }
+
+    #[tokio::test]
+    async fn an_upload_that_could_not_be_forgotten_is_forgotten_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let jobs = Arc::new(Jobs::open(&folder.path().join("jobs.sqlite")).unwrap());
+        let only_read =
+            |word: &str| jobs.database.lock().unwrap().pragma_update(None, "query_only", word).unwrap();
+        let cut = jobs.receive("x".to_owned(), false, false).await.unwrap();
+        only_read("ON");
+        jobs.abandon(cut).await;
+        jobs.expire(Duration::from_secs(60), vec![]).await.unwrap_err();
+        assert_eq!(jobs.open_jobs().await.unwrap(), 1);
+        only_read("OFF");
+        jobs.expire(Duration::from_secs(60), vec![]).await.unwrap();
+        assert_eq!(jobs.open_jobs().await.unwrap(), 0);
+    }
 }

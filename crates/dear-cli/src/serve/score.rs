@@ -1,6 +1,5 @@
 //! `POST /v1/score`.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use axum::Json;
@@ -35,9 +34,8 @@ use super::request::{Arrived, Asked, Parameters};
 pub(super) async fn score(State(app): State<Arc<App>>, request: Request) -> Result<Json<Record>, Fault> {
     let Arrived { asked: Asked { detector, options, .. }, upload, ticket } =
         Arrived::of(&app, request).await?;
-    let work = move |stop: &dyn Fn() -> bool| {
-        score_bytes(&detector, Path::new(&upload.name), &upload.bytes, &options, stop)
-    };
+    let work =
+        move |stop: &dyn Fn() -> bool| score_bytes(&detector, &upload.name, &upload.bytes, &options, stop);
     let record = app.pool.run(Some(ticket), work).await??;
     app.measures.scored(&record);
     Ok(Json(record))

@@ -397,10 +397,20 @@ async fn keys_hosts_and_origins() {
     for open in ["/", "/healthz", "/openapi.json"] {
         assert_eq!(get_of(&app, open).await.status, 200, "{open}");
     }
-    for bad in ["", "\n# none\n", "short\n"] {
+    // A proxy may have taken the one for itself.
+    for (bearer, own, status) in
+        [("of-a-proxy", "key-of-sixteen-letters", 200), ("key-of-sixteen-letters", "x", 200), ("x", "x", 401)]
+    {
+        let mut both = with("x-api-key", own);
+        both.headers_mut().insert("authorization", format!("Bearer {bearer}").parse().unwrap());
+        assert_eq!(ask(&app, both).await.status.as_u16(), status, "{bearer}, {own}");
+    }
+    let [blank, dash] = ["key of sixteen letters", "key\u{2013}of-sixteen-letters"];
+    for bad in ["", "\n# none\n", "short\n", blank, dash] {
         fs_err::write(&file, bad).unwrap();
         Keys::read(&file).unwrap_err();
     }
+    Keys::read(folder.path()).unwrap_err();
 }
 
 #[tokio::test]
@@ -432,6 +442,8 @@ async fn an_image_that_takes_too_long_is_stopped_between_steps() {
     let (app, _folder) = app(Settings { longest: Duration::ZERO, ..settings() });
     let answer = ask(&app, request("POST", "/v1/score", "image/png", fs_err::read(sample()).unwrap())).await;
     assert_eq!((answer.status.as_u16(), answer.kind().as_str()), (504, "too_long"));
+    let hint = answer.json()["error"]["hint"].as_str().unwrap().to_owned();
+    assert!(hint.contains("--score-timeout") && !hint.contains("smaller"), "{hint}");
 }
 
 #[tokio::test]
@@ -613,4 +625,65 @@ async fn a_server_outlives_its_clients_and_finishes_what_it_began() {
     server.await.unwrap().unwrap();
     TcpStream::connect(address).await.unwrap_err();
     assert_eq!(app.pool.inside(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_reads_nothing_loses_its_place() {
+    let (app, _folder) = app(settings());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let take = Duration::from_millis(300);
+    let server = tokio::spawn(connections::serve_within(take, listener, Arc::clone(&app), async {
+        stopped.await.unwrap()
+    }));
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(2048).unwrap();
+    let mut client = socket.connect(address).await.unwrap();
+    let asking = b"GET /page/main.js HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let sent = async { while client.write_all(asking).await.is_ok() {} };
+    assert!(tokio::time::timeout(Duration::from_secs(20), sent).await.is_ok(), "it is cut off");
+    let health = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let other = talk(address, health, Duration::from_secs(5)).await;
+    assert!(other.starts_with("HTTP/1.1 200"), "{other}");
+    stop.send(()).unwrap();
+    server.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_told_and_what_is_deleted_makes_room() {
+    let (app, _folder) = app(settings());
+    app.jobs.most_pages(200);
+    // Half of that, and some more.
+    let image = vec![b'x'; 500_000];
+    let batch = || request("POST", "/v1/batch", FORM, form(&[("image", None, &image)]));
+    let first = ask(&app, batch()).await;
+    assert_eq!(first.status, 202);
+    let second = ask(&app, batch()).await;
+    assert_eq!((second.status.as_u16(), second.kind().as_str()), (507, "no_space"));
+    let begun = Instant::now();
+    while app.jobs.open_jobs().await.unwrap() > 1 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "what did not come whole is forgotten");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let address = first.headers["location"].to_str().unwrap();
+    assert_eq!(ask(&app, request("DELETE", address, "", Body::empty())).await.status, 204);
+    assert_eq!(ask(&app, batch()).await.status, 202);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_name_that_is_not_utf_8_is_that_of_a_scanned_file() {
+    let (app, _folder) = app(settings());
+    let head = b"--XX\r\nContent-Disposition: form-data; name=\"image\"; filename=\"".as_slice();
+    for (name, path, exact) in [
+        (b"caf\xe9.png".as_slice(), "caf\u{fffd}.png", Some("Y2Fm6S5wbmc=")),
+        (b"a\\\"\xe9.png".as_slice(), "a\"\u{fffd}.png", Some("YSLpLnBuZw==")),
+        ("café.png".as_bytes(), "café.png", None),
+        (b"".as_slice(), "image", None),
+    ] {
+        let body = [head, name, b"\"\r\n\r\nx\r\n--XX--\r\n"].concat();
+        let record = ask(&app, request("POST", "/v1/score", FORM, body)).await.record();
+        assert_eq!((record.path.as_str(), record.path_base64.as_deref()), (path, exact));
+    }
 }

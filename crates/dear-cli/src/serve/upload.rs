@@ -1,13 +1,14 @@
 //! Images out of the body of a request, as it is or as fields `image` of a form; never more of it than the limits allow.
 
 use std::io;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream, Bytes};
-use axum::extract::multipart::{Multipart, MultipartError};
+use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use futures_util::{Stream, StreamExt};
@@ -33,7 +34,7 @@ const AGAIN: u64 = 5;
 #[derive(Debug)]
 pub(super) struct Upload {
     /// What the client calls it.
-    pub(super) name: String,
+    pub(super) name: PathBuf,
     /// Its file.
     pub(super) bytes: Vec<u8>,
     /// What it takes of the memory for images that have come.
@@ -214,7 +215,7 @@ impl Uploads {
         while let Some(chunk) = self.incoming.next().await {
             arriving.take(&chunk.map_err(cut)?)?;
         }
-        Ok((!arriving.bytes.is_empty()).then(|| arriving.whole(name)))
+        Ok((!arriving.bytes.is_empty()).then(|| arriving.whole(PathBuf::from(name))))
     }
 }
 
@@ -236,7 +237,7 @@ async fn field(
             "options go into the address: ?detector=NAME&stability=true",
         ));
     }
-    let name = named(field.file_name().map(str::to_owned));
+    let name = file_name(&field);
     while let Some(chunk) = field.chunk().await.map_err(broken)? {
         arriving.take(&chunk)?;
         incoming.count_from_here();
@@ -269,7 +270,7 @@ impl Arriving<'_> {
         Ok(())
     }
 
-    fn whole(self, name: String) -> Upload {
+    fn whole(self, name: PathBuf) -> Upload {
         Upload { name, bytes: self.bytes, _held: self.held }
     }
 }
@@ -287,4 +288,44 @@ fn named(name: Option<String>) -> String {
         Some(name) if !name.is_empty() => name.chars().take(LONGEST_NAME).collect(),
         _ => "image".to_owned(),
     }
+}
+
+/// What a field calls its file. Bytes that are not UTF-8 stay what they are, as those of a scanned file's path.
+fn file_name(field: &Field<'_>) -> PathBuf {
+    let stated = field.headers().get(header::CONTENT_DISPOSITION);
+    // The parser drops a name that is not UTF-8.
+    match (field.file_name(), stated.and_then(|stated| quoted_name(stated.as_bytes()))) {
+        (None, Some(mut bytes)) if !bytes.is_empty() => {
+            bytes.truncate(LONGEST_NAME);
+            path_of(bytes)
+        }
+        (name, _) => named(name.map(str::to_owned)).into(),
+    }
+}
+
+/// The bytes of `filename="..."` in a field's head.
+fn quoted_name(stated: &[u8]) -> Option<Vec<u8>> {
+    const KEY: &[u8] = b"filename=\"";
+    let start = stated.windows(KEY.len()).position(|bytes| bytes.eq_ignore_ascii_case(KEY))? + KEY.len();
+    let mut name = Vec::new();
+    let mut rest = stated[start..].iter().copied().peekable();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'"' => return Some(name),
+            b'\\' if rest.peek() == Some(&b'"') => name.extend(rest.next()),
+            byte => name.push(byte),
+        }
+    }
+    None
+}
+
+#[cfg(unix)]
+fn path_of(bytes: Vec<u8>) -> PathBuf {
+    use std::os::unix::ffi::OsStringExt;
+    std::ffi::OsString::from_vec(bytes).into()
+}
+
+#[cfg(not(unix))]
+fn path_of(bytes: Vec<u8>) -> PathBuf {
+    String::from_utf8_lossy(&bytes).into_owned().into()
 }

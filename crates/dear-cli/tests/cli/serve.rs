@@ -188,17 +188,23 @@ fn what_is_being_scored_is_answered_before_the_end() {
 #[test]
 fn it_does_not_start_with_what_it_cannot_keep() {
     let folder = tempfile::tempdir().unwrap();
-    let [keys, jobs] = ["keys", "jobs.sqlite"].map(|name| folder.path().join(name));
+    let [keys, jobs, odd] = ["keys", "jobs.sqlite", "odd"].map(|name| folder.path().join(name));
     fs_err::write(&keys, "short\n").unwrap();
+    fs_err::write(&odd, b"# caf\xe9\nkey-of-sixteen-letters\nkey\xe2\x80\x93of-sixteen-letters\n").unwrap();
     fs_err::write(&jobs, "no database, and longer than the header of one, which has a hundred bytes: it is text, and stays what it is").unwrap();
-    for (more, expected) in [
-        (args!["--api-key-file", &keys], "a key of 5 bytes, expected at least 16"),
-        (args!["--jobs", &jobs], "not a file of batches"),
-        (args!["--detector", &keys], "keys"),
-        (args!["--detector", "models/none.onnx"], "none.onnx"),
+    for (more, expected, hint) in [
+        (args!["--api-key-file", &keys], "a key of 5 bytes, expected at least 16", "one key a line"),
+        (args!["--api-key-file", &odd], "line 3: a key with", "one key a line"),
+        (args!["--api-key-file", folder.path()], "is a folder, expected a file", "one key a line"),
+        (args!["--jobs", &jobs], "not a file of batches", "move it away"),
+        (args!["--jobs", folder.path()], "is a folder, expected a file", "--jobs"),
+        (args!["--detector", &keys], "keys", ".onnx"),
+        (args!["--detector", sample(true)], "looks like a picture", "give the detector's file"),
+        (args!["--detector", "models/none.onnx"], "none.onnx", "check the path"),
     ] {
         let ran = dear([args!["serve", "--port", "0"], more].concat());
         assert!(ran.code == 2 && ran.talk("error: ")[0].contains(expected), "{ran:?}");
+        assert!(ran.talk("hint: ")[0].contains(hint), "{ran:?}");
     }
     assert!(fs_err::read_to_string(&jobs).unwrap().starts_with("no database"), "nothing is overwritten");
 }

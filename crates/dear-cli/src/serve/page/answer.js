@@ -13,16 +13,22 @@ const PENDING = {
   cancelled: () => "Stopped before it was scored.",
 };
 
+/** The last request of an answer: that for copies, where they were asked for after the image was scored. */
+export const latest = (answer) => answer.copies ?? answer;
+
 /** Whether there is nothing more to wait for. */
-export const isSettled = (answer) => ["done", "failed", "cancelled"].includes(answer.state);
+export const isSettled = (answer) => ["done", "failed", "cancelled"].includes(latest(answer).state);
 
 /** A line for the list of images, and which kind of mark it gets. */
 export function shortly(answer, entry) {
-  if (answer.state === "failed") return ["failed", words.failure(answer.failure, entry.file).title];
+  if (answer.state === "failed") return ["failed", words.failure(answer.failure, entry.file, answer.withCopies).title];
   if (answer.state !== "done") return [isSettled(answer) ? "failed" : "pending", PENDING[answer.state](answer)];
   const { record } = answer;
   return [record.status === "refused" ? "failed" : record.verdict, words.heading(record)];
 }
+
+/** Why an image has no score, for reports. */
+export const unscored = (answer) => (answer.state === "cancelled" ? PENDING.cancelled() : "Not scored yet.");
 
 /** The whole panel. `again(withCopies)` asks once more. */
 export function answerPanel(answer, entry, model, again) {
@@ -33,14 +39,19 @@ export function answerPanel(answer, entry, model, again) {
 
 function contents(answer, entry, again) {
   if (answer.state === "failed") {
-    return [trouble(words.failure(answer.failure, entry.file)), button("Try again", () => again(answer.withCopies))];
+    const without = answer.failure.kind === "too_long" && answer.withCopies;
+    return [
+      trouble(words.failure(answer.failure, entry.file, answer.withCopies)),
+      el("div", { class: "row" },
+        without && button("Score it without copies", () => again(false)), button("Try again", () => again(answer.withCopies))),
+    ];
   }
   if (answer.state === "cancelled") {
     return [el("p", {}, PENDING.cancelled()), button("Score it", () => again(answer.withCopies))];
   }
   if (answer.state !== "done") return el("p", { class: "waiting" }, PENDING[answer.state](answer));
   if (answer.record.status === "refused") return trouble(words.refusal(answer.record.error));
-  return [verdict(answer.record), evidence(answer), copies(answer, again)];
+  return [verdict(answer.record), evidence(answer), copies(answer, entry, again)];
 }
 
 function trouble({ title, todo, detail }) {
@@ -74,12 +85,16 @@ function evidence({ record, map, mapMissing }) {
   return el("div", {}, title, el("p", {}, `No heat map. ${why}`));
 }
 
-function copies({ record }, again) {
-  const title = el("h4", {}, "Does the verdict last?");
-  if (record.stability === null || record.stability === undefined) {
-    return el("div", {}, title, el("p", {}, "Stored copies of this image were not scored."), button("Score copies", () => again(true)));
+/** The panel's last part, which is drawn by itself while copies are asked for: the map above it keeps its place and the focus. */
+export function copies({ record, copies: asked }, entry, again) {
+  const part = (...children) => el("div", { class: "copies" }, el("h4", {}, "Does the verdict last?"), children);
+  if (record.stability) {
+    return part(
+      el("p", { class: "soft" }, "The same picture, stored again in a few ways, as happens on its way through the web:"),
+      stabilityFacts(record));
   }
-  return el("div", {}, title,
-    el("p", { class: "soft" }, "The same picture, stored again in a few ways, as happens on its way through the web:"),
-    stabilityFacts(record));
+  if (asked !== undefined && !isSettled(asked)) return part(el("p", { class: "waiting" }, PENDING[asked.state](asked)));
+  return part(
+    el("p", {}, words.copiesMissing(asked, entry.file)),
+    button(asked === undefined ? "Score copies" : "Try copies again", () => again(true)));
 }

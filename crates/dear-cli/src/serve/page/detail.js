@@ -1,6 +1,6 @@
 // One image: what is known of the file, and the detectors' answers side by side.
 
-import { answerPanel } from "./answer.js";
+import { answerPanel, copies } from "./answer.js";
 import { button, el, terms } from "./dom.js";
 import { PROVENANCE_TITLE, provenanceFacts } from "./provenance.js";
 import { PASTED, bytes } from "./words.js";
@@ -11,13 +11,22 @@ export function detailPanel(entry, models, { again, remove }) {
   const columns = el("div", { class: models.length > 1 ? "columns two" : "columns" });
   const provenance = el("section", { class: "answer", "aria-label": PROVENANCE_TITLE });
   const panels = new Map();
+  /** What the panels show. */
+  const shown = new Map();
 
   function update(sha256) {
     const model = models.find((one) => one.sha256 === sha256);
     if (model === undefined) return;
-    const panel = answerPanel(entry.answers.get(sha256), entry, model, (copies) => again(entry, model, copies));
+    const answer = entry.answers.get(sha256);
+    const repeat = (withCopies) => again(entry, model, withCopies);
+    if (answer.copies !== undefined && shown.get(sha256) === answer.record) {
+      panels.get(sha256).querySelector(".copies").replaceWith(copies(answer, entry, repeat));
+      return;
+    }
+    const panel = answerPanel(answer, entry, model, repeat);
     panels.get(sha256)?.replaceWith(panel);
     panels.set(sha256, panel);
+    shown.set(sha256, answer.record);
     common();
   }
 

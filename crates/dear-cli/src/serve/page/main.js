@@ -1,6 +1,6 @@
 // The page: images come in, requests go out in turn, answers are shown.
 
-import { isSettled } from "./answer.js";
+import { isSettled, latest } from "./answer.js";
 import { Failure, explain, health, models as askModels, useKey } from "./api.js";
 import { cardBanner, detectorFacts } from "./card.js";
 import { detailPanel } from "./detail.js";
@@ -9,7 +9,7 @@ import { intake } from "./intake.js";
 import { listItem } from "./list.js";
 import { Queue } from "./queue.js";
 import * as report from "./report.js";
-import { failure } from "./words.js";
+import { failure, isUnstable } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const queue = new Queue();
@@ -43,7 +43,9 @@ async function start() {
   byId("print").addEventListener("click", () => report.print(about()));
   byId("key").addEventListener("submit", (event) => {
     event.preventDefault();
-    useKey(byId("key-value").value.trim());
+    const key = byId("key-value").value.trim();
+    if (!/^[\x21-\x7e]*$/.test(key)) return askKey("strange"); // no header carries it
+    useKey(key);
     connect(true);
   });
   await connect();
@@ -57,8 +59,8 @@ async function connect(tried = false) {
     page.models = await askModels();
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    if (error.kind === "unauthorized") return askKey(tried);
-    const { title, todo } = failure(error, null);
+    if (error.kind === "unauthorized") return askKey(tried ? "refused" : "wanted");
+    const { title, todo } = failure(error, null, false);
     return notice(`${title}. ${todo}`, button("Try again", () => connect()));
   }
   if (!byId("key").hidden) byId("files").focus();
@@ -69,12 +71,19 @@ async function connect(tried = false) {
   for (const [files, how] of page.early.splice(0)) take(files, how);
 }
 
-function askKey(tried = false) {
+/** Why a key is asked for. */
+const KEY = {
+  wanted: "This server asks for a key. Whoever runs it has it.",
+  refused: "The server did not accept this key. Check it, or ask whoever runs the server.",
+  strange:
+    "The key has a blank or a character that no key has. Type it as it was given to you: a program for mail or text may have " +
+    "changed a dash, for example.",
+};
+
+function askKey(why = "wanted") {
   const form = byId("key");
-  if (!form.hidden && !tried) return;
-  byId("key-why").textContent = tried
-    ? "The server did not accept this key. Check it, or ask whoever runs the server."
-    : "This server asks for a key. Whoever runs it has it.";
+  if (!form.hidden && why === "wanted") return;
+  byId("key-why").textContent = KEY[why];
   form.hidden = false;
   byId("key-value").value = "";
   byId("key-value").focus();
@@ -148,14 +157,17 @@ function nameOf(file, how) {
   return `pasted-${pasted}.png`;
 }
 
-/** Have one detector score one image. */
+/** Have one detector score one image. What it said without copies stays while they are asked for, and if they do not come. */
 function ask(entry, model, withCopies = byId("stability").checked) {
   const { sha256 } = model;
-  entry.answers.set(sha256, { state: "waiting", withCopies });
+  const before = entry.answers.get(sha256);
+  const kept = before?.state === "done" && before.record.logit !== null ? { ...before, withCopies } : null;
+  const hear = (found) => entry.answers.set(sha256, kept === null || found.state === "done" ? { withCopies, ...found } : { ...kept, copies: found });
+  hear({ state: "waiting" });
   const request = (signal) => explain(entry.file, entry.name, { detector: sha256, stability: withCopies, signal });
   queue.add(entry, request, (state, value) => {
     if (!page.entries.includes(entry)) return;
-    entry.answers.set(sha256, { withCopies, ...answerOf(state, value) });
+    hear(answerOf(state, value));
     if (state === "failed" && value.kind === "unauthorized") askKey();
     entry.item.update(page.chosen);
     if (page.selected === entry) page.detail.update(sha256);
@@ -175,10 +187,19 @@ function retry(kind = null) {
   for (const entry of page.entries) {
     for (const model of page.chosen) {
       const answer = entry.answers.get(model.sha256);
-      const concerned = kind === null ? ["failed", "cancelled"].includes(answer.state) : answer.failure?.kind === kind;
-      if (concerned) again(entry, model, answer.withCopies);
+      const withCopies = remedy(answer);
+      if (withCopies !== null && (kind === null || latest(answer).failure?.kind === kind)) again(entry, model, withCopies);
     }
   }
+}
+
+/** Whether to ask for copies when a request is made again; null where that makes no sense. */
+function remedy(answer) {
+  const { state, failure: found } = latest(answer);
+  if (!["failed", "cancelled"].includes(state)) return null;
+  if (found?.kind !== "too_long") return answer.withCopies;
+  // It would take too long again with copies; and where only they are missing, there is nothing else to ask for.
+  return answer.copies === undefined ? false : null;
 }
 
 function again(entry, model, withCopies) {
@@ -220,15 +241,20 @@ function show(entry) {
   byId("detail").replaceChildren(...(page.detail === null ? [] : [page.detail.element]));
 }
 
+/** Verdicts in the summary. */
+const JUDGED = { generated: "with signs of generation", real: "without such signs", uncertain: "undecided" };
+
 /** The counts, and which buttons make sense. */
 function summarise() {
   const answers = page.entries.flatMap((entry) => page.chosen.map((model) => entry.answers.get(model.sha256)));
   const open = answers.filter((answer) => !isSettled(answer)).length;
   const count = (test) => answers.filter((answer) => answer.state === "done" && test(answer.record)).length;
+  const judged = Object.entries(JUDGED).map(([verdict, words]) => {
+    const unstable = count((record) => record.verdict === verdict && isUnstable(record));
+    return [count((record) => record.verdict === verdict), unstable === 0 ? words : `${words} (${unstable} not stable)`];
+  });
   const parts = [
-    [count(({ verdict }) => verdict === "generated"), "with signs of generation"],
-    [count(({ verdict }) => verdict === "real"), "without such signs"],
-    [count(({ verdict }) => verdict === "uncertain"), "undecided"],
+    ...judged,
     [answers.filter(isSettled).length - count(({ verdict }) => verdict !== null), "not scored"],
   ].filter(([number]) => number > 0).map(([number, words]) => `${number} ${words}`);
   const images = page.entries.length === 1 ? "1 image" : `${page.entries.length} images`;
@@ -237,7 +263,7 @@ function summarise() {
   if (byId("summary").textContent !== text) byId("summary").textContent = text;
   byId("results").hidden = byId("export").hidden = page.entries.length === 0;
   byId("cancel").hidden = open === 0;
-  byId("retry").hidden = !answers.some((answer) => ["failed", "cancelled"].includes(answer.state));
+  byId("retry").hidden = !answers.some((answer) => remedy(answer) !== null);
 }
 
 /** What a report is about. */

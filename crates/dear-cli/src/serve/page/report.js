@@ -1,6 +1,6 @@
 // What was found, for the record: one JSON document, and a page for paper. Both name files and detectors by their hashes.
 
-import { verdict } from "./answer.js";
+import { latest, unscored, verdict } from "./answer.js";
 import { detectorFacts, engineWords } from "./card.js";
 import { fileFacts, recordOf } from "./detail.js";
 import { el, save, terms } from "./dom.js";
@@ -8,7 +8,7 @@ import { orientationOf } from "./map.js";
 import { PROVENANCE_TITLE, provenanceFacts } from "./provenance.js";
 import { stabilityFacts } from "./stability.js";
 import { still } from "./viewer.js";
-import { PASTED, comparison, failure, refusal, sentence } from "./words.js";
+import { PASTED, comparison, copiesMissing, failure, refusal, sentence } from "./words.js";
 
 /** Version of the JSON document. */
 const SCHEMA = 1;
@@ -35,12 +35,13 @@ export function documentOf({ entries, models, server, note }) {
 }
 
 function answerOf(answer, model) {
+  const { failure: found } = latest(answer);
   return {
     detector_sha256: model.sha256,
     state: answer.state,
     scored_at: answer.at ?? null,
     copies_asked: answer.withCopies,
-    failure: answer.failure ? { kind: answer.failure.kind, status: answer.failure.status, message: answer.failure.message } : null,
+    failure: found ? { kind: found.kind, status: found.status, message: found.message } : null,
     record: answer.record ?? null,
     map: answer.map ? withoutPicture(answer.map) : null,
     map_missing: answer.mapMissing ?? null,
@@ -122,8 +123,8 @@ async function imageOf(entry, models, number) {
 async function answerFor(answer, entry, model) {
   const title = el("h3", {}, `Detector ${model.name} `, el("code", {}, model.sha256));
   const banner = model.card ? el("p", { class: "notice" }, sentence(model.card)) : null;
-  if (answer.state === "failed") return el("section", {}, title, banner, trouble(failure(answer.failure, entry.file)));
-  if (answer.state !== "done") return el("section", {}, title, el("p", {}, "Not scored."));
+  if (answer.state === "failed") return el("section", {}, title, banner, trouble(failure(answer.failure, entry.file, answer.withCopies)));
+  if (answer.state !== "done") return el("section", {}, title, banner, el("p", {}, unscored(answer)));
   const { record, map } = answer;
   if (record.status === "refused") return el("section", {}, title, banner, trouble(refusal(record.error)));
   return el("section", {}, title, banner,
@@ -131,7 +132,7 @@ async function answerFor(answer, entry, model) {
     map && el("div", { class: "pictures" }, await Promise.all([["picture", "What the detector saw"], ["both", `Blue speaks for real, red for generated. ${comparison(record)}`]]
       .map(async ([show, text]) => el("figure", {},
         el("img", { src: await still(map, orientationOf(record), show, LONGEST), alt: "" }), el("figcaption", {}, text))))),
-    record.stability && stabilityFacts(record),
+    record.stability ? stabilityFacts(record) : el("p", {}, copiesMissing(answer.copies, entry.file)),
     terms([
       ["Scored (UTC)", answer.at], ["Logit", String(record.logit)], ["Engine", engineWords(record.engine)], ["View", record.view],
       ["Decoding", Object.entries(record.decode ?? {}).map(([option, value]) => `${option} ${value}`).join(", ")],

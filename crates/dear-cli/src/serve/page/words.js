@@ -55,9 +55,11 @@ const MEANINGS = {
 
 export function heading(record) {
   if (record.status === "refused") return refusal(record.error).title;
-  const unstable = record.stability?.standing === "unstable";
-  return VERDICTS[record.verdict] + (unstable ? ", but not stable" : "");
+  return VERDICTS[record.verdict] + (isUnstable(record) ? ", but not stable" : "");
 }
+
+/** Whether a copy gets another verdict. */
+export const isUnstable = (record) => record.stability?.standing === "unstable";
 
 export const meaning = (record) => MEANINGS[record.verdict];
 
@@ -189,8 +191,8 @@ const FAILURES = {
   strange: ["The answer cannot be read", "Something other than dear answers at this address. Reload the page."],
 };
 
-/** Why there is no answer, likewise. */
-export function failure(found, file) {
+/** Why there is no answer, likewise; `withCopies` says what was asked for. */
+export function failure(found, file, withCopies) {
   if (found.kind === "too_large") {
     const limit = found.limit === null ? "" : `; this server takes at most ${bytes(found.limit)}`;
     const todo =
@@ -198,9 +200,28 @@ export function failure(found, file) {
       "what the detector looks at.";
     return { title: "The file is too large", todo, detail: null };
   }
+  if (found.kind === "too_long") {
+    // The service's hint is for programs.
+    const todo = withCopies
+      ? "Stored copies take several times as long as the image alone. Score it without them, or ask whoever runs the server to raise --score-timeout."
+      : "Whoever runs the server can raise --score-timeout. Do not shrink the picture: that changes what the detector looks at.";
+    return { title: "It takes too long to score", todo, detail: sentence(found.message) };
+  }
   const [title, todo] = FAILURES[found.kind] ?? ["The server could not score it", "Try again; if it stays so, look at the server's messages."];
   const detail = found.status === null ? null : sentence([found.message, found.hint].filter(Boolean).join("; "));
   return { title, todo, detail };
+}
+
+/** Why there are no scores of stored copies. `asked` is what became of the request for them, where there was one beside the image's own. */
+export function copiesMissing(asked, file) {
+  if (asked === undefined) return "Stored copies of this image were not scored.";
+  if (asked.state === "cancelled") return "Copies were not scored: stopped.";
+  if (asked.state !== "failed") return "Stored copies of this image are not scored yet.";
+  if (asked.failure.kind === "too_long") {
+    return "Copies were not scored: it takes too long, several times as long as the image alone. Whoever runs the server can raise --score-timeout.";
+  }
+  const { title, todo } = failure(asked.failure, file, true);
+  return `Copies were not scored: ${title[0].toLowerCase()}${title.slice(1)}. ${todo}`;
 }
 
 export const PASTED =

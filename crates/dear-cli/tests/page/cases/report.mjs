@@ -96,3 +96,25 @@ export async function reports(test) {
     }
   }
 }
+
+/** An image without an answer has the detector's warning on paper, and says what became of it. */
+export async function unscoredOnPaper(test) {
+  const { checks, dear } = test;
+  const folder = await mkdtemp(join(tmpdir(), "dear-page-"));
+  await withServer(dear, [], ({ address }) => withPage(test, address, async (page) => {
+    await page.route("**/v1/explain?*", () => null); // no answer comes
+    await page.locator("#models dl").waitFor();
+    await choose(page, [sample("kodim24-3.jpg")]);
+    await page.locator("#cancel").waitFor();
+    const check = async (words) => {
+      const { text } = await saved(page, "#save-page", folder);
+      checks.contains("on paper", text, words);
+      checks.ok(`${words} The warning`, /<p class="notice">[^<]*never to judge anyone's picture/.test(text));
+    };
+    await check("Not scored yet.");
+    await page.locator("#cancel").click();
+    await settled(page, 1);
+    await check("Stopped before it was scored.");
+  }));
+  await rm(folder, { recursive: true });
+}

@@ -10,6 +10,12 @@ import { serve, withServer } from "../server.mjs";
 const detail = (page) => page.locator("#detail").innerText();
 const STATUS = "Failed to load resource";
 
+/** An answer of the service that is put in the place of its own. */
+const error = (status, kind, headers = {}) => ({
+  status, headers: { "content-type": "application/json", ...headers },
+  body: JSON.stringify({ error: { kind, message: `this is ${kind}`, hint: "a hint" } }),
+});
+
 export async function refusedFiles(test) {
   const { checks, dear, screenshots } = test;
   const whole = sample("kodim24-3.jpg").bytes;
@@ -93,6 +99,10 @@ export async function apiKey(test) {
       await page.keyboard.press("Enter");
       await page.getByText("The server did not accept this key").waitFor();
       checks.equal("the wrong key is not kept", await page.inputValue("#key-value"), "");
+      await page.fill("#key-value", "the–right-key-1234567890");
+      await page.keyboard.press("Enter");
+      await page.getByText("a character that no key has").waitFor();
+      checks.ok("what no header carries is not sent", !(await page.locator("#notice").innerText()).includes("cannot be reached"));
       await page.fill("#key-value", "the-right-key-1234567890");
       await page.keyboard.press("Enter");
       await page.locator("#models dl").waitFor();
@@ -111,10 +121,6 @@ export async function apiKey(test) {
 /** What a server under load or behind a slow line answers, put in its place by the test. */
 export async function otherAnswers(test) {
   const { checks, dear } = test;
-  const error = (status, kind, headers = {}) => ({
-    status, headers: { "content-type": "application/json", ...headers },
-    body: JSON.stringify({ error: { kind, message: `this is ${kind}`, hint: "a hint" } }),
-  });
   await withServer(dear, [], ({ address }) => withPage(test, address, async (page) => {
     const answers = [];
     const times = [];
@@ -156,4 +162,78 @@ async function withoutMap(route) {
   const response = await route.fetch();
   const body = { ...(await response.json()), map: null, map_missing: { kind: "no_map", message: "this head has no map", hint: "import it with another" } };
   await route.fulfill({ response, json: body });
+}
+
+/** A score stays when copies are asked for afterwards and do not come. */
+export async function copiesAskedLater(test) {
+  const { checks, dear } = test;
+  await withServer(dear, [], ({ address }) => withPage(test, address, async (page) => {
+    const answers = [];
+    await page.route("**/v1/explain?*", (route) => {
+      const answer = answers.shift();
+      if (answer === undefined) return route.continue();
+      return answer === "none" ? null : route.fulfill(answer);
+    });
+    await page.locator("#models dl").waitFor();
+    await page.locator("#stability").uncheck();
+    await choose(page, [sample("kodim24-3.jpg")]);
+    await settled(page, 1);
+    const [line, copies] = [page.locator("#list .line"), page.locator(".copies")];
+    const before = await line.innerText();
+    checks.contains("at first", await copies.innerText(), "Stored copies of this image were not scored.");
+    const cases = [
+      [error(500, "internal"), "Copies were not scored: the server could not score it.", true],
+      [error(504, "too_long"), "Copies were not scored: it takes too long, several times as long", false],
+      ["none", "Copies were not scored: stopped.", true],
+    ];
+    for (const [answer, words, retried] of cases) {
+      answers.push(answer);
+      await copies.getByRole("button").click();
+      if (answer === "none") await page.locator("#cancel").click();
+      await copies.getByText(words).waitFor();
+      checks.contains(`${words} The score stays`, await detail(page), "a score of");
+      checks.equal(`${words} And the list`, await line.innerText(), before);
+      checks.ok(`${words} And the counts`, !(await page.locator("#summary").innerText()).includes("not scored"));
+      checks.equal(`${words} To be tried again`, await page.locator("#retry").isVisible(), retried);
+    }
+    const [report] = await Promise.all([page.waitForEvent("download"), page.locator("#save-page").click()]);
+    checks.contains("on paper", await readFile(await report.path(), "utf8"), "Copies were not scored: stopped.");
+    answers.length = 0; // the one that was stopped may not have asked yet
+    await page.locator("#retry").click();
+    await page.locator("article table").waitFor();
+    checks.equal("copies at last", await page.locator("article tbody tr").count(), 7);
+    checks.ok("nothing is left to try", await page.locator("#retry").isHidden());
+  }, { expected: [STATUS] }));
+}
+
+export async function tooLong(test) {
+  const { checks, dear } = test;
+  await withServer(dear, [], ({ address }) => withPage(test, address, async (page) => {
+    const asking = "**/v1/explain?*";
+    await page.route(asking, (route) =>
+      route.request().url().includes("stability=true") ? route.fulfill(error(504, "too_long")) : route.continue());
+    await page.locator("#models dl").waitFor();
+    await choose(page, ["kodim24-3.jpg", "kodim12-1.jpg"].map(sample));
+    await settled(page, 2);
+    const text = await detail(page);
+    checks.contains("title", text, "It takes too long to score");
+    checks.contains("remedy", text, "Score it without them, or ask whoever runs the server to raise --score-timeout.");
+    checks.contains("the server's words", text, "The server says: This is too_long.");
+    checks.ok("without its hint", !text.includes("a hint"));
+    await page.getByRole("button", { name: "Score it without copies" }).click();
+    await page.locator(".copies").waitFor();
+    checks.contains("scored without copies", await detail(page), "a score of");
+    await page.locator("#retry").click();
+    await settled(page, 2);
+    const lines = await page.locator("#list .line").allInnerTexts();
+    checks.ok(`so is the other one: ${lines}`, lines.every((line) => line.includes("igns of generation")));
+    await page.unroute(asking);
+    await page.route(asking, (route) => route.fulfill(error(504, "too_long")));
+    await page.locator("#clear").click();
+    await page.locator("#stability").uncheck();
+    await choose(page, [sample("kodim24-3.jpg")]);
+    await settled(page, 1);
+    checks.contains("without copies", await detail(page), "Whoever runs the server can raise --score-timeout. Do not shrink the picture");
+    checks.equal("nothing to leave out", await page.getByRole("button", { name: "Score it without copies" }).count(), 0);
+  }, { expected: [STATUS] }));
 }

@@ -99,12 +99,14 @@ export async function copiesWithoutScore(test) {
     const turns = await (await panel(page, "turns")).innerText();
     checks.contains("count", turns, "Unstable: 1 of 5 copies gets another verdict, 1 copy could not be scored. Scores go from");
     checks.contains("heading", turns, "but not stable");
+    checks.contains("summary", await page.locator("#summary").innerText(), " (1 not stable).");
     const row = page.getByRole("row", { name: "cropped by an eighth" });
     checks.contains("why", await row.innerText(), "Could not check: ");
     await screenshot(page, screenshots, "copies-without-score");
     const lasts = await (await panel(page, "lasts")).innerText();
     checks.contains("no claim for all", lasts, "Stable over the 5 copies that could be scored: the same verdict, 1 copy could not be scored. Scores go from");
     checks.ok("nor the word", !lasts.includes("Stable: all"));
+    checks.ok("nor in the summary", !(await page.locator("#summary").innerText()).includes("not stable"));
   }));
 }
 
