@@ -19,7 +19,7 @@ from PIL import Image
 
 FIXTURES = Path(__file__).resolve().parent.parent / "crates/dear/tests/fixtures/scan"
 SEED = 0
-WHOLE, REAL = {"schema", "width", "height", "orientation"}, {
+WHOLE, REAL = {"schema", "row", "width", "height", "orientation"}, {
     "logit", "probability", "threshold", "uncertain_low", "uncertain_high", "stability_low", "stability_high"}
 
 

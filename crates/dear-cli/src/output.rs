@@ -45,7 +45,7 @@ pub(crate) fn warning(text: impl Display) {
 /// An error and what to do about it.
 pub(crate) fn error(error: &Error) {
     note(format_args!("error: {}", one_line(error)));
-    if let Some(hint) = error.hint() {
+    if let Some(hint) = error.hint().filter(|hint| !hint.is_empty()) {
         note(format_args!("hint: {}", one_line(hint)));
     }
 }

@@ -158,7 +158,8 @@ fn without_infinities(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let (mut quoted, mut rest) = (false, text);
     while let Some(c) = rest.chars().next() {
-        let word = ["NaN", "Infinity", "-Infinity"].into_iter().find(|word| !quoted && rest.starts_with(word));
+        let word =
+            ["NaN", "Infinity", "-Infinity"].into_iter().find(|word| !quoted && rest.starts_with(word));
         // What is escaped in a text ends none.
         let length = match (word, c) {
             (Some(word), _) => word.len(),

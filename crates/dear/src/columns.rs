@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::str::Utf8Error;
 
+use parquet::basic::Compression;
+use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 
@@ -43,6 +45,9 @@ pub struct ColumnsError {
 }
 
 const FORMATS: &str = "use .csv (commas), .tsv (tabs), .jsonl (an object a line) or .parquet";
+
+/// What to do about [`unread_compression`].
+pub(crate) const COMPRESSION_HINT: &str = "write it anew, uncompressed or compressed with Snappy";
 
 impl Columns {
     /// Read a file; its name says which format it has.
@@ -86,6 +91,7 @@ impl Columns {
                 () if message.contains("between semicolons") => {
                     "put commas between its columns, and write decimals with a point: 0.5"
                 }
+                () if message.starts_with("Parquet compressed with") => COMPRESSION_HINT,
                 () => FORMATS,
             };
             bad(message, hint)
@@ -263,14 +269,20 @@ fn json_lines(bytes: &[u8]) -> Result<Parts, String> {
 }
 
 fn parquet_rows(bytes: Vec<u8>) -> Result<(Parts, Binary), String> {
+    fn unreadable(error: impl std::fmt::Display) -> String {
+        format!("not a Parquet file that can be read here: {error}")
+    }
     // The reader of a damaged file may panic.
-    let read = std::panic::catch_unwind(|| -> Result<(Parts, Binary), parquet::errors::ParquetError> {
-        let reader = SerializedFileReader::new(bytes::Bytes::from(bytes))?;
+    let read = std::panic::catch_unwind(|| -> Result<(Parts, Binary), String> {
+        let reader = SerializedFileReader::new(bytes::Bytes::from(bytes)).map_err(unreadable)?;
+        if let Some(message) = unread_compression(reader.metadata(), |_| true) {
+            return Err(message);
+        }
         let schema = reader.metadata().file_metadata().schema();
         let names: Vec<String> = schema.get_fields().iter().map(|field| field.name().to_owned()).collect();
         let (mut rows, mut places, mut binary) = (Vec::new(), Vec::new(), Binary::new());
-        for row in reader.get_row_iter(None)? {
-            let row = row?;
+        for row in reader.get_row_iter(None).map_err(unreadable)? {
+            let row = row.map_err(unreadable)?;
             let place = format!("row {}", places.len() + 1);
             let mut cells = Vec::with_capacity(names.len());
             for (column, (_, field)) in row.get_column_iter().enumerate() {
@@ -284,11 +296,31 @@ fn parquet_rows(bytes: Vec<u8>) -> Result<(Parts, Binary), String> {
         }
         Ok(((names, rows, places), binary))
     });
-    match read {
-        Ok(Ok(found)) => Ok(found),
-        Ok(Err(error)) => Err(format!("not a Parquet file that can be read here: {error}")),
-        Err(_) => Err("not a Parquet file that can be read here: it is damaged".to_owned()),
-    }
+    read.unwrap_or_else(|_| Err(unreadable("it is damaged")))
+}
+
+/// Whether a compression that is not read here stands in a Parquet file's footer, for columns of which `is_read` says so by
+/// their place among those of the schema's root.
+pub(crate) fn unread_compression(
+    metadata: &ParquetMetaData,
+    is_read: impl Fn(usize) -> bool,
+) -> Option<String> {
+    let schema = metadata.file_metadata().schema_descr();
+    let leaves = (0..schema.num_columns()).filter(|&leaf| is_read(schema.get_column_root_idx(leaf)));
+    let leaves: Vec<usize> = leaves.collect();
+    let chunks = metadata.row_groups().iter().flat_map(|group| {
+        let chunks = group.columns();
+        leaves.iter().filter_map(move |&leaf| chunks.get(leaf))
+    });
+    let found = chunks.map(|chunk| chunk.compression()).find_map(|compression| match compression {
+        Compression::UNCOMPRESSED | Compression::SNAPPY => None,
+        Compression::GZIP(_) => Some("gzip"),
+        Compression::LZO => Some("lzo"),
+        Compression::BROTLI(_) => Some("brotli"),
+        Compression::LZ4 | Compression::LZ4_RAW => Some("lz4"),
+        Compression::ZSTD(_) => Some("zstd"),
+    })?;
+    Some(format!("Parquet compressed with {found}, expected none or snappy"))
 }
 
 /// The text of a Parquet value: shortest that gives the same number, of an f32 the exact f64.
@@ -336,6 +368,30 @@ pub(crate) mod tests {
         writer.write(&batch).unwrap();
         writer.close().unwrap();
         bytes
+    }
+
+    /// An uncompressed Parquet file whose footer says that a column is compressed with Zstandard, which cannot be written here.
+    pub(crate) fn said_to_be_zstd(file: &[u8], column: &str) -> Vec<u8> {
+        // In its metadata (Thrift, compact): the end of its path, its codec, then how many values there are.
+        let said = |codec: u8| [column.as_bytes(), &[0x15, 2 * codec, 0x16]].concat();
+        let (uncompressed, zstd) = (said(0), said(6));
+        let mut file = file.to_vec();
+        let places: Vec<usize> =
+            (0..file.len()).filter(|&at| file[at..].starts_with(&uncompressed)).collect();
+        assert!(!places.is_empty(), "{column}");
+        for at in places {
+            file[at..][..zstd.len()].copy_from_slice(&zstd);
+        }
+        file
+    }
+
+    #[test]
+    fn a_compression_that_is_not_read_is_named() {
+        let whole = parquet_file(["path", "logit", "label"], &[("a", Some(1.0), 1)]);
+        let error = read("x.parquet", &said_to_be_zstd(&whole, "logit")).unwrap_err();
+        let expected = "x.parquet: Parquet compressed with zstd, expected none or snappy";
+        assert!(error.to_string().ends_with(expected), "{error}");
+        assert_eq!(error.hint, COMPRESSION_HINT);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
 use crate::columns::ColumnsError;
+use crate::evaluate::counted;
 use crate::scan::{exact_bytes, exact_path};
 
 /// Which side an image is on.
@@ -103,7 +104,7 @@ pub enum DatasetError {
         found: &'static str,
     },
     /// No image in the folder.
-    #[error("{path}: no image found ({skipped} other files passed over), expected at least one")]
+    #[error("{path}: no image found ({} passed over), expected at least one", counted(*skipped, "other file"))]
     Empty {
         /// The path as given.
         path: String,
@@ -344,7 +345,8 @@ pub(crate) enum Walked {
     Image(PathBuf),
     /// A file whose name says that it is none.
     Document(PathBuf),
-    /// A file that no one means: hidden, `Thumbs.db`, `__MACOSX`, a link to a folder above.
+    /// A file that no one means: hidden, `Thumbs.db`, `__MACOSX`, a link to a folder above, and what is no file (a pipe, a
+    /// socket, a device).
     Foreign,
 }
 
@@ -364,8 +366,11 @@ pub(crate) fn walk(
             Ok(entry) => entry,
             // A dangling link, or a folder that may not be read: it becomes one refused item, not the end of the run.
             Err(error) if error.depth() > 0 && error.loop_ancestor().is_none() => {
-                let path = error.path().filter(|path| !is_foreign_name(path))?;
-                return Some(Ok(Walked::Image(path.to_owned())));
+                let path = error.path()?;
+                return Some(Ok(match is_foreign_name(path) {
+                    true => Walked::Foreign,
+                    false => Walked::Image(path.to_owned()),
+                }));
             }
             // A link to a folder above holds nothing new.
             Err(error) if error.depth() > 0 => return Some(Ok(Walked::Foreign)),
@@ -374,9 +379,13 @@ pub(crate) fn walk(
                 return Some(Err(std::io::Error::new(kind, error.to_string()).into()));
             }
         };
-        let path = entry.file_type().is_file().then(|| entry.into_path())?;
+        let kind = entry.file_type();
+        if kind.is_dir() {
+            return None;
+        }
+        let path = entry.into_path();
         Some(Ok(match () {
-            () if is_foreign_name(&path) => Walked::Foreign,
+            () if !kind.is_file() || is_foreign_name(&path) => Walked::Foreign,
             () if is_document(&path) => Walked::Document(path),
             () => Walked::Image(path),
         }))
@@ -548,6 +557,28 @@ mod tests {
             fs_err::write(path, b"x").unwrap();
         }
         folder
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_is_counted_among_what_was_passed_over() {
+        use std::os::unix::fs::symlink;
+        let temp = tree(&["a.png", "notes.txt", "sub/b.png"]);
+        let at = |name: &str| temp.path().join(name);
+        let _socket = std::os::unix::net::UnixListener::bind(at("socket.png")).unwrap();
+        symlink("/dev/null", at("device.png")).unwrap();
+        symlink(temp.path(), at("sub/loop")).unwrap();
+        symlink("nowhere", at(".hidden")).unwrap();
+        let listing = list_images(temp.path()).unwrap();
+        assert_eq!((listing.paths, listing.skipped), (vec![at("a.png"), at("sub/b.png")], 5));
+        let cases = [(&["x.txt"][..], "1 other file "), (&["x.txt", "y.txt"], "2 other files ")];
+        for (names, expected) in cases {
+            let error = list_images(tree(names).path()).unwrap_err().to_string();
+            assert!(
+                error.contains(&format!("no image found ({expected}passed over), expected at least one")),
+                "{error}"
+            );
+        }
     }
 
     #[test]

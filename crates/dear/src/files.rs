@@ -80,20 +80,35 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// `text` on one line: a name in or of a file may hold line breaks, or codes that steer a terminal.
+/// `text` on one line: a name in or of a file may hold line breaks, codes that steer a terminal, or characters without a glyph
+/// that turn the order of a line or hide a part of it.
 pub fn one_line(text: impl Display) -> String {
-    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    let escaped = |c: char| match c.is_control() || is_invisible(c) {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
     text.to_string().chars().map(escaped).collect()
+}
+
+/// Marks of direction, separators of lines and spaces without width. Not the joiners U+200C and U+200D, which scripts and emoji
+/// need.
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{61c}'
+            | '\u{200b}'
+            | '\u{200e}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}'
+            | '\u{feff}'
+    )
 }
 
 /// An error of `fs_err` for messages that name the path themselves: once is enough.
 pub(crate) fn without_path(error: &io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::NotFound => io::Error::new(error.kind(), "no such file"),
-        kind => match error.get_ref().and_then(|inner| inner.source()) {
-            Some(source) => io::Error::new(kind, source.to_string()),
-            None => kind.into(),
-        },
+        kind => io::Error::from(kind),
     }
 }
 
@@ -207,11 +222,24 @@ mod tests {
             ("unreadable", "cannot be read: no such file")
         );
         let above = read_image(&path.join("c.png"), &DecodeOptions::default()).unwrap_err();
-        assert_eq!(above.to_string(), "cannot be read: Not a directory (os error 20)");
+        assert_eq!(above.to_string(), "cannot be read: not a directory");
     }
 
     #[test]
     fn sha256_known_answer() {
         assert_eq!(sha256_hex(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+
+    #[test]
+    fn no_name_turns_the_line_that_it_stands_in() {
+        let turned = "a\u{202e}gpj.exe\u{2066}\u{2028}\u{feff}\u{200b}\u{200f}\u{61c}\u{2069}\n\u{1b}";
+        let escaped = r"a\u{202e}gpj.exe\u{2066}\u{2028}\u{feff}\u{200b}\u{200f}\u{61c}\u{2069}\n\u{1b}";
+        assert_eq!(one_line(turned), escaped);
+        for bad in ('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}') {
+            assert_eq!(one_line(bad), bad.escape_default().to_string());
+        }
+        // Letters of any script, and joiners between them, stay.
+        let plain = "\u{645}\u{6cc}\u{200c}\u{62e}\u{648} \u{1f469}\u{200d}\u{1f4bb} \u{5e9}\u{5dc} \u{e9}";
+        assert_eq!(one_line(plain), plain);
     }
 }

@@ -125,6 +125,9 @@ pub struct Record {
     pub path: String,
     /// The path's exact bytes in base64 where it is not UTF-8, else null.
     pub path_base64: Option<String>,
+    /// Number of the row of a Parquet file, from 0; null for a file. Rows may share a path.
+    #[serde(default)]
+    pub row: Option<u64>,
     /// SHA-256 of the file, null if it could not be read.
     pub sha256: Option<String>,
     /// What became of it.
@@ -377,6 +380,7 @@ fn blank(detector: &Detector, name: &Path, options: &ScanOptions) -> Record {
         schema: SCHEMA,
         path: dataset::path_text(name),
         path_base64: exact_bytes(name),
+        row: None,
         sha256: None,
         status: Status::Refused,
         warning: None,

@@ -143,7 +143,15 @@ impl Args {
 
 pub(crate) fn run(args: Args) -> Result<Outcome, Error> {
     let options = args.options();
-    options.check().map_err(Error::Options)?;
+    // The key is a recipe's.
+    options.check().map_err(|message| match message.starts_with("probe.program.command") {
+        true => Error::Probes {
+            message,
+            hint: "--inpainter command and --command 'PROGRAM {input} {masks} {output}' go together"
+                .to_owned(),
+        },
+        false => Error::Options(message),
+    })?;
     let images = photographs(&args.real, &args.out)?;
     let masks = args.mask.masks.as_deref().map(GivenMasks::open).transpose()?;
     output::check_folder_writable(&args.out)?;

@@ -200,7 +200,10 @@ impl Counts {
                 None => String::new(),
             },
             output::one_line(&threshold.origin),
-            if *passed_over > 0 { format!(", {passed_over} other files passed over") } else { String::new() },
+            match *passed_over {
+                0 => String::new(),
+                some => format!(", {} passed over", counted(some, "other file")),
+            },
         ));
         output::note(format_args!(
             "{files}: {scored} scored now, {refused_now} refused now, {cached} from the cache, {duplicates} duplicates"

@@ -205,6 +205,7 @@ fn a_program_that_writes_other_names_or_cannot_be_started_is_named() {
     }
     let ran = place.probe("", &none, &[]).expect(2);
     assert!(ran.talk("error: ")[0].starts_with("probe.program.command is missing"), "{}", ran.stderr);
+    assert!(ran.talk("hint: ")[0].contains("--command 'PROGRAM"), "{}", ran.stderr);
     let ran = place.probe(&place.program("exit 1\n"), &none, &[]).expect(3);
     assert!(ran.talk("error: ")[0].contains("exit code 1"), "{}", ran.stderr);
     assert_eq!(stems(&none), Vec::<String>::new());

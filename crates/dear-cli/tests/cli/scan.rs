@@ -104,7 +104,7 @@ fn every_json_record_has_the_documented_keys_and_what_is_unknown_is_null() {
     assert_eq!(records.len(), 14);
     for record in &records {
         let documented = "decode detector engine error format height logit outside path path_base64 probability provenance \
-                          schema sha256 stability status threshold threshold_origin treatment uncertain verdict view warning width";
+                          row schema sha256 stability status threshold threshold_origin treatment uncertain verdict view warning width";
         assert_eq!(keys(record), documented);
         assert_eq!(keys(&record["detector"]), "name sha256");
         assert_eq!(keys(&record["engine"]), "device fallback name precision provider threads version");
@@ -114,6 +114,7 @@ fn every_json_record_has_the_documented_keys_and_what_is_unknown_is_null() {
         assert!(
             record["probability"].is_null() && record["path_base64"].is_null() && record["warning"].is_null()
         );
+        assert!(record["row"].is_null());
         if record["status"] == "scored" {
             let digits =
                 record["logit"].to_string().trim_start_matches(['-', '0', '.']).replace('.', "").len();

@@ -72,6 +72,16 @@ fn files_folders_patterns_and_a_list_are_scanned_in_their_order() {
     assert!(nothing.stderr.contains("stdin: no path"), "{}", nothing.stderr);
     let unused = dear(args!["scan", &folder, "--null"]).expect(2);
     assert!(unused.stderr.contains("hint: a list on stdin is given as -"), "{}", unused.stderr);
+    let unused = dear(args!["scan", &folder, "--column", "image"]).expect(2);
+    assert!(unused.talk("error: ")[0].starts_with("a column of Parquet files"), "{}", unused.stderr);
+    // As an editor on Windows writes a list, and as `find -print0` does.
+    let marked = format!("\u{feff}{}\r\n", folder.join(one).display());
+    let ran = fed(args!["scan", "-", "--format", "jsonl"], marked.as_bytes()).expect(0);
+    assert_eq!(names(&ran), [one]);
+    let parted = format!("{}\0{}\0", folder.join(one).display(), folder.join(two).display());
+    let ran = fed(args!["scan", "-"], parted.as_bytes()).expect(2);
+    assert_eq!(ran.talk("error: "), ["stdin: a line with NUL, expected a path a line"]);
+    assert!(ran.talk("hint: ")[0].contains("--null") && ran.stdout.is_empty(), "{}", ran.stderr);
 }
 
 #[cfg(unix)]
@@ -210,12 +220,37 @@ fn a_file_of_records_is_whole_or_not_there() {
     assert_eq!(fs_err::read(out("again")).unwrap(), first);
     let text = dear(args!["scan", &folder, "--format", "parquet"]).expect(2);
     assert!(text.stderr.contains("--format parquet needs --out FILE"), "{}", text.stderr);
-    let over = dear(args!["scan", folder.join("0001.jpg"), "--out", folder.join("0001.jpg")]).expect(2);
+    let image = folder.join("0001.jpg");
+    let over = dear(args!["scan", &image, "--out", &image, "--format", "csv"]).expect(2);
     assert!(over.stderr.contains("is an input"), "{}", over.stderr);
     // What ends early leaves what was there.
     let failed = dear(args!["scan", &folder, folder.join("*.gif"), "--out", out("x.csv")]).expect(2);
     assert!(failed.stderr.contains("no file fits"));
     assert_eq!((contents(&temp.path().join("out")).len(), leftovers(temp.path()).len()), (5, 0));
+}
+
+#[test]
+fn the_ending_of_a_file_of_records_says_its_form_or_nothing_is_written() {
+    let temp = tempfile::tempdir().unwrap();
+    let image = sample(false);
+    let out = |name: &str| temp.path().join(name);
+    for name in ["a.json", "a.tsv", "a.csv.gz", "a.xlsx"] {
+        let ran = dear(args!["scan", &image, "--out", out(name)]).expect(2);
+        let expected = "no form is known by this ending, expected .jsonl, .csv, .parquet (.pq) or .txt";
+        assert_eq!(ran.talk("error: "), [format!("{}: {expected}", out(name).display())]);
+        assert_eq!(ran.talk("hint: "), ["rename it, or give --format"]);
+    }
+    assert_eq!(contents(temp.path()).len(), 0);
+    // The form may be said, and is then not asked of the name.
+    dear(args!["scan", &image, "--out", out("a.json"), "--format", "jsonl"]).expect(0);
+    assert_eq!(json_lines(&fs_err::read_to_string(out("a.json")).unwrap()).len(), 1);
+    dear(args!["scan", &image, "--out", out("a.PQ")]).expect(0);
+    assert!(fs_err::read(out("a.PQ")).unwrap().starts_with(b"PAR1"));
+    let text = dear(args!["scan", &image]).expect(0).stdout;
+    for name in ["a", "a.txt", "a.log"] {
+        dear(args!["scan", &image, "--out", out(name)]).expect(0);
+        assert_eq!(fs_err::read_to_string(out(name)).unwrap(), text);
+    }
 }
 
 #[test]
@@ -249,7 +284,9 @@ fn records_never_replace_what_the_scan_reads() {
         (args![&folder, "--cache", at("new"), "--out", at("new")], "", "the cache"),
     ];
     for (arguments, stdin, what) in cases {
-        let ran = fed([args!["scan"], arguments.clone()].concat(), stdin.as_bytes()).expect(2);
+        let said = arguments.iter().any(|argument| argument == "--format");
+        let form = if said { Vec::new() } else { args!["--format", "jsonl"] };
+        let ran = fed([args!["scan"], arguments.clone(), form].concat(), stdin.as_bytes()).expect(2);
         let error = ran.talk("error: ").join("|");
         assert!(
             error.ends_with(&format!(": is {what}, expected another file for the records")),
@@ -272,7 +309,8 @@ fn records_never_replace_an_input_by_another_name() {
         for (argument, list) in
             [(input.as_os_str(), String::new()), ("-".as_ref(), input.display().to_string())]
         {
-            let ran = fed(args!["scan", argument, "--out", out], list.as_bytes()).expect(2);
+            let scan = args!["scan", argument, "--out", out, "--format", "jsonl"];
+            let ran = fed(scan, list.as_bytes()).expect(2);
             assert!(ran.talk("error: ")[0].contains("is an input, expected another file"), "{}", ran.stderr);
             assert_eq!(contents(temp.path()), before);
         }
@@ -280,7 +318,7 @@ fn records_never_replace_an_input_by_another_name() {
     assert!(link.is_symlink());
     // Through a folder that is not there, either.
     let around = temp.path().join("none/../im/0001.jpg");
-    let ran = dear(args!["scan", &folder, "--out", &around]).expect(2);
+    let ran = dear(args!["scan", &folder, "--out", &around, "--format", "jsonl"]).expect(2);
     assert!(ran.talk("error: ")[0].contains("is an input, expected another file"), "{}", ran.stderr);
     assert_eq!(contents(temp.path()), before);
     assert!(!temp.path().join("none").exists());
@@ -291,7 +329,7 @@ fn no_name_steers_the_terminal_or_breaks_a_line_in_a_refusal() {
     let ran = fed(args!["scan", "-", "--null"], b"/nope\x1b[2J\nx\0").expect(1);
     assert_eq!(ran.stdout.lines().count(), 1, "{:?}", ran.stdout);
     let escaped = "/nope\\u{1b}[2J\\nx";
-    assert!(ran.stdout.matches(escaped).count() == 2 && !ran.stdout.contains('\u{1b}'), "{:?}", ran.stdout);
+    assert!(ran.stdout.matches(escaped).count() == 1 && !ran.stdout.contains('\u{1b}'), "{:?}", ran.stdout);
 }
 
 #[test]

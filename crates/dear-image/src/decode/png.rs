@@ -364,10 +364,8 @@ mod tests {
         let refused = |bytes: &[u8], options: &DecodeOptions| {
             super::super::decode(bytes, options).map_err(|error| error.to_string())
         };
-        let (strict, lax) = (
-            DecodeOptions::default(),
-            DecodeOptions { allow_truncated: true, ..DecodeOptions::default() },
-        );
+        let (strict, lax) =
+            (DecodeOptions::default(), DecodeOptions { allow_truncated: true, ..DecodeOptions::default() });
         let mut header = bytes.clone();
         header[29] ^= 1;
         for options in [&strict, &lax] {

@@ -26,6 +26,8 @@ const MOST_THREADS: usize = 4;
 /// What is to be made a record.
 pub(super) struct Next {
     pub(super) name: PathBuf,
+    /// Of a table.
+    pub(super) row: Option<u64>,
     pub(super) ready: Ready,
 }
 
@@ -41,8 +43,8 @@ pub(super) enum Ready {
     Awaited { hash: Hash },
     /// There are no bytes.
     Unread(Refusal),
-    /// The records would replace it.
-    Output,
+    /// It ends the scan.
+    Wrong { message: String, hint: &'static str },
 }
 
 /// What [`Ahead::next`] comes to.
@@ -215,23 +217,24 @@ impl Shared {
 
     /// Make an item ready; nothing after a stop.
     fn read(&self, number: u64, item: Item) -> Option<()> {
-        let (name, bytes) = match item {
+        let (name, row, bytes) = match item {
             Item::File(path) => {
                 let length =
                     fs_err::metadata(&path).map_or(0, |data| data.len().min(self.options.decode.max_bytes));
                 self.hold(number, length)?;
                 let bytes = read_image(&path, &self.options.decode);
-                (path, bytes.map_err(|error| (error.into(), length)).map(|bytes| (bytes, length)))
+                (path, None, bytes.map_err(|error| (error.into(), length)).map(|bytes| (bytes, length)))
             }
-            Item::Bytes { name, bytes } => {
+            Item::Bytes { name, row, bytes } => {
                 let length = bytes.len() as u64;
                 self.hold(number, length)?;
-                (name, Ok((bytes, length)))
+                (name, Some(row), Ok((bytes, length)))
             }
-            Item::Refused { name, refusal } => (name, Err((refusal, 0))),
-            Item::Output(name) => {
+            Item::Refused { name, row, refusal } => (name, row, Err((refusal, 0))),
+            Item::Wrong { message, hint } => {
                 self.claim(number, None)?;
-                self.give(number, Next { name, ready: Ready::Output }, 0, 0);
+                let ready = Ready::Wrong { message, hint };
+                self.give(number, Next { name: PathBuf::new(), row: None, ready }, 0, 0);
                 return Some(());
             }
         };
@@ -239,7 +242,7 @@ impl Shared {
             Ok(found) => found,
             Err((refusal, length)) => {
                 self.claim(number, None)?;
-                self.give(number, Next { name, ready: Ready::Unread(refusal) }, length, 0);
+                self.give(number, Next { name, row, ready: Ready::Unread(refusal) }, length, 0);
                 return Some(());
             }
         };
@@ -253,7 +256,7 @@ impl Shared {
             }
         };
         drop(bytes);
-        self.give(number, Next { name, ready }, length, weight);
+        self.give(number, Next { name, row, ready }, length, weight);
         Some(())
     }
 
@@ -347,10 +350,11 @@ mod tests {
     use crate::scan::tests::picture;
 
     fn ahead(images: Vec<Vec<u8>>) -> Ahead {
-        let items = images
-            .into_iter()
-            .enumerate()
-            .map(|(number, bytes)| Item::Bytes { name: number.to_string().into(), bytes });
+        let items = images.into_iter().enumerate().map(|(row, bytes)| Item::Bytes {
+            name: row.to_string().into(),
+            row: row as u64,
+            bytes,
+        });
         let cache = Remembered { cache: Some(Cache::temporary().unwrap()), failure: None };
         Ahead::new(Box::new(items), ScanOptions::default(), Arc::new(Mutex::new(cache))).unwrap()
     }
@@ -393,6 +397,7 @@ mod tests {
         for (number, fresh) in [true, true, false, false, true, false].into_iter().enumerate() {
             let Step::Item(next) = reading.next(&|| false) else { panic!("{number}") };
             assert_eq!(next.name, PathBuf::from(number.to_string()));
+            assert_eq!(next.row, Some(number as u64));
             assert_eq!(matches!(next.ready, Ready::Fresh { .. }), fresh, "{number}");
         }
         assert!(matches!(reading.next(&|| false), Step::Done));

@@ -47,16 +47,15 @@ pub(super) enum Item {
     /// A file that is still to be read.
     File(PathBuf),
     /// A row of a table.
-    Bytes {
-        name: PathBuf,
-        bytes: Vec<u8>,
-    },
+    Bytes { name: PathBuf, row: u64, bytes: Vec<u8> },
     Refused {
         name: PathBuf,
+        /// Of a table.
+        row: Option<u64>,
         refusal: Refusal,
     },
-    /// The file that the records are to replace.
-    Output(PathBuf),
+    /// What ends the scan: the file that the records are to replace, a list that is not what it was said to be.
+    Wrong { message: String, hint: &'static str },
 }
 
 pub(super) type Items = Box<dyn Iterator<Item = Item> + Send>;
@@ -69,8 +68,9 @@ impl Inputs {
     ///
     /// # Errors
     /// Where nothing is at any of the paths, for a folder without any image, a pattern that nothing fits, a Parquet file
-    /// without images, `-` twice, and [`InputOptions::output`] among the files. A missing path among others is an item that
-    /// cannot be read.
+    /// without images or whose compression is not read here, Parquet files without any row where there is nothing else, `-`
+    /// twice, an option for inputs of which there are none, and [`InputOptions::output`] among the files. A missing path among
+    /// others is an item that cannot be read.
     pub fn new(paths: &[PathBuf], mut options: InputOptions) -> Result<Self, Error> {
         options.output = options.output.as_deref().map(place);
         let named = paths.iter().map(|path| Named::new(path)).collect::<Result<Vec<_>, _>>()?;
@@ -88,6 +88,12 @@ impl Inputs {
         if let (Some(Named::File(path)), true) = (named.first(), named.iter().all(missing)) {
             let expected = "expected an image or a folder of images";
             return Err(wrong(format!("{}: does not exist, {expected}", path.display()), "check the path"));
+        }
+        if let (Some(column), false) = (&options.column, named.iter().any(Named::may_be_a_table)) {
+            return Err(wrong(
+                format!("a column of Parquet files ({column:?}), and no such file among the inputs"),
+                "a Parquet file is named itself and ends in .parquet or .pq; 'FOLDER/*.parquet' names those of a folder",
+            ));
         }
         let mut inputs = Self { named, options, total: None };
         inputs.total = inputs.count()?;
@@ -121,7 +127,15 @@ impl Inputs {
                 return Err(named.nothing(passed_over.load(Ordering::Relaxed)));
             }
         }
-        Ok((!streamed).then_some(total))
+        match self.named.first() {
+            // A part may have nothing of a whole that has.
+            Some(first) if total == 0 && !streamed && self.options.shard.is_none() => {
+                let (path, none) = (first.name(), "no image found (Parquet without any row)");
+                let message = format!("{}: {none}, expected at least one", path.display());
+                Err(wrong(message, "a row is an image"))
+            }
+            _ => Ok((!streamed).then_some(total)),
+        }
     }
 
     /// All items; files passed over are counted meanwhile. An input that went away since it was counted is an item that
@@ -143,7 +157,7 @@ impl Inputs {
                                 .unwrap_or_else(|| Box::new(std::iter::empty()));
                             items_of(named, paths, options.clone())
                         }
-                        Err(error) => one(refused(PathBuf::from("-"), format!("stdin: {error}"))),
+                        Err(item) => one(item),
                     }))
                 }
             }
@@ -192,6 +206,15 @@ impl Named {
         })
     }
 
+    /// Whether it may name Parquet files; of a folder they are passed over.
+    fn may_be_a_table(&self) -> bool {
+        match self {
+            Self::File(path) => rows::is_table(path),
+            Self::Folder(_) => false,
+            Self::Pattern(_) | Self::Stdin => true,
+        }
+    }
+
     fn name(&self) -> PathBuf {
         match self {
             Self::File(path) | Self::Folder(path) => path.clone(),
@@ -207,9 +230,30 @@ impl Named {
                 format!("{}: no file fits this pattern", pattern.text()),
                 "* stops at /, ** goes through folders, case counts; hidden files do not fit",
             ),
-            other => DatasetError::Empty { path: other.name().display().to_string(), skipped }.into(),
+            other => {
+                let path = other.name();
+                let empty = DatasetError::Empty { path: path.display().to_string(), skipped };
+                match tables_below(&path) {
+                    Some(pattern) => wrong(
+                        empty.to_string(),
+                        &format!("name Parquet files themselves: '{}'", pattern.display()),
+                    ),
+                    None => empty.into(),
+                }
+            }
         }
     }
+}
+
+/// A pattern for the Parquet files of a folder, which its listing passes over; nothing where there is none.
+fn tables_below(folder: &Path) -> Option<PathBuf> {
+    let table = walk(folder, usize::MAX).find_map(|found| match found {
+        Ok(Walked::Document(path)) if rows::is_table(&path) => Some(path),
+        _ => None,
+    })?;
+    let name = format!("*.{}", table.extension()?.display());
+    let inside = if table.parent() == Some(folder) { folder.to_owned() } else { folder.join("**") };
+    Some(inside.join(name))
 }
 
 impl InputOptions {
@@ -224,35 +268,34 @@ impl InputOptions {
     /// How many items a file is.
     fn count(&self, path: &Path) -> Result<u64, Error> {
         if self.replaces(path) {
-            return Err(replaced(path));
+            let (message, hint) = replaced(path);
+            return Err(wrong(message, hint));
         }
         if rows::is_table(path) {
             match Table::open(path, self.column.as_deref()) {
                 Ok(table) => return Ok(table.count(self.shard)),
-                Err(Unfit::Column(error)) => return Err(error),
                 Err(Unfit::Unreadable(_)) => {}
+                Err(Unfit::Unusable(Refusal { message, hint, .. })) => {
+                    let message = format!("{}: {message}", path.display());
+                    return Err(wrong(message, &hint.unwrap_or_default()));
+                }
             }
         }
         Ok(u64::from(self.holds(path)))
     }
 
     /// A file's item, or those of a table.
-    fn items(&self, path: PathBuf) -> Items {
+    pub(super) fn items(&self, path: PathBuf) -> Items {
         if self.replaces(&path) {
-            return one(Item::Output(path));
+            let (message, hint) = replaced(&path);
+            return one(Item::Wrong { message, hint });
         }
         if rows::is_table(&path) {
             match Table::open(&path, self.column.as_deref()) {
                 Ok(table) => return Box::new(table.rows(self.shard)),
                 Err(_) if !self.holds(&path) => {}
-                Err(Unfit::Unreadable(refusal)) => return one(Item::Refused { name: path, refusal }),
-                Err(Unfit::Column(error)) => {
-                    let refusal = Refusal {
-                        kind: "unsupported".to_owned(),
-                        message: error.to_string(),
-                        hint: error.hint(),
-                    };
-                    return one(Item::Refused { name: path, refusal });
+                Err(Unfit::Unreadable(refusal) | Unfit::Unusable(refusal)) => {
+                    return one(Item::Refused { name: path, row: None, refusal });
                 }
             }
             return Box::new(std::iter::empty());
@@ -275,10 +318,10 @@ fn items_of(named: Named, paths: Paths, options: Arc<InputOptions>) -> Items {
     }))
 }
 
-/// The paths of a list on stdin. Bytes of names are kept as they are.
-fn listed(null: bool) -> impl Iterator<Item = std::io::Result<PathBuf>> + Send {
+/// The paths of a list on stdin, or what to make of what is none. Bytes of names are kept as they are.
+fn listed(null: bool) -> impl Iterator<Item = Result<PathBuf, Item>> + Send {
     let mut lines = BufReader::new(std::io::stdin()).split(if null { 0 } else { b'\n' });
-    let mut failed = false;
+    let (mut first, mut failed) = (true, false);
     std::iter::from_fn(move || {
         loop {
             if failed {
@@ -289,11 +332,25 @@ fn listed(null: bool) -> impl Iterator<Item = std::io::Result<PathBuf>> + Send {
                 // It would fail again and again.
                 Err(error) => {
                     failed = true;
-                    return Some(Err(error));
+                    return Some(Err(refused(PathBuf::from("-"), format!("stdin: {error}"))));
                 }
             };
-            if !null && line.last() == Some(&b'\r') {
-                line.pop();
+            if !null {
+                // No path has it.
+                if line.contains(&0) {
+                    failed = true;
+                    return Some(Err(Item::Wrong {
+                        message: "stdin: a line with NUL, expected a path a line".to_owned(),
+                        hint: "a list of paths that end in NUL is read with --null",
+                    }));
+                }
+                if line.last() == Some(&b'\r') {
+                    line.pop();
+                }
+                // A byte-order mark is of the list, not of a name.
+                if std::mem::take(&mut first) && line.starts_with(b"\xef\xbb\xbf") {
+                    line.drain(..3);
+                }
             }
             if !line.is_empty() {
                 return Some(Ok(super::path_of(line).unwrap_or_default()));
@@ -307,12 +364,12 @@ fn one(item: Item) -> Items {
 }
 
 fn refused(name: PathBuf, message: String) -> Item {
-    Item::Refused { name, refusal: Refusal { kind: "unreadable".to_owned(), message, hint: None } }
+    Item::Refused { name, row: None, refusal: Refusal { kind: "unreadable".to_owned(), message, hint: None } }
 }
 
-/// An input that the records would replace.
-pub(super) fn replaced(path: &Path) -> Error {
-    wrong(
+/// An input that the records would replace, and what to do.
+fn replaced(path: &Path) -> (String, &'static str) {
+    (
         format!("{}: is an input, expected another file for the records", path.display()),
         "name another file with --out",
     )

@@ -38,6 +38,7 @@ impl Outcome {
             schema: _,
             path: _,
             path_base64: _,
+            row: _,
             sha256: _,
             status,
             warning,

@@ -9,9 +9,9 @@ use arrow_schema::{DataType, Fields};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
-use super::inputs::{Item, wrong};
+use super::inputs::Item;
 use super::{Refusal, Shard};
-use crate::error::Error;
+use crate::columns::{COMPRESSION_HINT, unread_compression};
 use crate::evaluate::counted;
 
 /// Columns that may hold images, the first that is there is taken: bytes, or a structure of `bytes` and perhaps `path`.
@@ -39,8 +39,8 @@ pub(super) struct Table {
 pub(super) enum Unfit {
     /// It cannot be read.
     Unreadable(Refusal),
-    /// It has no such column.
-    Column(Error),
+    /// It has no such column, or keeps it in a way that is not read here.
+    Unusable(Refusal),
 }
 
 impl Table {
@@ -66,9 +66,13 @@ impl Table {
         let wanted: Vec<&str> = column.map_or(COLUMNS.to_vec(), |column| vec![column]);
         let Some(column) = wanted.iter().find_map(|name| place(name).filter(|&at| holds_images(fields, at)))
         else {
-            return Err(Unfit::Column(no_images(path, fields, &wanted)));
+            return Err(Unfit::Unusable(no_images(fields, &wanted)));
         };
         let names = place("path").filter(|&at| at != column && is_text(fields[at].data_type()));
+        let is_read = |root: usize| root == column || Some(root) == names;
+        if let Some(message) = unread_compression(builder.metadata(), is_read) {
+            return Err(Unfit::Unusable(unsupported(message, COMPRESSION_HINT)));
+        }
         Ok(Self { path: path.to_owned(), column, names, builder })
     }
 
@@ -123,9 +127,9 @@ impl Iterator for Rows {
             if let Some((batch, at)) = self.batch.as_mut().filter(|(batch, at)| *at < batch.num_rows()) {
                 let found = image(batch, *at, &self.column, self.names.as_deref());
                 *at += 1;
-                let number = numbered(&self.path, self.row);
+                let (number, row) = (numbered(&self.path, self.row), self.row);
                 self.row += 1;
-                return Some((number.clone(), item(&self.path, number, found)));
+                return Some((number.clone(), item(&self.path, number, row, found)));
             }
             let read = match self.reader.as_mut()? {
                 Ok(reader) => match catch_unwind(AssertUnwindSafe(|| reader.next())) {
@@ -148,7 +152,7 @@ impl Iterator for Rows {
                         }
                     }
                     let name = numbered(&self.path, self.row);
-                    return Some((name.clone(), Item::Refused { name, refusal }));
+                    return Some((name.clone(), Item::Refused { name, row: Some(self.row), refusal }));
                 }
             }
         }
@@ -171,14 +175,15 @@ fn image<'a>(batch: &'a RecordBatch, row: usize, column: &str, names: Option<&st
     }
 }
 
-fn item(path: &Path, number: PathBuf, (bytes, named): Found<'_>) -> Item {
+fn item(path: &Path, number: PathBuf, row: u64, (bytes, named): Found<'_>) -> Item {
     let name = named.filter(|text| !text.is_empty()).map_or(number, |text| joined(path, text));
     match bytes {
-        Some(bytes) => Item::Bytes { name, bytes: bytes.to_vec() },
+        Some(bytes) => Item::Bytes { name, row, bytes: bytes.to_vec() },
         None => {
             let message = "the row has no image: its bytes are null".to_owned();
             let hint = named.map(|_| "the file may only name its images: scan those".to_owned());
-            Item::Refused { name, refusal: Refusal { kind: "unreadable".to_owned(), message, hint } }
+            let refusal = Refusal { kind: "unreadable".to_owned(), message, hint };
+            Item::Refused { name, row: Some(row), refusal }
         }
     }
 }
@@ -214,12 +219,25 @@ fn text(column: &dyn Array, row: usize) -> Option<&str> {
         DataType::Utf8 => Some(column.as_string::<i32>().value(row)),
         DataType::LargeUtf8 => Some(column.as_string::<i64>().value(row)),
         DataType::Utf8View => Some(column.as_string_view().value(row)),
+        // A categorical column of pandas.
+        DataType::Dictionary(..) => {
+            let words = column.as_any_dictionary_opt()?;
+            if words.values().is_empty() {
+                return None;
+            }
+            let key = *words.normalized_keys().get(row)?;
+            text(words.values().as_ref(), key)
+        }
         _ => None,
     }
 }
 
 fn is_text(kind: &DataType) -> bool {
-    matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+    match kind {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+        DataType::Dictionary(_, words) => is_text(words),
+        _ => false,
+    }
 }
 
 fn is_bytes(kind: &DataType) -> bool {
@@ -235,7 +253,7 @@ fn holds_images(fields: &Fields, at: usize) -> bool {
     }
 }
 
-fn no_images(path: &Path, fields: &Fields, wanted: &[&str]) -> Error {
+fn no_images(fields: &Fields, wanted: &[&str]) -> Refusal {
     let mut listed: Vec<String> = fields
         .iter()
         .take(12)
@@ -244,15 +262,18 @@ fn no_images(path: &Path, fields: &Fields, wanted: &[&str]) -> Error {
     if fields.len() > listed.len() {
         listed.push(format!("{} more", fields.len() - listed.len()));
     }
-    wrong(
+    unsupported(
         format!(
-            "{}: no column {} of binary values, or of structures with bytes; found {}",
-            path.display(),
+            "no column {} of binary values, or of structures with bytes; found {}",
             wanted.join(", "),
             listed.join(", ")
         ),
         "name the column that holds the images: --column NAME",
     )
+}
+
+fn unsupported(message: String, hint: &str) -> Refusal {
+    Refusal { kind: "unsupported".to_owned(), message, hint: Some(hint.to_owned()) }
 }
 
 /// A word for a type: those of structures and lists are long.
@@ -268,6 +289,6 @@ fn damaged(error: &dyn std::fmt::Display) -> Refusal {
     Refusal {
         kind: "corrupt".to_owned(),
         message: format!("not a Parquet file that can be read here: {error}"),
-        hint: Some("Parquet is read uncompressed or compressed with Snappy".to_owned()),
+        hint: Some("the file may be cut or damaged: fetch it again".to_owned()),
     }
 }

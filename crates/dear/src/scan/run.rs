@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::ahead::{Ahead, Next, Ready, Remembered, Step};
 use super::cache::{Cache, Hash};
-use super::inputs::{Inputs, replaced, wrong};
+use super::inputs::{Inputs, wrong};
 use super::outcome::{Outcome, subject};
 use super::{Read, Record, ScanOptions, Status, blank, score_read};
 use crate::detector::Detector;
@@ -49,8 +49,8 @@ impl Scan<'_> {
     /// A cache that fails on the way is left, with a warning, and the scan goes on.
     ///
     /// # Errors
-    /// Where the engine fails, those of `take`, a list on stdin without any path or with the file that the records are to
-    /// replace; and after a stop [`Error::Interrupted`], or
+    /// Where the engine fails, those of `take`, a list on stdin without any path, with paths that end in NUL although lines
+    /// were expected, or with the file that the records are to replace; and after a stop [`Error::Interrupted`], or
     /// [`Error::Abandoned`] with a cache that ends with the scan.
     pub fn run(
         mut self,
@@ -108,14 +108,18 @@ impl Run<'_> {
         }
         ahead.join();
         if need_an_item && tally.records == 0 {
-            return Err(wrong("stdin: no path, expected at least one".to_owned(), "a line is a path"));
+            return Err(wrong(
+                "stdin: no path of an image, expected at least one".to_owned(),
+                "a line is a path",
+            ));
         }
         tally.passed_over = passed_over.load(Ordering::Relaxed);
         Ok(tally)
     }
 
     fn record(&self, ahead: &Ahead, next: Next, tally: &mut Tally) -> Result<Record, Error> {
-        let blank = blank(self.detector, &next.name, &self.options);
+        let row = next.row;
+        let blank = Record { row, ..blank(self.detector, &next.name, &self.options) };
         let known = |outcome: &Outcome, hash: Hash| {
             outcome.record(Record { sha256: Some(hex(&hash)), ..blank.clone() })
         };
@@ -138,8 +142,10 @@ impl Run<'_> {
                     ahead.awaited(&hash).expect("the item before it is scored, and still in the window");
                 known(&outcome, hash)
             }
-            Ready::Output => return Err(replaced(&next.name)),
-            Ready::Fresh { hash, read } => self.fresh(ahead, &next.name, hash, *read, tally)?,
+            Ready::Wrong { message, hint } => return Err(wrong(message, hint)),
+            Ready::Fresh { hash, read } => {
+                Record { row, ..self.fresh(ahead, &next.name, hash, *read, tally)? }
+            }
         })
     }
 

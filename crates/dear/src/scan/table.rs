@@ -31,10 +31,11 @@ pub(super) struct Column {
 }
 
 /// All columns, in order.
-pub(super) const COLUMNS: [Column; 37] = [
+pub(super) const COLUMNS: [Column; 38] = [
     whole("schema", |record| Some(u64::from(record.schema)).into()),
     text("path", |record| Some(record.path.clone()).into()),
     text("path_base64", |record| record.path_base64.clone().into()),
+    whole("row", |record| record.row.into()),
     text("sha256", |record| record.sha256.clone().into()),
     text("status", |record| word(Some(&record.status))),
     text("warning", |record| record.warning.clone().into()),

@@ -2,8 +2,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::builder::{BinaryBuilder, StringBuilder};
+use arrow_array::types::Int8Type;
 use arrow_array::{
-    ArrayRef, BinaryArray, Int32Array, LargeBinaryArray, RecordBatch, StringArray, StructArray,
+    ArrayRef, BinaryArray, DictionaryArray, Int32Array, LargeBinaryArray, RecordBatch, StringArray,
+    StructArray,
 };
 use arrow_schema::{DataType, Field, Fields};
 use parquet::arrow::ArrowWriter;
@@ -12,6 +14,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use sha2::{Digest, Sha256};
 
 use super::*;
+use crate::columns::tests::said_to_be_zstd;
 use crate::engine::EngineOptions;
 use crate::observe::{Observer, Silent};
 
@@ -159,20 +162,41 @@ fn inputs_that_cannot_be_meant_are_said_before_any_work() {
     let temp = folder(2);
     let at = |name: &str| temp.path().join(name);
     fs_err::create_dir(at("empty")).unwrap();
+    for (name, rows) in [("tables/none.parquet", 0), ("more/deep/some.pq", 1)] {
+        fs_err::create_dir_all(at(name).parent().unwrap()).unwrap();
+        table(&at(name), &structures(&vec![(Some(picture(1)), None); rows]), 10);
+    }
     let null = InputOptions { null: true, ..InputOptions::default() };
-    let cases: [(&[PathBuf], &InputOptions, &str); 6] = [
+    let column = InputOptions { column: Some("image".to_owned()), ..InputOptions::default() };
+    let cases: [(&[PathBuf], &InputOptions, &str); 10] = [
         (&[at("none")], &InputOptions::default(), "none: does not exist, expected"),
         (&[at("none"), at("nothing")], &InputOptions::default(), "none: does not exist, expected"),
         (&[at("000.png"), at("*.gif")], &InputOptions::default(), "*.gif: no file fits this pattern"),
         (&[at("000.png"), at("empty")], &InputOptions::default(), "empty: no image found"),
         (&["-".into(), at("000.png"), "-".into()], &InputOptions::default(), "- stands twice"),
         (&[at("000.png")], &null, "paths that end in NUL, and no list"),
+        (&[at("000.png"), at("more")], &column, r#"a column of Parquet files ("image"), and no such file"#),
+        (&[at("tables")], &InputOptions::default(), "tables: no image found (1 other file passed over)"),
+        (&[at("more")], &InputOptions::default(), "more: no image found (1 other file passed over)"),
+        (
+            &[at("tables/none.parquet")],
+            &InputOptions::default(),
+            "none.parquet: no image found (Parquet without any row), expected at least one",
+        ),
     ];
     for (paths, options, expected) in cases {
         let error = Inputs::new(paths, options.clone()).map(|_| ()).unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
         assert!(error.hint().is_some() && error.category() == crate::error::Category::Input, "{error}");
     }
+    for (folder, pattern) in [("tables", "tables/*.parquet"), ("more", "more/**/*.pq")] {
+        let error = Inputs::new(&[at(folder)], InputOptions::default()).map(|_| ()).unwrap_err();
+        let expected = format!("name Parquet files themselves: '{}'", at(pattern).display());
+        assert_eq!(error.hint(), Some(expected));
+    }
+    // Beside a picture, a table without rows is no error; and a pattern may bring tables.
+    assert_eq!(temporary(&[at("000.png"), at("tables/none.parquet")]).len(), 1);
+    assert_eq!(Inputs::new(&[at("more/**/*.pq")], column).unwrap().total(), Some(1));
 }
 
 #[test]
@@ -285,7 +309,8 @@ fn rows_of_a_table_are_scored_as_files_are() {
             Some(bytes) => {
                 fs_err::write(&alone, bytes).unwrap();
                 let expected = score_file(&detector(), &alone, &ScanOptions::default()).unwrap();
-                assert_eq!(*record, Record { path: record.path.clone(), ..expected }, "{at}");
+                let (path, row) = (record.path.clone(), Some(at as u64));
+                assert_eq!(*record, Record { path, row, ..expected }, "{at}");
             }
             None => {
                 let error = record.error.as_ref().unwrap();
@@ -293,7 +318,57 @@ fn rows_of_a_table_are_scored_as_files_are() {
                 assert!(error.message.contains("its bytes are null"), "{}", error.message);
             }
         }
+        assert_eq!(record.row, Some(at as u64));
     }
+}
+
+#[test]
+fn a_row_is_known_by_its_number_where_paths_repeat() {
+    let temp = tempfile::tempdir().unwrap();
+    let file = temp.path().join("train.parquet");
+    let images: ArrayRef = Arc::new(BinaryArray::from_iter_values([1, 2, 1, 3].map(picture)));
+    // As pandas stores a categorical column.
+    let names = [Some("a.png"), Some("b.png"), Some("a.png"), None].into_iter();
+    let names: ArrayRef = Arc::new(names.collect::<DictionaryArray<Int8Type>>());
+    table(&file, &RecordBatch::try_from_iter([("image", images), ("path", names)]).unwrap(), 3);
+    let alone = temp.path().join("alone.png");
+    fs_err::write(&alone, picture(4)).unwrap();
+    let records = temporary(&[file, alone]);
+    let seen: Vec<_> =
+        records.iter().map(|record| (record.path.rsplit('#').next().unwrap(), record.row)).collect();
+    let expected = [("a.png", Some(0)), ("b.png", Some(1)), ("a.png", Some(2)), ("3", Some(3))];
+    assert_eq!((&seen[..4], seen[4].1), (&expected[..], None));
+    // In text, too.
+    for form in [RecordForm::Jsonl, RecordForm::Csv] {
+        let mut writer = RecordWriter::new(Vec::new(), form).unwrap();
+        records.iter().for_each(|record| writer.write(record).unwrap());
+        let text = String::from_utf8(writer.finish().unwrap()).unwrap();
+        assert!(text.contains(if form == RecordForm::Csv { "a.png,,2," } else { "\"row\":2," }), "{text}");
+    }
+}
+
+#[test]
+fn a_compression_that_is_not_read_is_said_before_any_work() {
+    let temp = tempfile::tempdir().unwrap();
+    let file = temp.path().join("zstd.parquet");
+    table(&file, &structures(&[(Some(picture(1)), None), (Some(picture(2)), None)]), 1);
+    let whole = fs_err::read(&file).unwrap();
+    let message = "Parquet compressed with zstd, expected none or snappy";
+    for column in ["bytes", "path"] {
+        fs_err::write(&file, said_to_be_zstd(&whole, column)).unwrap();
+        let error =
+            Inputs::new(std::slice::from_ref(&file), InputOptions::default()).map(|_| ()).unwrap_err();
+        assert_eq!(error.to_string(), format!("{}: {message}", file.display()));
+        assert!(error.hint().unwrap().contains("Snappy"));
+        assert_eq!(error.category(), crate::error::Category::Input);
+    }
+    // In a list it is a record.
+    let items: Vec<_> = InputOptions::default().items(file.clone()).collect();
+    let [inputs::Item::Refused { refusal, row: None, .. }] = &items[..] else { panic!("{}", items.len()) };
+    assert_eq!((&*refusal.kind, &*refusal.message), ("unsupported", message));
+    // A column that is not read may have any.
+    fs_err::write(&file, said_to_be_zstd(&whole, "label")).unwrap();
+    assert!(temporary(std::slice::from_ref(&file)).iter().all(|record| record.logit.is_some()));
 }
 
 #[test]

@@ -30,13 +30,23 @@ impl Format {
         if asked == Some(Self::Parquet) && out.is_none() {
             return Err(Error::Options("--format parquet needs --out FILE: it is no text".to_owned()));
         }
-        let extension = out.and_then(Path::extension).and_then(|extension| extension.to_str());
-        Ok(asked.unwrap_or_else(|| match extension.map(str::to_ascii_lowercase).as_deref() {
-            Some("jsonl" | "ndjson") => Self::Jsonl,
-            Some("csv") => Self::Csv,
-            Some("parquet") => Self::Parquet,
-            _ => Self::Text,
-        }))
+        let (None, Some(out)) = (asked, out) else { return Ok(asked.unwrap_or(Self::Text)) };
+        let extension = out.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        Ok(match &*extension {
+            "jsonl" | "ndjson" => Self::Jsonl,
+            "csv" => Self::Csv,
+            "parquet" | "pq" => Self::Parquet,
+            "" | "txt" | "log" => Self::Text,
+            _ => {
+                return Err(Error::Images {
+                    message: format!(
+                        "{}: no form is known by this ending, expected .jsonl, .csv, .parquet (.pq) or .txt",
+                        out.display()
+                    ),
+                    hint: "rename it, or give --format".to_owned(),
+                });
+            }
+        })
     }
 }
 
