@@ -166,7 +166,7 @@ async function withoutMap(route) {
 
 /** A score stays when copies are asked for afterwards and do not come. */
 export async function copiesAskedLater(test) {
-  const { checks, dear } = test;
+  const { checks, dear, screenshots } = test;
   await withServer(dear, [], ({ address }) => withPage(test, address, async (page) => {
     const answers = [];
     await page.route("**/v1/explain?*", (route) => {
@@ -196,6 +196,7 @@ export async function copiesAskedLater(test) {
       checks.ok(`${words} And the counts`, !(await page.locator("#summary").innerText()).includes("not scored"));
       checks.equal(`${words} To be tried again`, await page.locator("#retry").isVisible(), retried);
     }
+    await screenshot(page, screenshots, "copies-stopped");
     const [report] = await Promise.all([page.waitForEvent("download"), page.locator("#save-page").click()]);
     checks.contains("on paper", await readFile(await report.path(), "utf8"), "Copies were not scored: stopped.");
     answers.length = 0; // the one that was stopped may not have asked yet
@@ -207,7 +208,7 @@ export async function copiesAskedLater(test) {
 }
 
 export async function tooLong(test) {
-  const { checks, dear } = test;
+  const { checks, dear, screenshots } = test;
   await withServer(dear, [], ({ address }) => withPage(test, address, async (page) => {
     const asking = "**/v1/explain?*";
     await page.route(asking, (route) =>
@@ -220,6 +221,7 @@ export async function tooLong(test) {
     checks.contains("remedy", text, "Score it without them, or ask whoever runs the server to raise --score-timeout.");
     checks.contains("the server's words", text, "The server says: This is too_long.");
     checks.ok("without its hint", !text.includes("a hint"));
+    await screenshot(page, screenshots, "too-long");
     await page.getByRole("button", { name: "Score it without copies" }).click();
     await page.locator(".copies").waitFor();
     checks.contains("scored without copies", await detail(page), "a score of");
