@@ -222,7 +222,7 @@ def rigid():
 
 
 def bare():
-    """What ONNX has a default for is left out, as where a graph is written by hand. NCHW, RGB, 0..1, one logit."""
+    """What ONNX has a default for is left out, as where a graph is written by hand; operators of version 18. NCHW, RGB, 0..1, one logit."""
     w = Writer(9, windows=False)
     x = w.node("Conv", ["x", w.weight("conv1.weight", 6, 3, 3, 3, scale=2), w.weight("conv1.bias", 6)], "c1")
     x = w.node("Relu", [x], "r1")
@@ -234,7 +234,7 @@ def bare():
     x = w.node("GlobalAveragePool", [x], "mean")
     x = w.node("Flatten", [x], "flat")
     w.node("Gemm", [x, w.weight("fc.weight", 4, 1, scale=3), w.weight("fc.bias", 1)], "logit")
-    w.save("bare", [("x", TensorProto.FLOAT, ["n", 3, "h", "w"])], [("logit", TensorProto.FLOAT, ["n", 1])], 17, 8)
+    w.save("bare", [("x", TensorProto.FLOAT, ["n", 3, "h", "w"])], [("logit", TensorProto.FLOAT, ["n", 1])], 18, 8)
 
     def pipeline(session, path):
         x = np.asarray(Image.open(path).convert("RGB")).astype(np.float32).transpose(2, 0, 1)[None] / 255

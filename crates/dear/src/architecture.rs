@@ -28,7 +28,7 @@ use serde_json::{Map, json};
 pub use keys::{KeyProblems, Reshaped};
 pub use weights::Weights;
 
-use crate::backbone::graph::{Attribute, Value};
+use crate::backbone::graph::{Attribute, OPSET, Value};
 use crate::backbone::metadata::{GateRecord, Memory, Metadata, Preprocessing};
 use crate::backbone::{Graph, ImportError, OnnxModel};
 use crate::checkpoint::{Checkpoint, Tensor};
@@ -383,7 +383,7 @@ impl Network {
     /// # Errors
     /// If the file would be too large for ONNX.
     pub fn into_detector(self, metadata: Metadata) -> Result<Vec<u8>, ImportError> {
-        self.finish(metadata, |graph, name, document| graph.to_onnx(name, document))
+        self.finish(metadata, OPSET, |graph, name, document| graph.to_onnx(name, document))
     }
 
     /// The detector file of a graph that stands around another file's ([`Graph::around`]).
@@ -395,12 +395,14 @@ impl Network {
         inner: &OnnxModel<'_>,
         metadata: Metadata,
     ) -> Result<Vec<u8>, ImportError> {
-        self.finish(metadata, |graph, _, document| graph.to_onnx_around(inner, document))
+        let operators = inner.operators()?.unwrap_or(OPSET);
+        self.finish(metadata, operators, |graph, _, document| graph.to_onnx_around(inner, document))
     }
 
     fn finish(
         mut self,
         mut metadata: Metadata,
+        operators: i64,
         write: impl FnOnce(&Graph, &str, &str) -> Result<Vec<u8>, ImportError>,
     ) -> Result<Vec<u8>, ImportError> {
         let channels = self.head.weight.len();
@@ -429,11 +431,15 @@ impl Network {
             None => {
                 // Rows first: ONNX Runtime's GlobalAveragePool adds all places up in one f32, which of a flat picture of
                 // 512 x 512 is wrong by 4e-4.
-                let along = |graph: &mut Graph, x, axis| {
-                    graph.node("ReduceMean", &[x], &[("axes", Attribute::Ints(vec![axis]))])
+                let along = |graph: &mut Graph, x, axis, name| match operators {
+                    ..18 => graph.node("ReduceMean", &[x], &[("axes", Attribute::Ints(vec![axis]))]),
+                    _ => {
+                        let axes = graph.integers(name, &[axis]);
+                        graph.node("ReduceMean", &[x, axes], &[])
+                    }
                 };
-                let rows = along(graph, self.features, 3);
-                let mean = along(graph, rows, 2);
+                let rows = along(graph, self.features, 3, "mean.columns");
+                let mean = along(graph, rows, 2, "mean.rows");
                 let pooled = graph.node("Flatten", &[mean], &[]);
                 graph.output(Quantity::Pooled.name(), pooled, &[None, Some(channels)]);
                 let evidence = graph.linear(self.features, weight, bias);

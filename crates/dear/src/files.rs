@@ -90,17 +90,24 @@ pub fn one_line(text: impl Display) -> String {
     text.to_string().chars().map(escaped).collect()
 }
 
-/// Marks of direction, separators of lines and spaces without width. Not the joiners U+200C and U+200D, which scripts and emoji
+/// Marks of direction, separators of lines, and letters and spaces without width. Not the joiners U+200C and U+200D, which scripts and emoji
 /// need.
 fn is_invisible(c: char) -> bool {
     matches!(
         c,
-        '\u{61c}'
+        '\u{ad}' | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{180e}'
             | '\u{200b}'
             | '\u{200e}'..='\u{200f}'
             | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{2069}'
+            | '\u{3164}'
             | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
     )
 }
 

@@ -281,6 +281,28 @@ fn named_features_give_the_whole_contract() {
     }
 }
 
+/// From operator set 18 on, what a mean is taken over is an input of it.
+#[test]
+fn named_features_work_with_newer_operators() {
+    let network = network("bare");
+    let features = FeatureOptions {
+        tensor: "r2".to_owned(),
+        layout: Layout::Nchw,
+        weight: "fc.weight".to_owned(),
+        bias: Some("fc.bias".to_owned()),
+    };
+    for engine in engines() {
+        let options = ForeignOptions { features: Some(features.clone()), ..network.options() };
+        let detector = network.import(&options, &engine).expect("with features");
+        assert_eq!((detector.channels(), detector.has_evidence()), (4, true));
+        for answered in &network.answers {
+            let found = detector.score(&image(&answered.image)).expect("score");
+            let expected = expected(&options, &answered.answer);
+            assert!((found - expected).abs() < CLOSE * expected.abs(), "{found}, expected {expected}");
+        }
+    }
+}
+
 #[test]
 fn a_network_of_one_image_and_one_size_is_given_nothing_else() {
     let network = network("keras");

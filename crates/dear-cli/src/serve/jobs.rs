@@ -306,7 +306,7 @@ impl Jobs {
                 )?;
                 change.commit()
             })?;
-            tidy(database)
+            tidy_later(database)
         })
         .await?;
         self.changed.send_replace(());
@@ -331,7 +331,7 @@ impl Jobs {
                     }
                     change.commit()
                 })?;
-                tidy(database)?;
+                tidy_later(database)?;
                 find(database, &id)
             })
             .await?;
@@ -345,7 +345,7 @@ impl Jobs {
         let forgotten = self
             .with(move |database| {
                 let forgotten = delete(database, &id)?;
-                tidy(database)?;
+                tidy_later(database)?;
                 Ok(forgotten > 0)
             })
             .await?;
@@ -378,7 +378,7 @@ impl Jobs {
                 )
             })?;
             if expired > 0 {
-                tidy(database)?;
+                tidy_later(database)?;
             }
             Ok(())
         })
@@ -395,7 +395,7 @@ impl Jobs {
             .with(move |database| {
                 let mut still = Vec::new();
                 for id in left {
-                    if delete(database, &id).and_then(|_| tidy(database)).is_err() {
+                    if delete(database, &id).and_then(|_| tidy_later(database)).is_err() {
                         still.push(id);
                     }
                 }
@@ -462,6 +462,11 @@ fn tidy(database: &Connection) -> rusqlite::Result<()> {
     database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
+/// [`tidy`] after a change that is made: where the disk is full, the log is brought in with a later one.
+fn tidy_later(database: &Connection) -> rusqlite::Result<()> {
+    tidy(database).or_else(|error| if is_full(&error) { Ok(()) } else { Err(error) })
+}
+
 /// Forget a batch; how many there were.
 fn delete(database: &mut Connection, id: &str) -> rusqlite::Result<usize> {
     in_little_room(database, |database| database.execute("DELETE FROM job WHERE id = ?1", [id]))
@@ -480,8 +485,8 @@ fn in_little_room<T>(
     // What the log holds already may go into the file, and give its room back. Where it cannot, the rest may do.
     let _ = tidy(database);
     // To overwrite what is deleted, all of it is written to the log once more. Without that, only pages that move are: with
-    // auto_vacuum = FULL the last pages move to where the deleted were, and the file is cut, so nothing of it stays in the
-    // file; the disk has the cut bytes back as they were.
+    // auto_vacuum = FULL the last pages move to where the deleted were, and the file is cut: whole pages of it leave the file, and
+    // the disk has them back as they were. What shares a page with others (small images) stays in it until it is used again.
     database.pragma_update(None, "secure_delete", "OFF")?;
     let done = change(database);
     database.pragma_update(None, "secure_delete", "ON")?;

@@ -28,7 +28,7 @@ fn lacks_padding(bytes: &[u8]) -> bool {
         let height = u64::from((height as i32).unsigned_abs());
         let row = (u64::from(width) * u64::from(bits)).div_ceil(8);
         let stride = row.next_multiple_of(4);
-        let end = u64::from(start) + stride.checked_mul(height)?;
+        let end = u64::from(start).checked_add(stride.checked_mul(height)?)?;
         let length = bytes.len() as u64;
         Some(length < end && length >= end - (stride - row))
     };

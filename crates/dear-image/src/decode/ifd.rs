@@ -84,6 +84,12 @@ impl<'a> Ifd<'a> {
         self.bytes.get(start..start.checked_add(usize::try_from(entry.count).ok()?)?)
     }
 
+    /// Whether the first value of a field begins at the end of the file or behind it, or there is not room for all.
+    pub(super) fn reaches_beyond(&self, entry: &Entry) -> bool {
+        let end = entry.count.checked_mul(2).and_then(|bytes| entry.at.checked_add(bytes));
+        end.is_none_or(|end| end > self.bytes.len() as u64)
+    }
+
     /// Two bytes in the order of this file.
     pub(super) fn encode(&self, value: u16) -> [u8; 2] {
         if self.little { value.to_le_bytes() } else { value.to_be_bytes() }

@@ -20,8 +20,8 @@ struct Chunks<'a> {
     data: u64,
     /// Name of the first chunk with a wrong checksum.
     wrong_checksum: Option<String>,
-    /// Whether that chunk comes before the pixels, where Pillow does not go on.
-    wrong_before: bool,
+    /// Name of the first with one where Pillow does not go on.
+    refused_checksum: Option<String>,
     /// EXIF orientation.
     orientation: u8,
     /// Whether there is a colour profile.
@@ -37,7 +37,7 @@ const MOST_PER_BYTE: u64 = 1032;
 pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, DecodeError> {
     let format = Format::Png;
     let chunks = walk(bytes, options);
-    if let (Some(name), true) = (&chunks.wrong_checksum, chunks.wrong_before) {
+    if let Some(name) = &chunks.refused_checksum {
         let detail = format!("the checksum of its chunk {name} is wrong");
         return Err(DecodeError::Corrupt { format, detail });
     }
@@ -270,7 +270,7 @@ fn walk<'a>(bytes: &'a [u8], options: &DecodeOptions) -> Chunks<'a> {
         end: None,
         data: 0,
         wrong_checksum: None,
-        wrong_before: false,
+        refused_checksum: None,
         orientation: 1,
         profile: false,
         transparency: &[],
@@ -289,12 +289,15 @@ fn walk<'a>(bytes: &'a [u8], options: &DecodeOptions) -> Chunks<'a> {
             break;
         };
         let sum = crc(crc(u32::MAX, name, &table), data, &table) ^ u32::MAX;
-        if sum.to_be_bytes() != stored && found.wrong_checksum.is_none() {
-            found.wrong_checksum = Some(name.escape_ascii().to_string());
+        if sum.to_be_bytes() != stored {
+            let said = name.escape_ascii().to_string();
             // Pillow's LOAD_TRUNCATED_IMAGES passes over those of chunks that a reader need not know.
             let ancillary = name[0] & 0x20 != 0;
             // Of fuzzed files none would be right.
-            found.wrong_before = !(pixels || ancillary && options.allow_truncated || cfg!(fuzzing));
+            if !(pixels || ancillary && options.allow_truncated || cfg!(fuzzing)) {
+                found.refused_checksum.get_or_insert_with(|| said.clone());
+            }
+            found.wrong_checksum.get_or_insert(said);
         }
         at += 12 + length;
         match name {
@@ -377,6 +380,8 @@ mod tests {
         let error = refused(&text, &strict).unwrap_err();
         assert_eq!(error, "png file is corrupt: the checksum of its chunk tEXt is wrong");
         assert_eq!(refused(&text, &lax).unwrap().image, image);
+        text[29] ^= 1;
+        assert!(refused(&text, &lax).unwrap_err().contains("chunk IHDR"));
         // The last four bytes of the data are the checksum of what they inflate to.
         let mut data = bytes;
         let at = data.len() - 17;

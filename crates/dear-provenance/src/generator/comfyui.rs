@@ -18,7 +18,12 @@ pub(super) fn prompt(text: &str) -> Option<Trace> {
         (inputs["sampler_name"].is_string() && !inputs["steps"].is_null()) || !inputs["noise"].is_null()
     });
     let types = graph.values().filter_map(|node| node["class_type"].as_str());
-    let mut trace = trace(types, sampler.is_some());
+    // Nodes that have a service make the picture.
+    let asks = |inputs: &Value| {
+        inputs["prompt"].as_str().is_some_and(|text| !text.is_empty()) && !inputs["seed"].is_null()
+    };
+    let asked = graph.values().any(|node| asks(&node["inputs"]));
+    let mut trace = trace(types, asked || sampler.is_some());
     let details = &mut trace.details;
     details.add("nodes", graph.len().to_string());
     let any = |name: &str| graph.values().map(|node| &node["inputs"][name]).find_map(scalar);
@@ -58,7 +63,8 @@ pub(super) fn workflow(text: &str) -> Option<Trace> {
 /// ComfyUI also scales and cuts out photographs: a graph declares something where nodes of these types make a picture.
 fn trace<'g>(types: impl Iterator<Item = &'g str>, samples: bool) -> Trace {
     let types: Vec<&str> = types.collect();
-    if samples || types.iter().any(|node| MAKERS.iter().any(|part| node.contains(part))) {
+    let makes = |node: &&str| MAKERS.iter().any(|part| node.to_ascii_lowercase().contains(part));
+    if samples || types.iter().any(makes) {
         return Trace::new("ComfyUI");
     }
     let mut trace = Trace { declares: None, ..Trace::new("ComfyUI") };
@@ -83,7 +89,7 @@ fn label(text: &str) -> Option<(&str, &str)> {
 }
 
 /// Parts of the types of nodes that make pictures, or load the models of those.
-const MAKERS: [&str; 4] = ["Sampler", "CheckpointLoader", "UNETLoader", "UnetLoader"];
+const MAKERS: [&str; 3] = ["sampl", "checkpointloader", "unetloader"];
 /// Modes of nodes that do not run: muted, bypassed.
 const OFF: [Option<i64>; 2] = [Some(2), Some(4)];
 const MODELS: [&str; 3] = ["ckpt_name", "unet_name", "model_name"];

@@ -89,7 +89,10 @@ fn a_graph_that_makes_no_picture_declares_nothing() {
     let scaled = prompt("ImageScale");
     assert_eq!((scaled.program.as_str(), scaled.declares), ("ComfyUI", None));
     assert_eq!(get(&scaled, "node types").as_deref(), Some("LoadImage, UpscaleModelLoader, ImageScale"));
-    assert_eq!(prompt("UltimateSDUpscaleSampler").declares, Some(Declares::Generated));
+    assert_eq!(prompt("SUPIR_sample").declares, Some(Declares::Generated));
+    let service =
+        r#"{"1": {"class_type": "FluxProUltraImageNode", "inputs": {"prompt": "a cat", "seed": 5}}}"#;
+    assert_eq!(comfyui::prompt(service).expect("a graph").declares, Some(Declares::Generated));
 
     let workflow = |mode: u32, inside: &str| {
         let graph = format!(

@@ -177,7 +177,10 @@ impl<'c> Weights<'c> {
         let numbers = self.take_full(weight, &[outputs, channels]).data;
         let unbiased = self.checkpoint.shape(bias).is_none() && self.checkpoint.shape(weight).is_some();
         if unbiased {
-            self.notes.push(format!("the head has no bias, taken for 0: there is no tensor \"{bias}\""));
+            self.notes.push(format!(
+                "the head has no bias, taken for 0: there is no tensor \"{bias}\"; a head that normalises features or \
+                 weights is another, so compare one score with the original"
+            ));
             return (numbers, vec![0.0; outputs]);
         }
         (numbers, self.take_full(bias, &[outputs]).data)

@@ -18,7 +18,7 @@ use super::{Edit, ImportError, METADATA_KEY, wire};
 use crate::checkpoint::Tensor;
 
 /// The version of the operators.
-const OPSET: i64 = 17;
+pub(crate) const OPSET: i64 = 17;
 /// ONNX IR version 8 came with operator set 17.
 const IR_VERSION: i64 = 8;
 const INT64: i32 = 7;

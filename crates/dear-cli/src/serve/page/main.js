@@ -162,7 +162,10 @@ function ask(entry, model, withCopies = byId("stability").checked) {
   const { sha256 } = model;
   const before = entry.answers.get(sha256);
   const kept = before?.state === "done" && before.record.logit !== null ? { ...before, withCopies } : null;
-  const hear = (found) => entry.answers.set(sha256, kept === null || found.state === "done" ? { withCopies, ...found } : { ...kept, copies: found });
+  const hear = (found) => {
+    const replaces = kept === null || (found.state === "done" && found.record.logit !== null);
+    entry.answers.set(sha256, replaces ? { withCopies, ...found } : { ...kept, copies: withoutScore(found) });
+  };
   hear({ state: "waiting" });
   const request = (signal) => explain(entry.file, entry.name, { detector: sha256, stability: withCopies, signal });
   queue.add(entry, request, (state, value) => {
@@ -180,6 +183,13 @@ function answerOf(state, value) {
   if (state === "done") return { state, record: value.record, map: value.map, mapMissing: value.map_missing, at };
   if (state === "failed") return { state, failure: value, at };
   return state === "busy" ? { state, seconds: value } : { state };
+}
+
+/** A refused record in place of copies is a failure of theirs alone. */
+function withoutScore(found) {
+  if (found.state !== "done") return found;
+  const { kind, message, hint = null } = found.record.error;
+  return { state: "failed", failure: new Failure(kind, message, { status: 200, hint }), at: found.at };
 }
 
 /** Ask again for what failed, or what failed for one reason. */

@@ -41,6 +41,7 @@ function answerOf(answer, model) {
     state: answer.state,
     scored_at: answer.at ?? null,
     copies_asked: answer.withCopies,
+    copies_state: answer.copies?.state ?? null,
     failure: found ? { kind: found.kind, status: found.status, message: found.message } : null,
     record: answer.record ?? null,
     map: answer.map ? withoutPicture(answer.map) : null,

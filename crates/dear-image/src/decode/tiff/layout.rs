@@ -59,8 +59,11 @@ impl Layout {
     pub(super) fn read(ifd: &Ifd, size: (u32, u32), options: &DecodeOptions) -> Result<Layout, DecodeError> {
         let samples = ifd.number_of(SAMPLES).unwrap_or(1);
         let depths = ifd.numbers(BITS);
-        if depths.is_empty() && ifd.entry(BITS).is_some() {
-            return Err(truncated("it ends before the depth of its samples"));
+        if let (Some(entry), true) = (ifd.entry(BITS), depths.is_empty()) {
+            return Err(match ifd.reaches_beyond(&entry) {
+                true => truncated("it ends before the depth of its samples"),
+                false => corrupt("the depth of its samples is no whole number"),
+            });
         }
         let bits = depths.first().copied().unwrap_or(1);
         let kind = ifd.number_of(SAMPLE_FORMAT).unwrap_or(1);

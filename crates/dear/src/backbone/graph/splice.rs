@@ -318,6 +318,8 @@ const MOVING: [&str; 10] = [
 const PICKING: [&str; 3] = ["Gather", "Slice", "Split"];
 /// Sums of products with weights.
 const LINEAR: [&str; 4] = ["Gemm", "MatMul", "Conv", "BatchNormalization"];
+/// Those whose numbers have bounds, or may have them.
+const BOUNDED: [&str; 6] = ["Softmax", "Sigmoid", "HardSigmoid", "Clip", "Concat", "Sum"];
 /// As many of the former as are looked through.
 const MOST_STEPS: usize = 64;
 
@@ -336,22 +338,30 @@ impl OnnxModel<'_> {
             let node = NodeProto::decode(&bytes[field.body.clone()]).ok()?;
             matches!(node.domain.as_str(), "" | "ai.onnx").then_some(node)
         };
-        let (mut node, mut picked) = (node_of(name)?, false);
-        for _ in 0..MOST_STEPS {
-            let operator = node.op_type.as_str();
-            let picks = PICKING.contains(&operator);
-            if !picks && !MOVING.contains(&operator) {
-                let product =
-                    |name: &String| node_of(name).is_some_and(|node| LINEAR.contains(&node.op_type.as_str()));
-                // Exporters write a linear layer's bias as a sum of its own; other sums may be of probabilities.
-                let biased = operator == "Add" && node.input.iter().take(2).any(product);
-                let linear = biased || LINEAR.contains(&operator);
-                return Some(Origin { linear, picked, operator: node.op_type });
+        let behind = |name: &str| {
+            let (mut node, mut picked) = (node_of(name)?, false);
+            for _ in 0..MOST_STEPS {
+                let operator = node.op_type.as_str();
+                let picks = PICKING.contains(&operator);
+                if !picks && !MOVING.contains(&operator) {
+                    return Some((node, picked));
+                }
+                picked |= picks;
+                node = node_of(node.input.first()?)?;
             }
-            picked |= picks;
-            node = node_of(node.input.first()?)?;
-        }
-        None
+            None
+        };
+        // A weighted sum of probabilities may be one.
+        let bounded =
+            |name: &String| behind(name).is_some_and(|(node, _)| BOUNDED.contains(&node.op_type.as_str()));
+        let product = |node: &NodeProto| {
+            LINEAR.contains(&node.op_type.as_str()) && !node.input.iter().take(2).any(bounded)
+        };
+        let (node, picked) = behind(name)?;
+        // Exporters write a linear layer's bias as a sum of its own; other sums may be of probabilities.
+        let biased = node.op_type == "Add"
+            && node.input.iter().take(2).any(|name| node_of(name).is_some_and(|node| product(&node)));
+        Some(Origin { linear: biased || product(&node), picked, operator: node.op_type })
     }
 
     /// Whether a node of the graph itself computes a tensor of this name.
@@ -403,6 +413,9 @@ mod tests {
             ["Add", "", "flat share", "mixed"],
             ["Sigmoid", "theirs", "score", "other"],
             ["Identity", "", "circle", "circle"],
+            ["Reshape", "", "shares shape", "row"],
+            ["MatMul", "", "row group", "sum"],
+            ["Add", "", "sum bias", "biased"],
         ]);
         let model = OnnxModel::parse(&file).expect("a model");
         let found = |name: &str| {
@@ -416,6 +429,9 @@ mod tests {
         assert_eq!(found("flat"), expected("Softmax", false, true));
         assert_eq!(found("second"), expected("Add", true, true));
         assert_eq!(found("mixed"), expected("Add", false, false));
+        // Of shares, a sum with weights may be one, too.
+        assert_eq!(found("sum"), expected("MatMul", false, false));
+        assert_eq!(found("biased"), expected("Add", false, false));
         for unknown in ["x", "other", "circle", "nothing"] {
             assert_eq!(found(unknown), None, "{unknown}");
         }
