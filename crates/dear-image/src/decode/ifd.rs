@@ -84,9 +84,9 @@ impl<'a> Ifd<'a> {
         self.bytes.get(start..start.checked_add(usize::try_from(entry.count).ok()?)?)
     }
 
-    /// Whether the first value of a field begins at the end of the file or behind it, or there is not room for all.
+    /// Whether the values of a field end behind the file.
     pub(super) fn reaches_beyond(&self, entry: &Entry) -> bool {
-        let end = entry.count.checked_mul(2).and_then(|bytes| entry.at.checked_add(bytes));
+        let end = entry.count.checked_mul(size_of(entry.kind)).and_then(|bytes| entry.at.checked_add(bytes));
         end.is_none_or(|end| end > self.bytes.len() as u64)
     }
 
@@ -121,14 +121,8 @@ impl<'a> Ifd<'a> {
         for entry in (0..count).map(|i| start + i * entry_size) {
             let kind = self.number(entry + 2, 2)? as u16;
             let count = self.number(entry + 4, slot)?;
-            let size = match kind {
-                1 | 2 | 6 | 7 => 1,
-                3 | 8 => 2,
-                4 | 9 | 11 | 13 => 4,
-                _ => 8,
-            };
             let inline = entry + 4 + slot;
-            let fits = count.checked_mul(size).is_some_and(|bytes| bytes <= slot);
+            let fits = count.checked_mul(size_of(kind)).is_some_and(|bytes| bytes <= slot);
             let at = if fits { inline } else { self.number(inline, slot)? };
             entries.push(Entry { tag: self.number(entry, 2)? as u16, kind, count, at });
         }
@@ -142,6 +136,16 @@ impl<'a> Ifd<'a> {
         let bytes = self.bytes.get(start..start.checked_add(size as usize)?)?;
         let add = |sum: u64, &byte: &u8| sum << 8 | u64::from(byte);
         Some(if self.little { bytes.iter().rev().fold(0, add) } else { bytes.iter().fold(0, add) })
+    }
+}
+
+/// Bytes of a value of this type.
+fn size_of(kind: u16) -> u64 {
+    match kind {
+        1 | 2 | 6 | 7 => 1,
+        3 | 8 => 2,
+        4 | 9 | 11 | 13 => 4,
+        _ => 8,
     }
 }
 

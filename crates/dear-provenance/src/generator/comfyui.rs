@@ -63,7 +63,10 @@ pub(super) fn workflow(text: &str) -> Option<Trace> {
 /// ComfyUI also scales and cuts out photographs: a graph declares something where nodes of these types make a picture.
 fn trace<'g>(types: impl Iterator<Item = &'g str>, samples: bool) -> Trace {
     let types: Vec<&str> = types.collect();
-    let makes = |node: &&str| MAKERS.iter().any(|part| node.to_ascii_lowercase().contains(part));
+    let makes = |node: &&str| {
+        let node = node.to_ascii_lowercase();
+        MAKERS.iter().any(|part| node.contains(part))
+    };
     if samples || types.iter().any(makes) {
         return Trace::new("ComfyUI");
     }
